@@ -1,0 +1,39 @@
+# Two commands: `make demo` and `make test`. Each sets up .venv by itself, and is quick the second time.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test test-all lint install clean
+
+help:
+	@echo "make demo   train CE and ANL on generated images under one noise, and compare (a few minutes)"
+	@echo "make test   run the tests (a few minutes)"
+	@echo "make test-all, make lint: what CI runs on top"
+
+install: $(STAMP)
+
+# The stamp depends on what decides the environment; sources are installed in place.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=23.1"
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/segnoise demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -m ""
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

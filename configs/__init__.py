@@ -1,0 +1,1 @@
+"""Configs by data set; the bases they combine are in _base_."""

@@ -1,0 +1,10 @@
+"""DeepLabV3+ ResNet-50, ANL-CE, symmetric flips, Cityscapes."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.cityscapes import *
+    from .._base_.losses.anl_ce import *
+    from .._base_.models.deeplabv3plus_r50 import *
+    from .._base_.noise.symmetric import *
+    from .._base_.schedules.sgd_poly_40k import *

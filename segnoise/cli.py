@@ -1,0 +1,49 @@
+"""The ``segnoise`` command: ``segnoise train ...`` is tools/train.py."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from segnoise.version import __version__
+
+COMMANDS = {
+    "train": "train a model on labels that may be noisy",
+    "test": "score a checkpoint on a labelled split",
+    "check_dataset": "open every image and mask before hours of training",
+    "convert_sbd": "turn SBD's .mat files into VOC's SegmentationClassAug",
+    "demo": "train CE and ANL on phantoms under one noise, and compare",
+}
+
+
+def usage() -> str:
+    """The help text."""
+    commands = "\n".join(f"  {name:<14} {text}" for name, text in COMMANDS.items())
+    return (
+        f"segnoise {__version__}: semantic segmentation with noisy labels\n\n"
+        f"usage: segnoise COMMAND ...\n\n{commands}\n\n"
+        "segnoise COMMAND --help tells what a command takes."
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(__version__)
+        return 0
+    command = arguments[0].replace("-", "_")
+    if command not in COMMANDS:
+        import difflib
+
+        close = difflib.get_close_matches(command, COMMANDS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        print(f"error: no command {arguments[0]!r}{hint}\n\n{usage()}", file=sys.stderr)
+        return 2
+    sys.argv[0] = f"segnoise {command}"
+    module = importlib.import_module(f"segnoise.tools.{command}")
+    return int(module.main(arguments[1:]))

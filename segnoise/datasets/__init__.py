@@ -1,0 +1,46 @@
+"""Images with masks: official layouts, a team's own folders, generated phantoms.
+
+Every data set is a plain torch Dataset of `dict(image, mask, sample_id)`; `NoisyLabels` corrupts
+its masks, `Transformed` augments, `TrainingStream` orders, `collate` batches.
+"""
+
+from segnoise.datasets.base import SegmentationDataset
+from segnoise.datasets.camvid import CamVid
+from segnoise.datasets.check import DatasetCheck, check_dataset
+from segnoise.datasets.cityscapes import Cityscapes
+from segnoise.datasets.collate import collate
+from segnoise.datasets.contact_sheet import contact_sheet
+from segnoise.datasets.folder import FolderDataset
+from segnoise.datasets.noisy_labels import NoisyLabels
+from segnoise.datasets.phantoms import Phantoms
+from segnoise.datasets.problems import DatasetError, Problem
+from segnoise.datasets.stream import TrainingStream
+from segnoise.datasets.transformed import Transformed
+from segnoise.datasets.transforms import Augment, RandomScaleCrop, ResizeFlip
+from segnoise.datasets.voc import PascalVOC
+
+DATASETS = {cls.__name__: cls for cls in (CamVid, Cityscapes, FolderDataset, PascalVOC, Phantoms)}
+TRANSFORMS = {cls.__name__: cls for cls in (Augment, RandomScaleCrop, ResizeFlip)}
+
+__all__ = [
+    "DATASETS",
+    "TRANSFORMS",
+    "Augment",
+    "CamVid",
+    "Cityscapes",
+    "DatasetCheck",
+    "DatasetError",
+    "FolderDataset",
+    "NoisyLabels",
+    "PascalVOC",
+    "Phantoms",
+    "Problem",
+    "RandomScaleCrop",
+    "ResizeFlip",
+    "SegmentationDataset",
+    "TrainingStream",
+    "Transformed",
+    "check_dataset",
+    "collate",
+    "contact_sheet",
+]

@@ -1,0 +1,187 @@
+"""The data set all others are: pairs of files, class names, and a way to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from segnoise.datasets.image_files import read_image
+from segnoise.datasets.palettes import Color, Palette
+from segnoise.datasets.problems import DatasetError, Problem
+from segnoise.errors import ConfigError
+
+Sample = dict[str, Any]
+
+
+class SampleFiles(NamedTuple):
+    """The files of one sample."""
+
+    sample_id: str
+    image: Path
+    mask: Path
+
+
+class LabelledImages(Protocol):
+    """What every data set of this room offers, wrapped or not."""
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """Classes, palette and ignore_index."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+    def sample_id(self, index: int) -> str:
+        """Return the name of a sample; reads no file."""
+
+    def load_mask(self, index: int) -> np.ndarray:
+        """Return a sample's labels without decoding its image."""
+
+    def paths(self, index: int) -> tuple[Path, Path]:
+        """Return the image file and the mask file of a sample."""
+
+
+class SegmentationDataset(Dataset[Sample]):
+    """Images with masks of class ids, read from files.
+
+    A sample is `dict(image=(H, W, 3) uint8 RGB, mask=(H, W) ids, sample_id=str)`; ids are 0..K-1
+    and `ignore_index` (255) for void, uint8 unless one of them exceeds 255.
+
+    Attributes:
+        metainfo: `dict(classes=(name, ...), palette=((r, g, b), ...), ignore_index=255)`.
+
+    Args:
+        files: The samples.
+        classes: K class names.
+        palette: K colours, (r, g, b) in 0..255.
+        read_mask: Reads a mask file as (H, W) ids.
+        image_range: See `read_image`.
+        ignore_index: The id of void.
+
+    Raises:
+        ConfigError: If class names repeat or do not match the palette in number.
+        DatasetError: If there is no sample, or two of one name.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[SampleFiles],
+        *,
+        classes: Sequence[str],
+        palette: Sequence[Sequence[int]],
+        read_mask: Callable[[Path], np.ndarray],
+        image_range: tuple[float, float] | None = None,
+        ignore_index: int = 255,
+    ) -> None:
+        self.metainfo: dict[str, Any] = {
+            "classes": _checked_classes(classes),
+            "palette": checked_palette(palette, len(classes)),
+            "ignore_index": ignore_index,
+        }
+        self._files = list(files)
+        self._read_mask = read_mask
+        self._image_range = _checked_range(image_range)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __repr__(self) -> str:
+        classes = len(self.metainfo["classes"])
+        return f"{type(self).__name__}({len(self)} images, {classes} classes)"
+
+    def sample_id(self, index: int) -> str:
+        """Return the name of a sample; reads no file."""
+        return self._files[index].sample_id
+
+    def paths(self, index: int) -> tuple[Path, Path]:
+        """Return the image file and the mask file of a sample."""
+        return self._files[index].image, self._files[index].mask
+
+    def load_image(self, index: int) -> np.ndarray:
+        """Return a sample's image, (H, W, 3) uint8 RGB.
+
+        Raises:
+            DatasetError: If the file cannot be read.
+        """
+        return read_image(self._files[index].image, self._image_range)
+
+    def load_mask(self, index: int) -> np.ndarray:
+        """Return a sample's labels, (H, W) ids, without decoding its image.
+
+        Raises:
+            DatasetError: If the file cannot be read or holds a label out of range.
+        """
+        return self._read_mask(self._files[index].mask)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return one sample.
+
+        Raises:
+            DatasetError: If a file cannot be read, a label is out of range, or mask and image
+                differ in size. Both files are tried, and both reported.
+        """
+        problems: list[Problem] = []
+        image = mask = None
+        try:
+            image = self.load_image(index)
+        except DatasetError as error:
+            problems += error.problems
+        try:
+            mask = self.load_mask(index)
+        except DatasetError as error:
+            problems += error.problems
+        if image is None or mask is None:
+            raise DatasetError(problems, f"sample {self.sample_id(index)!r}")
+        if image.shape[:2] != mask.shape:
+            files = self._files[index]
+            raise DatasetError([size_problem(files.image, files.mask, image.shape[:2], mask.shape)])
+        return {"image": image, "mask": mask, "sample_id": self.sample_id(index)}
+
+
+def size_problem(
+    image_path: Path, mask_path: Path, image_size: tuple[int, ...], mask_size: tuple[int, ...]
+) -> Problem:
+    """Return the problem of a mask whose (height, width) is not its image's."""
+    remedy = "export the mask at the image's size, or check that the two belong together"
+    if image_size == mask_size[::-1]:
+        remedy = "one of them is turned: an EXIF orientation that the other lacks? Save it upright"
+    sizes = [f"{width}x{height}" for height, width in (mask_size, image_size)]
+    return Problem(str(mask_path), f"mask is {sizes[0]}, image {image_path} {sizes[1]}", remedy)
+
+
+def _checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(classes, str) or not classes:
+        raise ConfigError(f"classes={classes!r} must be a list of at least one name")
+    repeated = sorted({name for name in classes if list(classes).count(name) > 1})
+    if repeated:
+        raise ConfigError(f"class names repeat: {', '.join(repeated)}")
+    return tuple(str(name) for name in classes)
+
+
+def checked_palette(palette: Sequence[Sequence[int]], num_classes: int) -> Palette:
+    """Return the palette as tuples.
+
+    Raises:
+        ConfigError: If it has not one colour a class, each three numbers in 0..255.
+    """
+    if len(palette) != num_classes:
+        raise ConfigError(f"palette has {len(palette)} colours for {num_classes} classes")
+    colors: list[Color] = []
+    for color in palette:
+        if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
+            raise ConfigError(f"palette colour {color!r} must be three numbers in 0..255")
+        colors.append((int(color[0]), int(color[1]), int(color[2])))
+    return tuple(colors)
+
+
+def _checked_range(image_range: tuple[float, float] | None) -> tuple[float, float] | None:
+    if image_range is None:
+        return None
+    if len(image_range) != 2 or not image_range[0] < image_range[1]:
+        raise ConfigError(f"image_range={image_range!r} must be (low, high) with low < high")
+    return float(image_range[0]), float(image_range[1])

@@ -1,0 +1,256 @@
+"""Open every file of a data set before hours of training, and count what the labels are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from segnoise.datasets.base import LabelledImages, size_problem
+from segnoise.datasets.image_files import image_size
+from segnoise.datasets.problems import DatasetError, Problem
+from segnoise.errors import DataError
+from segnoise.noise import NoiseReport, realised_noise
+
+_CHUNK = 16  # samples a worker takes at a time
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetCheck:
+    """What a look at some samples of a data set found; checks of different samples add with `+`.
+
+    Attributes:
+        num_samples: Samples looked at, also those with problems.
+        problems: Everything wrong, file by file.
+        histogram: (K,) int64, pixels of each class in the labels that training sees: the noisy
+            ones, where the data set is `NoisyLabels`. Samples with problems are not counted.
+        images_with: (K,) int64, samples that contain each class.
+        void: Void pixels.
+        noise: The realised noise, for `NoisyLabels`; else None.
+    """
+
+    num_samples: int
+    problems: tuple[Problem, ...]
+    histogram: np.ndarray
+    images_with: np.ndarray
+    void: int
+    noise: NoiseReport | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether training may start: no problems, and at least one sample."""
+        return not self.problems and self.num_samples > 0
+
+    def __add__(self, other: DatasetCheck) -> DatasetCheck:
+        if not isinstance(other, DatasetCheck):
+            return NotImplemented
+        reports = [check.noise for check in (self, other) if check.noise is not None]
+        return DatasetCheck(
+            self.num_samples + other.num_samples,
+            self.problems + other.problems,
+            self.histogram + other.histogram,
+            self.images_with + other.images_with,
+            self.void + other.void,
+            sum(reports[1:], reports[0]) if reports else None,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain numbers and texts, ready for JSON."""
+        return {
+            "num_samples": self.num_samples,
+            "problems": [problem.to_dict() for problem in self.problems],
+            "histogram": self.histogram.tolist(),
+            "images_with": self.images_with.tolist(),
+            "void": self.void,
+            "noise": None if self.noise is None else self.noise.to_dict(),
+        }
+
+    def remarks(self, classes: Sequence[str]) -> list[str]:
+        """Return what is no error but looks wrong, one sentence each."""
+        absent = [name for name, count in zip(classes, self.histogram, strict=True) if not count]
+        present = len(classes) - len(absent)
+        if self.histogram.sum() == 0:
+            return ["All pixels are void." if self.void else "No labels."] * bool(self.num_samples)
+        if present == 1 and self.void and len(classes) > 1:
+            return [
+                "One class and void are all there is: if the masks are black and white (0/255), "
+                "give value_map={0: 0, 255: 1}."
+            ]
+        if absent:
+            return [f"No pixel of: {', '.join(absent)}."]
+        return []
+
+    def table(self, classes: Sequence[str]) -> str:
+        """Return the label counts as text: a Markdown table, aligned for terminals too.
+
+        Args:
+            classes: The K class names.
+
+        Raises:
+            ValueError: If there are not K names.
+
+        Example:
+            >>> check = DatasetCheck(2, (), np.array([90, 9]), np.array([2, 1]), 1)
+            >>> print(check.table(["sky", "bird"]))
+            2 samples, 100 pixels, 1.00 % of them void.
+            <BLANKLINE>
+            | class | pixels | share % | images |
+            | :---- | -----: | ------: | -----: |
+            | sky   |     90 |   90.91 |      2 |
+            | bird  |      9 |    9.09 |      1 |
+        """
+        valid = int(self.histogram.sum())
+        rows = [("class", "pixels", "share %", "images")]
+        for name, count, images in zip(classes, self.histogram, self.images_with, strict=True):
+            rows.append((name, f"{count:,}", _percent(count, valid), f"{images:,}"))
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        lines = [_row(row, widths) for row in rows]
+        rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
+        lines.insert(1, f"| {' | '.join(rule)} |")
+        pixels = valid + self.void
+        void = _percent(self.void, pixels)
+        head = f"{self.num_samples:,} samples, {pixels:,} pixels, {void} % of them void."
+        notes = [f"Note: {remark}" for remark in self.remarks(classes)]
+        return "\n".join([head, "", *lines, *([""] if notes else []), *notes])
+
+
+def check_dataset(
+    dataset: LabelledImages,
+    *,
+    images: bool = True,
+    workers: int = 0,
+    progress: str | None = None,
+    indices: Iterable[int] | None = None,
+) -> DatasetCheck:
+    """Read a data set's samples and report problems, label counts and realised noise.
+
+    Args:
+        dataset: Any data set of this room, not transformed.
+        images: Decode the images too; False only compares the size in their headers.
+        workers: Processes that read; 0 reads in this one.
+        progress: Title of a progress bar on stderr; None shows none.
+        indices: The samples to look at, such as this process's share; default all.
+
+    Returns:
+        The check; problems are collected in it, not raised.
+
+    Raises:
+        DataError: If a worker process dies.
+    """
+    chosen = list(range(len(dataset)) if indices is None else indices)
+    chunks = [chosen[start : start + _CHUNK] for start in range(0, len(chosen), _CHUNK)]
+    total = _empty(dataset)
+    slow = {"mininterval": 0.2 if sys.stderr.isatty() else 10.0}  # logs keep every update
+    with tqdm(
+        total=len(chosen), desc=progress, unit="image", disable=progress is None, **slow
+    ) as bar:
+        for part in _map(partial(_check_some, images=images), chunks, dataset, workers):
+            total += part
+            bar.update(part.num_samples)
+            if total.problems:
+                bar.set_postfix(problems=len(total.problems))
+    return total
+
+
+def _map(
+    check: Callable[..., DatasetCheck],
+    chunks: Sequence[Sequence[int]],
+    dataset: LabelledImages,
+    workers: int,
+) -> Iterator[DatasetCheck]:
+    workers = min(workers, len(chunks))
+    if workers < 2:
+        yield from (check(dataset, chunk) for chunk in chunks)
+        return
+    try:
+        with ProcessPoolExecutor(workers, initializer=_start, initargs=(dataset,)) as pool:
+            yield from pool.map(partial(_in_worker, check), chunks)
+    except BrokenProcessPool:
+        raise DataError(
+            "a process that checks the data died (out of memory?): use fewer workers than "
+            f"{workers}"
+        ) from None
+
+
+_worker_dataset: list[LabelledImages] = []  # in worker processes: sent once, not with every chunk
+
+
+def _start(dataset: LabelledImages) -> None:
+    cv2.setNumThreads(0)  # the processes are the parallelism
+    _worker_dataset[:] = [dataset]
+
+
+def _in_worker(check: Callable[..., DatasetCheck], chunk: Sequence[int]) -> DatasetCheck:
+    return check(_worker_dataset[0], chunk)
+
+
+def _check_some(dataset: LabelledImages, indices: Sequence[int], images: bool) -> DatasetCheck:
+    total = _empty(dataset)
+    for index in indices:
+        total += _check_one(dataset, index, images)
+    return total
+
+
+def _check_one(dataset: LabelledImages, index: int, images: bool) -> DatasetCheck:
+    empty = _empty(dataset)
+    try:
+        mask, clean = _load(dataset, index, images)
+    except DataError as error:
+        found = getattr(error, "problems", ())
+        if not found:
+            path = str(dataset.paths(index)[1])
+            found = (Problem(path, str(error), "mend the sample or drop it from the split"),)
+        return DatasetCheck(1, tuple(found), empty.histogram, empty.images_with, 0, empty.noise)
+    num_classes, ignore_index = len(empty.histogram), dataset.metainfo["ignore_index"]
+    counts = np.bincount(mask.ravel(), minlength=max(num_classes, ignore_index + 1))
+    histogram = counts[:num_classes]
+    noise = None
+    if clean is not None:
+        noise = realised_noise(clean, mask, num_classes, ignore_index)
+    void = int(counts[ignore_index])
+    return DatasetCheck(1, (), histogram, (histogram > 0).astype(np.int64), void, noise)
+
+
+def _load(
+    dataset: LabelledImages, index: int, images: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the labels as training sees them, and the clean ones where they differ."""
+    if images:
+        sample = dataset[index]
+        return sample["mask"], sample.get("clean_mask")
+    if hasattr(dataset, "load_masks"):
+        clean, mask = dataset.load_masks(index)
+    else:
+        clean, mask = None, dataset.load_mask(index)
+    image_path, mask_path = dataset.paths(index)
+    size = image_size(image_path)
+    if size != mask.shape:
+        raise DatasetError([size_problem(image_path, mask_path, size, mask.shape)])
+    return mask, clean
+
+
+def _empty(dataset: LabelledImages) -> DatasetCheck:
+    num_classes = len(dataset.metainfo["classes"])
+    zeros = np.zeros(num_classes, np.int64)
+    noise = NoiseReport.empty(num_classes) if hasattr(dataset, "load_masks") else None
+    return DatasetCheck(0, (), zeros, zeros, 0, noise)
+
+
+def _row(row: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = (
+        field.rjust(width) if column else field.ljust(width)
+        for column, (field, width) in enumerate(zip(row, widths, strict=True))
+    )
+    return f"| {' | '.join([first, *rest])} |"
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / max(whole, 1):.2f}"

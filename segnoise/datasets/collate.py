@@ -1,0 +1,57 @@
+"""Stack samples into a batch of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from segnoise.datasets.base import Sample
+from segnoise.errors import DataError
+
+
+def collate(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Return the batch of some samples.
+
+    Args:
+        samples: N samples with images of one size.
+
+    Returns:
+        `image` (N, 3, H, W) uint8; `mask` (N, H, W) uint8, or int64 where ids exceed 255;
+        `clean_mask` likewise, if every sample has one; `sample_id`, N names.
+
+    Raises:
+        DataError: If the images differ in size.
+
+    Example:
+        >>> sample = {"image": np.zeros((4, 6, 3), np.uint8), "mask": np.ones((4, 6), np.uint8),
+        ...           "sample_id": "a"}
+        >>> batch = collate([sample, sample])
+        >>> batch["image"].shape, batch["mask"].dtype, batch["sample_id"]
+        (torch.Size([2, 3, 4, 6]), torch.uint8, ['a', 'a'])
+    """
+    sizes = {sample["image"].shape[:2] for sample in samples}
+    if len(sizes) > 1:
+        listed = ", ".join(
+            f"{s['sample_id']} {s['image'].shape[1]}x{s['image'].shape[0]}" for s in samples[:8]
+        )
+        raise DataError(
+            f"images of one batch differ in size ({listed}): crop or resize them in the "
+            "training transform (RandomScaleCrop, ResizeFlip), or use batches of one"
+        )
+    batch: dict[str, Any] = {
+        "image": _stack([sample["image"].transpose(2, 0, 1) for sample in samples]),
+        "mask": _stack([sample["mask"] for sample in samples]),
+        "sample_id": [sample["sample_id"] for sample in samples],
+    }
+    if all("clean_mask" in sample for sample in samples):
+        batch["clean_mask"] = _stack([sample["clean_mask"] for sample in samples])
+    return batch
+
+
+def _stack(arrays: Sequence[np.ndarray]) -> torch.Tensor:
+    stacked = np.ascontiguousarray(np.stack(arrays))
+    # torch computes little with uint16 and indexes with int64 only.
+    return torch.from_numpy(stacked if stacked.dtype == np.uint8 else stacked.astype(np.int64))

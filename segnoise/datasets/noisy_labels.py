@@ -1,0 +1,174 @@
+"""A data set whose masks are corrupted as they are read, the clean ones beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from segnoise.datasets.base import LabelledImages, Sample
+from segnoise.datasets.problems import one_problem
+from segnoise.errors import ConfigError
+from segnoise.noise import Noise, build_noise, generator, noise_class
+
+NoiseFunction = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+class NoisyLabels(Dataset[Sample]):
+    """A data set with corrupted masks: the same sample always has the same noise.
+
+    The noise of a sample depends on (seed, sample id) and nothing else: not on the worker, the
+    epoch, the order of reading or the other samples. The result follows the data sets' protocol;
+    a sample holds the noisy mask as `mask` and the original as `clean_mask`. Wrap training data
+    only: validation and test masks stay clean.
+
+    Args:
+        dataset: A data set with `metainfo`, `sample_id`, `load_mask` and `paths`.
+        noise: A noise model, its config (`dict(type="SymmetricFlip", rate=0.4)`; a bare name or
+            class is a config without parameters), or any other function of (mask, rng) that
+            returns a new mask of the same shape and dtype. Where a config does
+            not give `num_classes` or `ignore_index`, the data set's are taken.
+        seed: An integer.
+
+    Raises:
+        ConfigError: If the noise cannot be built, or does not fit the data's classes or void; if
+            the seed is no integer; if the data set is a NoisyLabels already.
+        DataError: On reading, if a mask cannot be corrupted; names the file.
+
+    Example:
+        >>> import numpy as np
+        >>> class Stripes:
+        ...     metainfo = dict(classes=("sky", "tree"), palette=((0, 0, 0), (0, 255, 0)),
+        ...                     ignore_index=255)
+        ...     def __len__(self): return 1
+        ...     def sample_id(self, index): return f"stripes_{index}"
+        ...     def paths(self, index): return "stripes.jpg", "stripes.png"
+        ...     def load_mask(self, index): return np.array([[0, 0, 1, 1, 255, 255]], np.uint8)
+        ...     def __getitem__(self, index):
+        ...         return dict(image=np.zeros((1, 6, 3), np.uint8), mask=self.load_mask(index),
+        ...                     sample_id=self.sample_id(index))
+        >>> noisy = NoisyLabels(Stripes(), dict(type="SymmetricFlip", rate=1.0), seed=0)
+        >>> noisy[0]["mask"].tolist(), noisy[0]["clean_mask"].tolist()
+        ([[1, 1, 0, 0, 255, 255]], [[0, 0, 1, 1, 255, 255]])
+    """
+
+    def __init__(
+        self,
+        dataset: LabelledImages,
+        noise: NoiseFunction | Mapping[str, Any] | str | type[Noise],
+        seed: int = 0,
+    ) -> None:
+        if isinstance(dataset, NoisyLabels):
+            raise ConfigError(
+                f"{dataset!r} is noisy already: apply several noises with Compose, in one wrapper"
+            )
+        self.dataset = dataset
+        self.noise = _built(noise, dataset.metainfo)
+        self.seed = _checked_seed(seed)
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """The wrapped data set's classes, palette and ignore_index."""
+        return self.dataset.metainfo
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __repr__(self) -> str:
+        return f"NoisyLabels({self.dataset!r}, {self.noise!r}, seed={self.seed})"
+
+    def sample_id(self, index: int) -> str:
+        """Return the name of a sample; reads no file."""
+        return self.dataset.sample_id(index)
+
+    def paths(self, index: int) -> tuple[Path, Path]:
+        """Return the image file and the (clean) mask file of a sample."""
+        return self.dataset.paths(index)
+
+    def load_mask(self, index: int) -> np.ndarray:
+        """Return a sample's noisy labels, (H, W), without decoding its image."""
+        return self.load_masks(index)[1]
+
+    def load_masks(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return a sample's clean and noisy labels, both (H, W), without decoding its image.
+
+        Raises:
+            DataError: If the mask cannot be read or corrupted.
+        """
+        clean = self.dataset.load_mask(index)
+        return clean, self._corrupt(clean, index)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return the sample with `mask` noisy and `clean_mask` as it was.
+
+        Raises:
+            DataError: If the sample cannot be read or its mask cannot be corrupted.
+        """
+        sample = self.dataset[index]
+        noisy = self._corrupt(sample["mask"], index)
+        return {**sample, "mask": noisy, "clean_mask": sample["mask"]}
+
+    def _corrupt(self, clean: np.ndarray, index: int) -> np.ndarray:
+        sample_id = self.dataset.sample_id(index)
+        try:
+            noisy = self.noise(clean, generator(self.seed, "noise", sample_id))
+        except (TypeError, ValueError) as error:
+            raise one_problem(
+                self.dataset.paths(index)[1],
+                f"{self.noise!r} cannot corrupt it: {error}",
+                "correct the mask, or give the noise the data's classes",
+            ) from error
+        if noisy.shape != clean.shape or noisy.dtype != clean.dtype:
+            raise ConfigError(
+                f"{self.noise!r} made a mask of {clean.shape}, {clean.dtype} into one of "
+                f"{noisy.shape}, {noisy.dtype}: it must keep both"
+            )
+        return noisy
+
+
+def _built(
+    noise: NoiseFunction | Mapping[str, Any] | str | type[Noise], metainfo: Mapping[str, Any]
+) -> NoiseFunction:
+    """Build a noise from its config and check it against the data's classes."""
+    num_classes, ignore_index = len(metainfo["classes"]), int(metainfo["ignore_index"])
+    known = {"num_classes": num_classes, "ignore_index": ignore_index}
+    try:
+        if isinstance(noise, (str, type)):
+            noise = {"type": noise}
+        if isinstance(noise, Mapping):
+            noise = build_noise(_completed(noise, known))
+        if isinstance(noise, Noise):
+            noise.check_fit(num_classes, ignore_index)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"noise: {error}") from error
+    if not callable(noise):
+        raise ConfigError(f"noise must be a noise model, its config or a function, not {noise!r}")
+    return noise
+
+
+def _completed(config: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in what a noise config leaves out and the data set knows, at any depth of nesting."""
+    completed = {name: _completed_value(value, known) for name, value in config.items()}
+    if "type" in config:
+        parameters = {field.name for field in dataclasses.fields(noise_class(config["type"]))}
+        completed = {name: known[name] for name in known if name in parameters} | completed
+    return completed
+
+
+def _completed_value(value: Any, known: Mapping[str, Any]) -> Any:
+    if isinstance(value, Mapping):
+        return _completed(value, known)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_completed_value(item, known) for item in value]
+    return value
+
+
+def _checked_seed(seed: object) -> int:
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise ConfigError(f"seed must be an integer, not {seed!r}")
+    return operator.index(seed)

@@ -1,0 +1,90 @@
+"""Phantoms: a generated data set whose labels are exact, for demonstrations and experiments."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from segnoise.datasets.folder import FolderDataset
+from segnoise.datasets.palettes import palette_image
+from segnoise.datasets.phantom_generator import CLASSES, PALETTE, VERSION, draw_phantom
+from segnoise.datasets.problems import one_problem
+from segnoise.errors import ConfigError
+
+NUM_IMAGES = {"train": 160, "val": 40, "test": 80}
+
+
+class Phantoms(FolderDataset):
+    """Pictures like CT slices with a liver, kidneys, thin vessels and rare faint lesions.
+
+    The files are made on first use, in a folder of their own named after what they are, such as
+    `data/phantoms/train-160-128x128-seed0-v1`: images, palette masks, classes.txt and a split
+    list, as a team's own data would lie there. The same arguments give the same pictures
+    everywhere; a half-written folder is never used.
+
+    Args:
+        root: Where the folders are made.
+        split: `"train"`, `"val"` or `"test"`; they share no picture.
+        num_images: Number of pictures; default 160, 40 and 80 by split. The first pictures of a
+            larger set are those of a smaller one.
+        size: Height and width, or one number for both, at least 32.
+        seed: Seed of the pictures.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+        DatasetError: If the files cannot be written, or have been damaged since.
+    """
+
+    def __init__(
+        self,
+        root: str | Path = "data/phantoms",
+        split: str = "train",
+        *,
+        num_images: int | None = None,
+        size: int | Sequence[int] = 128,
+        seed: int = 0,
+    ) -> None:
+        if split not in NUM_IMAGES:
+            raise ConfigError(f"Phantoms has no split {split!r}, only {', '.join(NUM_IMAGES)}")
+        count = NUM_IMAGES[split] if num_images is None else num_images
+        if count < 1:
+            raise ConfigError(f"num_images={count}: at least 1")
+        sides = (size, size) if isinstance(size, int) else tuple(size)
+        if len(sides) != 2 or min(sides) < 32:
+            raise ConfigError(f"size={size!r} must be (height, width) or one number, at least 32")
+        name = f"{split}-{count}-{sides[1]}x{sides[0]}-seed{seed}-v{VERSION}"
+        folder = Path(root).expanduser() / name
+        if not folder.is_dir():
+            _make(folder, split, count, (sides[0], sides[1]), seed)
+        super().__init__(folder, split, palette=PALETTE, mask_format="palette")
+
+
+def _make(folder: Path, split: str, count: int, size: tuple[int, int], seed: int) -> None:
+    """Write a set under a temporary name and rename it: it is there whole or not at all."""
+    temporary = folder.parent / f".{folder.name}-{uuid.uuid4().hex[:8]}"
+    try:
+        for part in ("images", "masks"):
+            (temporary / part).mkdir(parents=True)
+        ids = [f"{split}_{index:04d}" for index in range(count)]
+        for index, sample_id in enumerate(ids):
+            picture, mask = draw_phantom(seed, split, index, size)
+            Image.fromarray(picture).save(temporary / "images" / f"{sample_id}.png")
+            palette_image(mask, PALETTE).save(temporary / "masks" / f"{sample_id}.png")
+        (temporary / "classes.txt").write_text("\n".join(CLASSES) + "\n", encoding="utf-8")
+        (temporary / f"{split}.txt").write_text("\n".join(ids) + "\n", encoding="utf-8")
+        os.replace(temporary, folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        # Another process may have made the same set meanwhile; its files are the same.
+        if not folder.is_dir():
+            raise one_problem(
+                folder, f"cannot be written: {error}", "free some space or choose another root"
+            ) from None
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise

@@ -1,0 +1,73 @@
+"""What is wrong with a data set, file by file, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from os import PathLike
+
+from segnoise.errors import DataError
+
+SHOWN = 5  # problems that a message spells out; the rest are counted
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with one file, and its remedy.
+
+    Attributes:
+        path: The file or folder concerned.
+        what: What is wrong with it.
+        remedy: What the user can do.
+
+    Example:
+        >>> print(Problem("masks/a.png", "mask missing", "add it, or drop a from train.txt"))
+        masks/a.png: mask missing; add it, or drop a from train.txt
+    """
+
+    path: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}; {self.remedy}"
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the three texts, ready for JSON."""
+        return asdict(self)
+
+
+class DatasetError(DataError):
+    """A data set with one or more problems, all of them kept.
+
+    Attributes:
+        problems: Every problem found, also those that the message only counts.
+
+    Args:
+        problems: The problems, or a ready message (so that a process can hand it to another).
+        title: Words put before several problems, such as the data set's name and folder.
+    """
+
+    problems: tuple[Problem, ...]
+
+    def __init__(self, problems: Iterable[Problem] | str, title: str = "data set") -> None:
+        if isinstance(problems, str):
+            super().__init__(problems)
+            self.problems = ()
+            return
+        self.problems = tuple(problems)
+        super().__init__(_message(self.problems, title))
+
+
+def one_problem(path: str | PathLike[str], what: str, remedy: str) -> DatasetError:
+    """Return the error for a single problem."""
+    return DatasetError([Problem(str(path), what, remedy)])
+
+
+def _message(problems: Sequence[Problem], title: str) -> str:
+    if len(problems) == 1:
+        return str(problems[0])
+    lines = [f"{title}: {len(problems)} problems", *(f"  - {p}" for p in problems[:SHOWN])]
+    if len(problems) > SHOWN:
+        lines.append(f"  ... and {len(problems) - SHOWN} more")
+    return "\n".join(lines)

@@ -1,0 +1,128 @@
+"""Checkpoints that are plain, whole, and safe to load.
+
+A checkpoint holds tensors, numbers, strings, lists and dicts, nothing else, so it loads with
+``torch.load(..., weights_only=True)``, which runs no code from the file. It is written to a
+temporary name and renamed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from segnoise.errors import CheckpointError
+from segnoise.files import replacing
+
+
+def plain(value: Any) -> Any:
+    """Turn scalars into Python's own, and tensors into CPU tensors, throughout.
+
+    Raises:
+        TypeError: for anything that a safe load would refuse.
+
+    Example:
+        >>> plain({"best": np.float32(0.5), "shape": (1, 2)})
+        {'best': 0.5, 'shape': (1, 2)}
+    """
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    if isinstance(value, Mapping):
+        return {plain(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(plain(v) for v in value)
+    scalars: tuple[Any, ...] = (bool, int, float, str, bytes)
+    for kind in scalars:
+        if isinstance(value, kind):
+            return kind(value)  # not a subclass, such as torch's TorchVersion
+    if value is None:
+        return None
+    raise TypeError(f"a checkpoint cannot hold a {type(value).__name__}: {value!r}")
+
+
+def save(checkpoint: Mapping[str, Any], path: str | Path) -> None:
+    """Write a checkpoint atomically.
+
+    Raises:
+        CheckpointError: if it cannot be written (a full disk); an older file of that name is
+            untouched.
+    """
+    try:
+        with replacing(path) as temporary:
+            torch.save(plain(checkpoint), temporary)
+    except (OSError, RuntimeError) as error:
+        cause = error if isinstance(error, OSError) else (error.__context__ or error)
+        raise CheckpointError(
+            f"{path}: cannot be written ({_first_line(cause)}); the checkpoint before it is "
+            "untouched: make room, then go on with --resume"
+        ) from error
+
+
+def load(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU without running code from it.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, or no checkpoint of segnoise.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises half a dozen types for a damaged file
+        raise CheckpointError(
+            f"{path}: damaged or not a checkpoint ({_first_line(error)}); use another one"
+        ) from error
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise CheckpointError(f"{path}: holds no 'state_dict', so it is no checkpoint of segnoise")
+    return checkpoint
+
+
+def load_weights(model: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
+    """Put a checkpoint's weights into a model, all of them.
+
+    The losses' buffers (class weights) belong to a training, not to the network, and may differ.
+
+    Raises:
+        CheckpointError: if weights are missing, left over, or of another shape.
+    """
+    own = model.state_dict()
+    given = {k: v for k, v in state.items() if not k.startswith("losses.")}
+    wanted = {k: v for k, v in own.items() if not k.startswith("losses.")}
+    missing = sorted(wanted.keys() - given.keys())
+    surplus = sorted(given.keys() - wanted.keys())
+    reshaped = [
+        f"{k} {tuple(given[k].shape)} instead of {tuple(wanted[k].shape)}"
+        for k in wanted.keys() & given.keys()
+        if given[k].shape != wanted[k].shape
+    ]
+    if missing or surplus or reshaped:
+        parts = [
+            f"{len(names)} {what} ({', '.join(sorted(names)[:2])})"
+            for what, names in (
+                ("missing", missing),
+                ("left over", surplus),
+                ("of another shape", reshaped),
+            )
+            if names
+        ]
+        raise CheckpointError(f"{path}: does not fit the config's model: {'; '.join(parts)}")
+    kept = {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}
+    model.load_state_dict({**own, **kept})
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    refused = re.search(r"Unsupported global: GLOBAL (\S+)", text)
+    if refused:
+        return f"it holds a {refused[1]}, and a safe load reads plain data only"
+    return re.sub(r"\s+", " ", text.splitlines()[0])[:200]

@@ -1,0 +1,118 @@
+"""What the command-line tools share: flags people know from OpenMMLab, and errors in one line."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from segnoise.errors import ConfigError, SegnoiseError
+
+# Read when torch is loaded, which the tools do later. By default OpenMP's threads spin while they
+# wait for each other: with anything else running on the machine's cores, a training on a CPU
+# becomes several times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def parser(description: str, **kwargs: Any) -> argparse.ArgumentParser:
+    """An argument parser that shows defaults and keeps line breaks."""
+    return argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs
+    )
+
+
+def add_config(arguments: argparse.ArgumentParser) -> None:
+    """Add the positional config and ``--cfg-options``."""
+    arguments.add_argument(
+        "config", help="config file, e.g. configs/phantoms/unet_r18_anl_ce_boundary_phantoms_400.py"
+    )
+    add_options(arguments)
+
+
+def add_options(arguments: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
+    arguments.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override config values, e.g. noise.rate=0.2 losses.0.alpha=1 data_root=/data/VOC2012",
+    )
+
+
+def add_launcher(arguments: argparse.ArgumentParser) -> None:
+    """Add ``--launcher``; torchrun's ``--local-rank`` is accepted and read from the environment."""
+    arguments.add_argument(
+        "--launcher",
+        choices=("none", "pytorch", "slurm", "mpi"),
+        default="none",
+        help="how the processes were started (default: none, a single process)",
+    )
+    arguments.add_argument("--local-rank", "--local_rank", type=int, help=argparse.SUPPRESS)
+
+
+def options(pairs: Sequence[str]) -> dict[str, Any]:
+    """Parse ``KEY=VALUE`` pairs; values are Python literals, or else text.
+
+    Raises:
+        ConfigError: if a pair has no "=".
+
+    Example:
+        >>> options(["noise.rate=0.2", "noise=None", "data_root=/data/voc", "crop=(64,64)"])
+        {'noise.rate': 0.2, 'noise': None, 'data_root': '/data/voc', 'crop': (64, 64)}
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, separator, text = pair.partition("=")
+        if not separator or not key:
+            raise ConfigError(f"--cfg-options wants KEY=VALUE, got {pair!r}")
+        found[key] = _value(text)
+    return found
+
+
+def _value(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None, "null": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def run_tool(work: Callable[[], None]) -> int:
+    """Run a tool's work; errors that are the user's to mend become one line and exit code 2."""
+    try:
+        work()
+    except SegnoiseError as error:
+        sys.stdout.flush()
+        print(f"error: {_own_words(error)}", file=sys.stderr)
+        _leave_group()
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; a training goes on with --resume", file=sys.stderr)
+        _leave_group()
+        return 130
+    except BrokenPipeError:  # the reader, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return 0
+
+
+def _own_words(error: SegnoiseError) -> str:
+    """The message; of an error in a loader's process, without that process's traceback."""
+    text = str(error)
+    if "Original Traceback" not in text:
+        return text
+    return text.rstrip().rpartition(f"{type(error).__name__}: ")[2]
+
+
+def _leave_group() -> None:
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()

@@ -1,0 +1,167 @@
+"""From a config to data sets and loaders, and what is known about them before training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import torch
+from mmengine.dist import all_gather_object, get_dist_info
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from segnoise.datasets import (
+    DatasetCheck,
+    NoisyLabels,
+    TrainingStream,
+    Transformed,
+    check_dataset,
+    collate,
+)
+from segnoise.datasets.problems import DatasetError
+from segnoise.engine.config import data_path
+from segnoise.engine.loop import DrawSampler
+from segnoise.errors import ConfigError, SegnoiseError
+from segnoise.registry import DATASETS, NOISES, TRANSFORMS, resolve
+
+
+def build_dataset(config: Mapping[str, Any], key: str) -> Any:
+    """Build ``train_data`` (clean, untransformed), ``val_data`` or ``test_data``.
+
+    Raises:
+        ConfigError: if the config names none, or an argument does not fit.
+        DatasetError: if files are missing or unreadable.
+    """
+    node = config[key]
+    if not node:
+        raise ConfigError(f"the config has no {key}")
+    arguments = dict(node)
+    cls = resolve(arguments.pop("type", None), DATASETS, key)
+    if arguments.get("root") is None and config["data_root"] is not None:
+        arguments["root"] = config["data_root"]
+    if arguments.get("root") is not None:
+        arguments["root"] = data_path(arguments["root"])
+    return _call(cls, arguments, key)
+
+
+def with_noise(dataset: Any, config: Mapping[str, Any]) -> Any:
+    """Corrupt a training set's labels as ``noise`` says; the set itself where it says nothing."""
+    if not config["noise"]:
+        return dataset
+    try:
+        noise = _with_classes(config["noise"], "noise")
+        return NoisyLabels(dataset, noise, seed=config["noise_seed"])
+    except SegnoiseError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"noise: {error}") from error
+
+
+def _with_classes(node: Any, where: str) -> Any:
+    """Replace the dotted types of a stored config by their classes, at any depth."""
+    if isinstance(node, list):
+        return [_with_classes(child, where) for child in node]
+    if not isinstance(node, dict) or "type" not in node:
+        return node
+    inner = {k: _with_classes(v, where) for k, v in node.items()}
+    return {**inner, "type": resolve(node["type"], NOISES, where)}
+
+
+def training_stream(dataset: Any, config: Mapping[str, Any]) -> TrainingStream:
+    """Augment a data set and put it into the order of ``seed``."""
+    transform = None
+    if config["train_transform"]:
+        arguments = dict(config["train_transform"])
+        cls = resolve(arguments.pop("type", None), TRANSFORMS, "train_transform")
+        transform = _call(cls, arguments, "train_transform")
+    seed = config["seed"]
+    return TrainingStream(Transformed(dataset, transform, seed=seed), seed=seed)
+
+
+def _call(cls: Any, arguments: dict[str, Any], where: str) -> Any:
+    try:
+        return cls(**arguments)
+    except SegnoiseError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+class ShardSampler(Sampler[int]):
+    """Every sample once over all processes: rank r takes r, r + W, ...; shards may be uneven.
+
+    Example:
+        >>> list(ShardSampler(5, rank=1, world_size=2))
+        [1, 3]
+    """
+
+    def __init__(self, length: int, rank: int = 0, world_size: int = 1) -> None:
+        self.indices = range(rank, length, world_size)
+
+    def __iter__(self) -> Any:
+        return iter(self.indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+def train_loader(stream: TrainingStream, config: Mapping[str, Any], max_iters: int) -> DataLoader:
+    """Batches of a training stream for this process."""
+    rank, world_size = get_dist_info()
+    sampler = DrawSampler(config["batch_size"], max_iters, rank, world_size)
+    return DataLoader(stream, batch_sampler=sampler, **_loading(config["num_workers"]))
+
+
+def eval_loader(dataset: Dataset, config: Mapping[str, Any]) -> DataLoader:
+    """Batches of an evaluation set, at the masks' own size, for this process."""
+    return DataLoader(
+        dataset,
+        batch_size=config["eval_batch_size"],
+        sampler=ShardSampler(len(dataset), *get_dist_info()),  # type: ignore[arg-type]
+        **_loading(config["num_workers"]),
+    )
+
+
+def _loading(workers: int) -> dict[str, Any]:
+    return {
+        "num_workers": workers,
+        "collate_fn": collate,
+        "pin_memory": torch.cuda.is_available(),
+        "worker_init_fn": _start_worker,
+    }
+
+
+def _start_worker(_: int) -> None:
+    cv2.setNumThreads(0)  # the workers are the parallelism
+
+
+def inspect(dataset: Any, config: Mapping[str, Any], what: str) -> DatasetCheck:
+    """Open a data set's files, all processes together, and count its labels.
+
+    Raises:
+        DatasetError: if any file is not fit for training; lists them.
+    """
+    rank, world_size = get_dist_info()
+    part = check_dataset(
+        dataset,
+        images=config["check_data"] == "full",
+        workers=min(config["num_workers"], os.cpu_count() or 1),
+        indices=range(rank, len(dataset), world_size),
+        progress=f"checking {what}" if rank == 0 else None,
+    )
+    parts = all_gather_object(part) if world_size > 1 else [part]
+    check = sum(parts[1:], parts[0])
+    if check.problems:
+        raise DatasetError(check.problems, what)
+    return check
+
+
+def fingerprint(config: Mapping[str, Any], dataset: Any) -> str:
+    """What a data check depends on: a resumed run with the same need not repeat it."""
+    ids = [dataset.sample_id(i) for i in range(len(dataset))]
+    keys = ("data_root", "train_data", "noise", "noise_seed")
+    parts = [*(config[key] for key in keys), ids]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,129 @@
+"""Measure a checkpoint on a labelled split: the work behind tools/test.py."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.device import get_device
+from mmengine.dist import all_gather_object, barrier, get_dist_info, is_main_process
+from tqdm import tqdm
+
+from segnoise.datasets import collate
+from segnoise.datasets.palettes import palette_image
+from segnoise.engine import checkpoint as checkpoints
+from segnoise.engine import data
+from segnoise.engine.launch import init_processes
+from segnoise.engine.model import build_model
+from segnoise.errors import CheckpointError, ConfigError
+from segnoise.files import replacing
+from segnoise.metrics.segmentation import SegmentationMetric, per_class
+
+
+def evaluate(
+    config: Mapping[str, Any],
+    checkpoint: str | Path,
+    *,
+    split: str = "test",
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    launcher: str = "none",
+) -> dict[str, Any]:
+    """Score a checkpoint at the masks' original size.
+
+    Args:
+        config: from :func:`segnoise.engine.config.load_config`.
+        checkpoint: file with the weights.
+        split: "test" or "val": which data set of the config.
+        out: folder for coloured predictions, ``<sample id>.png`` with the classes' palette.
+        overwrite: replace predictions that are there.
+        launcher: how the processes were started.
+
+    Returns:
+        mIoU, mDice, pixel_accuracy and classes, as an entry of ``scores.json``, in percent;
+        and the number of samples.
+
+    Raises:
+        CheckpointError: if the checkpoint is damaged or belongs to another model or classes.
+        ConfigError: if ``out`` holds files already.
+        DatasetError: if a file is missing or unreadable.
+    """
+    init_processes(launcher)
+    dataset = data.build_dataset(config, f"{split}_data")
+    model = build_model(config, dataset.metainfo)
+    stored = checkpoints.load(checkpoint)
+    _check_classes(stored, dataset.metainfo["classes"], checkpoint)
+    checkpoints.load_weights(model, stored["state_dict"], checkpoint)
+    folder = _claim_out(out, overwrite)
+
+    model.to(get_device()).eval()
+    metric = SegmentationMetric()
+    metric.dataset_meta = dataset.metainfo
+    batches = data.eval_loader(dataset, config)
+    with torch.no_grad():
+        for batch in tqdm(batches, desc=f"{split} set", disable=not is_main_process()):
+            samples = model.val_step(batch)
+            metric.process(batch, samples)
+            if folder is not None:
+                for sample in samples:
+                    _write_prediction(folder, sample, dataset.metainfo)
+    means = metric.evaluate(len(dataset))
+    assert metric.matrix is not None
+    return {
+        **{k: None if math.isnan(v) else v for k, v in means.items()},
+        "classes": per_class(metric.matrix, dataset.metainfo["classes"]),
+        "samples": len(dataset),
+    }
+
+
+def with_test_time_augmentation(
+    config: Mapping[str, Any], scales: Sequence[float], flip: bool
+) -> dict[str, Any]:
+    """The config with several views of each image in its inference."""
+    return {**config, "inference": {**config["inference"], "scales": list(scales), "flip": flip}}
+
+
+def _check_classes(stored: Mapping[str, Any], classes: Sequence[str], path: str | Path) -> None:
+    known = stored.get("meta", {}).get("dataset", {}).get("classes")
+    if known is not None and list(known) != list(classes):
+        raise CheckpointError(
+            f"{path}: was trained on the classes {', '.join(known)}; the data set has "
+            f"{', '.join(classes)}"
+        )
+
+
+def _claim_out(out: str | Path | None, overwrite: bool) -> Path | None:
+    if out is None:
+        return None
+    folder = Path(out)
+    taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    taken = any(all_gather_object(taken)) if get_dist_info()[1] > 1 else taken
+    if taken and not overwrite:
+        raise ConfigError(f"--out {folder} is not empty; take another folder, or --overwrite")
+    barrier()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _write_prediction(folder: Path, sample: Mapping[str, Any], metainfo: Mapping[str, Any]) -> None:
+    """A palette PNG: colours to look at, class ids to compute with."""
+    labels = sample["prediction"].cpu().numpy()
+    with replacing(folder / f"{sample['sample_id']}.png") as temporary:
+        palette_image(labels.astype(np.uint8), metainfo["palette"]).save(temporary, format="PNG")
+
+
+def predictions(
+    config: Mapping[str, Any], checkpoint: str | Path, dataset: Any, indices: Sequence[int]
+) -> list[np.ndarray]:
+    """Predicted labels, (H, W), of some samples of a data set; for pictures."""
+    model = build_model(config, dataset.metainfo)
+    stored = checkpoints.load(checkpoint)
+    checkpoints.load_weights(model, stored["state_dict"], checkpoint)
+    model.to(get_device()).eval()
+    with torch.no_grad():
+        found = [model.val_step(collate([dataset[i]]))[0]["prediction"] for i in indices]
+    return [prediction.cpu().numpy() for prediction in found]

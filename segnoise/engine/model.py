@@ -1,0 +1,98 @@
+"""From a config to a Segmentor."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from segnoise.errors import ConfigError, SegnoiseError
+from segnoise.losses import class_weights
+from segnoise.models import Segmentor
+from segnoise.registry import LOSSES, MODELS, resolve
+
+
+def build_model(
+    config: Mapping[str, Any], metainfo: Mapping[str, Any], training: bool = False
+) -> Segmentor:
+    """Build the model for a data set's classes; a training also starts from published weights.
+
+    For evaluation ``encoder_weights`` is left out, since a checkpoint brings all weights.
+
+    Raises:
+        ConfigError: for a name or an argument that does not fit.
+    """
+    arguments = {"type": "Segmentor", **copy.deepcopy(dict(config["model"]))}
+    cls = resolve(arguments.pop("type"), MODELS, "model")
+    arguments.setdefault("num_classes", len(metainfo["classes"]))
+    arguments.setdefault("ignore_index", metainfo["ignore_index"])
+    arguments.setdefault("inference", dict(config["inference"]))
+    if arguments["num_classes"] != len(metainfo["classes"]):
+        raise ConfigError(
+            f"model.num_classes is {arguments['num_classes']}, the data set has "
+            f"{len(metainfo['classes'])} classes"
+        )
+    if isinstance(arguments.get("network"), dict):
+        network = dict(arguments["network"])
+        maker = resolve(network.pop("type", None), MODELS, "model.network")
+        arguments["network"] = maker(**network)
+    if training:
+        arguments["losses"] = [without_scheme(loss) for loss in resolve_losses(config["losses"])]
+    else:
+        arguments["encoder_weights"] = None
+    try:
+        return cls(**arguments)
+    except SegnoiseError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"model: {error}") from error
+
+
+def resolve_losses(losses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Losses whose dotted types are classes, as the Segmentor takes them."""
+    found = []
+    for number, loss in enumerate(losses):
+        entry = dict(loss)
+        if "." in str(entry.get("type")):
+            entry["type"] = resolve(entry["type"], LOSSES, f"losses.{number}")
+        found.append(entry)
+    return found
+
+
+def without_scheme(loss: Mapping[str, Any]) -> dict[str, Any]:
+    """The loss without class weights that wait for a histogram."""
+    if isinstance(loss.get("class_weights"), str):
+        return {k: v for k, v in loss.items() if k != "class_weights"}
+    return dict(loss)
+
+
+def resolve_class_weights(
+    losses: Sequence[Mapping[str, Any]], histogram: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Turn ``class_weights="inverse_sqrt"`` into the numbers it means for these labels.
+
+    Args:
+        losses: as in a config.
+        histogram: K pixel counts of the training labels.
+
+    Raises:
+        ConfigError: for an unknown scheme.
+
+    Example:
+        >>> resolve_class_weights([dict(type="CE", class_weights="inverse")], [3, 1])
+        [{'type': 'CE', 'class_weights': [0.6667, 2.0]}]
+    """
+    resolved = []
+    for number, loss in enumerate(losses):
+        entry = dict(loss)
+        scheme = entry.get("class_weights")
+        if isinstance(scheme, str):
+            try:
+                weights = class_weights(np.asarray(histogram).tolist(), scheme)
+            except ValueError as error:
+                raise ConfigError(f"losses.{number}.class_weights: {error}") from error
+            entry["class_weights"] = [float(f"{float(w):.4g}") for w in weights]
+        resolved.append(entry)
+    return resolved

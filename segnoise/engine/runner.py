@@ -1,0 +1,139 @@
+"""mmengine's Runner, with checkpoints that are plain and resume exactly."""
+
+from __future__ import annotations
+
+import platform
+import uuid
+from pathlib import Path
+from typing import Any
+
+import mmengine
+import mmengine.runner
+import torch
+from mmengine.device import get_device
+from mmengine.dist import barrier, is_main_process, master_only
+from mmengine.logging import MMLogger
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from torch import nn
+
+from segnoise.engine import checkpoint as checkpoints
+from segnoise.engine.config import dump_config
+from segnoise.errors import CheckpointError
+from segnoise.version import __version__
+
+
+class Runner(mmengine.runner.Runner):
+    """A Runner that departs from mmengine's in what is written and read, and nowhere else.
+
+    - checkpoints are plain and atomic (:mod:`segnoise.engine.checkpoint`), and a resume neither
+      unpickles objects nor executes the config stored in the file;
+    - data parallelism runs on CPUs too (gloo);
+    - the log goes to ``train.log`` in the run's folder, and appends.
+    """
+
+    def __init__(self, *, name: str, log_name: str = "train.log", **kwargs: Any) -> None:
+        self._log_name = log_name
+        self._log_dir: str
+        # mmengine hands out loggers and visualizers by this name: two runs that start in the
+        # same second of one process would share theirs.
+        super().__init__(experiment_name=f"{name}_{uuid.uuid4().hex[:8]}", **kwargs)
+        barrier()
+        if is_main_process():
+            Path(self._log_dir).rmdir()  # mmengine's time-stamped folder; nothing goes there
+        self._log_dir = self.work_dir
+
+    @property
+    def network(self) -> nn.Module:
+        """The model without its data-parallel wrapper."""
+        return self.model.module if is_model_wrapper(self.model) else self.model
+
+    def build_logger(self, log_level: int | str = "INFO", **_: Any) -> MMLogger:
+        """Log to the console and, appending, to the run's folder."""
+        return MMLogger.get_instance(
+            name=self._experiment_name,
+            logger_name="segnoise",
+            log_level=log_level,
+            log_file=str(Path(self.work_dir) / self._log_name),
+            file_mode="a",
+            distributed=self.distributed,
+        )
+
+    def _log_env(self, env_cfg: dict[str, Any]) -> None:
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor()
+        self.logger.info(
+            f"segnoise {__version__}, torch {torch.__version__}, Python "
+            f"{platform.python_version()}, {get_device()} ({device or platform.machine()}), "
+            f"{self.world_size} process(es), seed {self.seed}"
+        )
+
+    def get_hooks_info(self) -> str:
+        """One line instead of mmengine's page."""
+        return ", ".join(type(hook).__name__ for hook in self.hooks)
+
+    def dump_config(self) -> None:
+        """Nothing: the resolved config is in the run's folder before the Runner is built."""
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """Wrap for data parallelism; on CPUs, which mmengine leaves out, without a device id."""
+        if not self.distributed or get_device() != "cpu" or is_model_wrapper(model):
+            return super().wrap_model(model_wrapper_cfg, model)
+        return MMDistributedDataParallel(
+            module=model,
+            broadcast_buffers=False,
+            find_unused_parameters=self.cfg.get("find_unused_parameters", False),
+        )
+
+    @master_only
+    def save(self, path: Path, meta: dict[str, Any], training_state: bool = True) -> None:
+        """Write a checkpoint: weights, and with ``training_state`` all that a resume needs."""
+        checkpoint: dict[str, Any] = {
+            "meta": {
+                "iter": self.iter,
+                "epoch": self.epoch,
+                "seed": self.seed,
+                "config": dump_config(self.cfg.to_dict()),
+                "versions": {"segnoise": __version__, "torch": torch.__version__},
+                "dataset": dict(self.train_dataloader.dataset.metainfo),
+                **meta,
+            },
+            "state_dict": self.network.state_dict(),
+        }
+        self.call_hook("before_save_checkpoint", checkpoint=checkpoint)
+        if training_state:
+            checkpoint["optimizer"] = self.optim_wrapper.state_dict()
+            checkpoint["param_schedulers"] = [s.state_dict() for s in self.param_schedulers or []]
+        else:
+            checkpoint.pop("ema_state_dict", None)
+        checkpoints.save(checkpoint, path)
+
+    def load_checkpoint(self, filename: str, **_: Any) -> dict[str, Any]:
+        """Load weights, all of them, safely."""
+        checkpoint = checkpoints.load(filename)
+        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+        checkpoints.load_weights(self.network, checkpoint["state_dict"], filename)
+        self.logger.info(f"weights of {filename}")
+        return checkpoint
+
+    def resume(self, filename: str, **_: Any) -> None:
+        """Go on exactly where a checkpoint was written."""
+        checkpoint = self.load_checkpoint(filename)
+        missing = {"optimizer", "param_schedulers"} - checkpoint.keys()
+        if missing:
+            raise CheckpointError(
+                f"{filename}: holds weights only (a best checkpoint?); resume from last.pth, or "
+                "start a new run with --cfg-options load_from=..."
+            )
+        self.train_loop._iter = checkpoint["meta"]["iter"]
+        try:
+            self.optim_wrapper.load_state_dict(checkpoint["optimizer"])
+            for scheduler, state in zip(
+                self.param_schedulers or [], checkpoint["param_schedulers"], strict=True
+            ):
+                scheduler.load_state_dict(state)
+        except (KeyError, ValueError) as error:
+            raise CheckpointError(
+                f"{filename}: optimizer or schedule of another config ({error})"
+            ) from error
+        self.call_hook("after_resume", checkpoint=checkpoint)
+        self._has_loaded = True
+        self.logger.info(f"resumed at iteration {self.iter} from {filename}")

@@ -1,0 +1,68 @@
+"""Tables for people: aligned, in percent, valid Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align cells into a Markdown table, the first column left and the others right.
+
+    Example:
+        >>> print(markdown(["class", "IoU"], [["road", "93.1"], ["pole", "8.2"]]))
+        | class |  IoU |
+        |:------|-----:|
+        | road  | 93.1 |
+        | pole  |  8.2 |
+    """
+    table = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        first, *others = (
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return "| " + " | ".join([first, *others]) + " |"
+
+    rule = "|:" + "-" * (widths[0] + 1) + "|" + "|".join("-" * (w + 1) + ":" for w in widths[1:])
+    return "\n".join([line(table[0]), rule + "|", *(line(row) for row in table[1:])])
+
+
+def percent(value: float | None) -> str:
+    """One decimal, or a dash where there is nothing to measure.
+
+    Example:
+        >>> percent(93.14), percent(None)
+        ('93.1', '-')
+    """
+    return "-" if value is None else f"{value:.1f}"
+
+
+def score_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """Per-class IoU, and mIoU, mDice and pixel accuracy below, one column a result.
+
+    Args:
+        scores: name of the column -> an entry of ``scores.json``.
+
+    Example:
+        >>> entry = dict(mIoU=50.0, mDice=60.0, pixel_accuracy=70.0, classes={"a": {"IoU": 50.0}})
+        >>> print(score_table({"best": entry}))
+        | IoU, %         | best |
+        |:---------------|-----:|
+        | a              | 50.0 |
+        | mIoU           | 50.0 |
+        | mDice          | 60.0 |
+        | pixel accuracy | 70.0 |
+    """
+    entries = list(scores.values())
+    rows = [
+        [name, *(percent(entry["classes"][name]["IoU"]) for entry in entries)]
+        for name in entries[0]["classes"]
+    ]
+    rows += [
+        [key.replace("_", " "), *(percent(entry[key]) for entry in entries)]
+        for key in ("mIoU", "mDice", "pixel_accuracy")
+    ]
+    return markdown(["IoU, %", *scores], rows)

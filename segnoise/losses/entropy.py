@@ -1,0 +1,195 @@
+"""Entropy regulariser: keeps the mean prediction of a batch close to a prior over the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from segnoise.losses.naming import did_you_mean
+from segnoise.losses.statistics import blocks, compute_dtype, softmax
+from segnoise.losses.target import check_mode, prepare_target
+
+
+class EntropyRegularizer(nn.Module):
+    """Entropy regulariser (ER), ``KL(pbar || prior) = sum_k pbar_k log(pbar_k / prior_k)``.
+
+    pbar is the mean of p = softmax(logits) over the valid pixels of the batch, k runs over the K
+    classes. With the uniform prior it is ``log K + sum_k pbar_k log pbar_k``, in 0..log K. Where
+    one class dominates (background), the uniform prior is the wrong aim: give the label histogram.
+
+    Under ``torch.distributed`` with several processes, pbar is the mean over all processes' valid
+    pixels, so every process must make the same call, and the value is the same in all. The gradient
+    is scaled so that its mean over the processes, which DistributedDataParallel forms, is that of a
+    single process with the whole batch.
+
+    In binary mode the two classes are (negative, positive). In multilabel mode the result is the
+    mean over the channels of each channel's binary regulariser.
+
+    Args:
+        mode: "binary", "multiclass" or "multilabel".
+        ignore_index: the label of void, whose pixels do not enter the mean; None for no void.
+        prior: "uniform", or positive numbers for the classes, such as the label histogram, which
+            are divided by their sum: K in multiclass mode, 2 in binary. In multilabel mode the
+            channels' rates of positives, each above 0 and below 1.
+
+    Shape:
+        - y_pred, y_true: as in ``SegmentationLoss``; y_true only says which pixels are void.
+        - result: a scalar, float32, or float64 for float64 logits; 0 with a zero gradient where all
+          pixels are void.
+
+    Raises:
+        ValueError: if an argument, a shape or a label is out of its domain.
+        TypeError: if a dtype does not fit.
+
+    Source: the sequel to Ye et al., Active Negative Loss Functions for Learning with Noisy Labels,
+    NeurIPS 2023; the prior other than uniform is ours.
+
+    Example:
+        >>> er = EntropyRegularizer("multiclass", ignore_index=255)
+        >>> er(torch.tensor([[[9.0, -9.0], [-9.0, 9.0]]]), torch.tensor([[0, 255]]))
+        tensor(0.6931)
+    """
+
+    prior: Tensor | None
+
+    def __init__(
+        self,
+        mode: str,
+        *,
+        ignore_index: int | None = None,
+        prior: str | Sequence[float] | Tensor = "uniform",
+    ) -> None:
+        super().__init__()
+        self.mode = check_mode(mode)
+        self.ignore_index = ignore_index
+        self.register_buffer("prior", _prior(mode, prior), persistent=False)
+
+    def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+        """Return the divergence; see the class for the shapes."""
+        target = prepare_target(
+            y_pred, y_true, mode=self.mode, ignore_index=self.ignore_index, soft=True
+        )
+        mass, count = _class_mass(target.logits, target.valid, self.mode)
+        mass, count = _over_all_processes(mass, count)
+        mean = mass / count.clamp_min(1)[:, None]
+        # The floor keeps 0 log 0 and its gradient finite where a class's probability underflows.
+        log_mean = mean.clamp_min(torch.finfo(mean.dtype).tiny).log()
+        return (mean * (log_mean - self._log_prior(mean))).sum(1).mean()
+
+    def _log_prior(self, mean: Tensor) -> Tensor:
+        """Log of the prior in the shape of the means: (1 or C, K)."""
+        if self.prior is None:
+            return torch.full_like(mean, 1 / mean.shape[1]).log()
+        prior = self.prior.to(mean.dtype)
+        if self.mode == "multilabel":
+            prior = torch.stack((1 - prior, prior), 1)
+        else:
+            prior = (prior / prior.sum())[None]
+        if prior.shape != mean.shape:
+            size = mean.shape[0] if self.mode == "multilabel" else mean.shape[1]
+            raise ValueError(f"the prior has {len(self.prior)} numbers for {size} classes")
+        return prior.log()
+
+    def extra_repr(self) -> str:
+        """Return the arguments."""
+        prior = "'uniform'"
+        if self.prior is not None:
+            prior = f"({', '.join(f'{p:.4g}' for p in self.prior)})"
+        void = "" if self.ignore_index is None else f", ignore_index={self.ignore_index}"
+        return f"{self.mode!r}, prior={prior}{void}"
+
+
+class _ClassMass(torch.autograd.Function):
+    """Logits (N, K, P) and valid (N, P) -> sum of the probabilities over the valid pixels, (K,)."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, valid: Tensor | None) -> Tensor:
+        ctx.save_for_backward(logits, valid)
+        mass = logits.new_zeros(logits.shape[1], dtype=compute_dtype(logits))
+        for rows, columns in blocks(logits, binary=False):
+            p = softmax(logits[rows, :, columns], binary=False)
+            if valid is not None:
+                p.mul_(valid[rows, None, columns].to(p.dtype))
+            mass += p.sum((0, 2))
+        return mass
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        logits, valid = ctx.saved_tensors
+        grad = grad[:, None]
+        gradient = torch.empty_like(logits)
+        for rows, columns in blocks(logits, binary=False):
+            p = softmax(logits[rows, :, columns], binary=False)
+            block = p * grad
+            block.addcmul_(p, block.sum(1, keepdim=True), value=-1)
+            if valid is not None:
+                block.mul_(valid[rows, None, columns].to(p.dtype))
+            gradient[rows, :, columns] = block
+        return gradient, None
+
+
+def _class_mass(logits: Tensor, valid: Tensor | None, mode: str) -> tuple[Tensor, Tensor]:
+    """Sum of the class probabilities over this process's valid pixels, and their number.
+
+    Shapes: (1, K) and (1,); in multilabel mode (C, 2) and (C,).
+    """
+    if mode == "multiclass":
+        flat = logits.reshape(*logits.shape[:2], logits.shape[2:].numel())
+        count = flat.new_tensor(flat[:, 0].numel(), dtype=compute_dtype(logits))
+        if valid is not None:
+            valid = valid.reshape(len(flat), flat.shape[2])
+            count = valid.sum(dtype=count.dtype)
+        if torch.compiler.is_compiling():
+            p = torch.softmax(flat, 1, dtype=count.dtype)
+            mass = (p if valid is None else p * valid[:, None]).sum((0, 2))
+        else:
+            mass = _ClassMass.apply(flat, valid)
+        return mass[None], count[None]
+    if mode == "binary":
+        logits = logits.unsqueeze(1)
+        valid = None if valid is None else valid.unsqueeze(1)
+    z = logits.to(compute_dtype(logits))
+    mask = torch.ones_like(z) if valid is None else valid.to(z.dtype)
+    axes = [axis for axis in range(z.dim()) if axis != 1]
+    mass = torch.stack([(torch.sigmoid(s) * mask).sum(axes) for s in (-z, z)], 1)
+    return mass, mask.sum(axes)
+
+
+def _over_all_processes(mass: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum over the processes in one message; the gradient flows to this process's part alone.
+
+    DistributedDataParallel divides the sum of the processes' gradients by their number, hence the
+    factor: with it that mean is the gradient of the summed mass.
+    """
+    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+        return mass, count
+    total = torch.cat((mass.detach(), count[:, None]), 1)
+    dist.all_reduce(total)
+    here = (mass - mass.detach()) * dist.get_world_size()
+    return total[:, :-1] + here, total[:, -1]
+
+
+def _prior(mode: str, prior: str | Sequence[float] | Tensor) -> Tensor | None:
+    if isinstance(prior, str):
+        if prior != "uniform":
+            raise ValueError(f"unknown prior {prior!r}: {did_you_mean(prior, ['uniform'])}")
+        return None
+    values = torch.as_tensor(prior).detach().clone().float()
+    if values.dim() != 1 or len(values) == 0:
+        raise ValueError(f"the prior must be a vector, got the shape {tuple(values.shape)}")
+    if mode == "binary" and len(values) != 2:
+        raise ValueError(f"a binary prior is two numbers (negative, positive), got {prior}")
+    upper = 1.0 if mode == "multilabel" else float("inf")
+    if not ((values > 0) & (values < upper)).all():
+        domain = "between 0 and 1" if mode == "multilabel" else "positive and finite"
+        raise ValueError(
+            f"the prior's numbers must be {domain}, got {values.tolist()}: give a class that never "
+            "occurs a small number, for no prediction can be as rare as never"
+        )
+    return values

@@ -1,0 +1,21 @@
+"""Segmentation metrics from one data-set-level confusion matrix."""
+
+from segnoise.metrics.functional import (
+    accuracy_per_class,
+    confusion_matrix,
+    dice_per_class,
+    iou_per_class,
+    mean_dice,
+    mean_iou,
+    pixel_accuracy,
+)
+
+__all__ = [
+    "accuracy_per_class",
+    "confusion_matrix",
+    "dice_per_class",
+    "iou_per_class",
+    "mean_dice",
+    "mean_iou",
+    "pixel_accuracy",
+]

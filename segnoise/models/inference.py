@@ -1,0 +1,152 @@
+"""From an image of any size to class probabilities of the same size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from segnoise.models.preprocessor import pad_to_multiple
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How a trained network reads an image: whole or in windows, with test-time augmentation.
+
+    The scores of all scales and flips are averaged as probabilities, at the image's own size.
+
+    Args:
+        mode: "whole", or "slide" for overlapping windows.
+        size: (height, width) that the image is resized to first; None keeps its size. This is
+            where a network that was trained on smaller images gets them, while scores and
+            metrics stay at the original size.
+        crop_size: (height, width) of a window, for "slide".
+        stride: (vertical, horizontal) step between windows; None is two thirds of a window.
+        scales: sizes of the image, relative to ``size``.
+        flip: also read the image mirrored left to right.
+
+    Raises:
+        ValueError: for an unknown mode, or sizes and scales that are not positive, or a stride
+            that would leave gaps.
+
+    Example:
+        >>> Inference(mode="slide", crop_size=(512, 1024)).windows(1024, 2048)[0]
+        (0, 0)
+    """
+
+    mode: str = "whole"
+    size: tuple[int, int] | None = None
+    crop_size: tuple[int, int] | None = None
+    stride: tuple[int, int] | None = None
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("size", "crop_size", "stride"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            pair = (value, value) if isinstance(value, int) else tuple(value)
+            if len(pair) != 2 or any(not isinstance(v, int) or v < 1 for v in pair):
+                raise ValueError(f"{name} must be two positive integers, got {value!r}")
+            object.__setattr__(self, name, pair)
+        object.__setattr__(self, "scales", tuple(self.scales))
+        if self.mode not in ("whole", "slide"):
+            raise ValueError(f"mode must be 'whole' or 'slide', got {self.mode!r}")
+        if not self.scales or any(s <= 0 for s in self.scales):
+            raise ValueError(f"scales must be positive numbers, got {list(self.scales)}")
+        if self.mode == "slide":
+            if self.crop_size is None:
+                raise ValueError("mode='slide' needs crop_size=(height, width)")
+            if self.stride is None:
+                object.__setattr__(
+                    self, "stride", tuple(max(1, c * 2 // 3) for c in self.crop_size)
+                )
+            if any(s > c for s, c in zip(self.stride or (), self.crop_size, strict=True)):
+                raise ValueError(f"stride {self.stride} leaves gaps between crops {self.crop_size}")
+
+    def windows(self, height: int, width: int) -> list[tuple[int, int]]:
+        """Top-left corners of the windows that cover an image; the last ones touch its end."""
+        assert self.crop_size is not None
+        assert self.stride is not None
+
+        def starts(length: int, crop: int, step: int) -> list[int]:
+            last = max(length - crop, 0)
+            return [*range(0, last, step), last]
+
+        return [
+            (top, left)
+            for top in starts(height, self.crop_size[0], self.stride[0])
+            for left in starts(width, self.crop_size[1], self.stride[1])
+        ]
+
+    def probabilities(
+        self, network: Callable[[Tensor], Tensor], image: Tensor, binary: bool, size_divisor: int
+    ) -> Tensor:
+        """Average class probabilities of all views.
+
+        Args:
+            network: (N, C, h, w) -> logits (N, K, h, w).
+            image: (N, C, H, W), normalised.
+            binary: one logit a pixel, read by a sigmoid; else a softmax over K.
+            size_divisor: windows and images are padded to a multiple of it.
+
+        Returns:
+            (N, K, H, W) float32.
+        """
+        total: Tensor | None = None
+        views = 0
+        for view, mirrored in self._views(image):
+            logits = self._logits(network, view, size_divisor)
+            if mirrored:
+                logits = logits.flip(-1)
+            logits = _resize(logits.float(), image.shape[-2:])
+            scores = logits.sigmoid() if binary else logits.softmax(1)
+            total = scores if total is None else total.add_(scores)
+            views += 1
+        assert total is not None
+        return total.div_(views) if views > 1 else total
+
+    def _views(self, image: Tensor) -> Iterator[tuple[Tensor, bool]]:
+        height, width = self.size or image.shape[-2:]
+        for scale in self.scales:
+            view = _resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
+            yield view, False
+            if self.flip:
+                yield view.flip(-1), True
+
+    def _logits(
+        self, network: Callable[[Tensor], Tensor], image: Tensor, size_divisor: int
+    ) -> Tensor:
+        height, width = image.shape[-2:]
+        if self.mode == "whole":
+            return network(pad_to_multiple(image, size_divisor, 0))[..., :height, :width]
+        assert self.crop_size is not None
+        crop_height, crop_width = (
+            min(self.crop_size[0], height),
+            min(self.crop_size[1], width),
+        )
+        total: Tensor | None = None
+        count = image.new_zeros(1, 1, height, width)
+        for top, left in self.windows(height, width):
+            rows, columns = slice(top, top + crop_height), slice(left, left + crop_width)
+            window = pad_to_multiple(image[..., rows, columns], size_divisor, 0)
+            logits = network(window)[..., :crop_height, :crop_width].float()
+            if total is None:
+                total = logits.new_zeros(*logits.shape[:2], height, width)
+            total[..., rows, columns] += logits
+            count[..., rows, columns] += 1
+        assert total is not None
+        return total.div_(count)
+
+
+def _resize(tensor: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    if tuple(tensor.shape[-2:]) == tuple(size):
+        return tensor
+    shrinks = size[0] < tensor.shape[-2] or size[1] < tensor.shape[-1]
+    return F.interpolate(
+        tensor, size=tuple(size), mode="bilinear", align_corners=False, antialias=shrinks
+    )

@@ -1,0 +1,152 @@
+"""Networks from segmentation-models-pytorch, with errors that say how to go on."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import segmentation_models_pytorch as smp
+import torch
+from torch import nn
+
+from segnoise.errors import CheckpointError, ConfigError
+
+ARCHITECTURES: dict[str, Any] = {
+    name: value
+    for name, value in vars(smp).items()
+    if inspect.isclass(value) and issubclass(value, smp.base.SegmentationModel)
+}
+
+
+def build_network(
+    architecture: str,
+    encoder: str,
+    encoder_weights: str | None,
+    num_outputs: int,
+    **options: Any,
+) -> nn.Module:
+    """Build any architecture of segmentation-models-pytorch around any of its encoders.
+
+    Args:
+        architecture: class name in segmentation_models_pytorch, such as "Unet".
+        encoder: encoder name, such as "resnet34" or "tu-convnext_tiny" (timm).
+        encoder_weights: None (random), a published name such as "imagenet", or the path of a
+            local file with the encoder's state dict.
+        num_outputs: channels of the logits.
+        **options: further arguments of the architecture.
+
+    Raises:
+        ConfigError: if a name or an option is unknown (names near ones), or the published
+            weights cannot be fetched.
+        CheckpointError: if a local weight file does not fit the encoder.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ConfigError(
+            f"unknown architecture {architecture!r}{_nearest(architecture, ARCHITECTURES)}"
+        )
+    cls = ARCHITECTURES[architecture]
+    known = inspect.signature(cls.__init__).parameters
+    for option in options:
+        if option not in known:
+            raise ConfigError(f"{architecture} has no option {option!r}{_nearest(option, known)}")
+    encoders = smp.encoders.encoders
+    if encoder not in encoders and not encoder.startswith(("tu-", "timm-", "mit_")):
+        raise ConfigError(
+            f"unknown encoder {encoder!r}{_nearest(encoder, encoders)}; any timm model works as "
+            "'tu-<name>'"
+        )
+    local = encoder_weights if encoder_weights and _is_path(encoder_weights) else None
+    if encoder_weights and not local:
+        _check_published(encoder, encoder_weights)
+    try:
+        network = cls(
+            encoder_name=encoder,
+            encoder_weights=None if local else encoder_weights,
+            classes=num_outputs,
+            **options,
+        )
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        if encoder_weights and not local and isinstance(error, OSError):
+            raise _no_weights(encoder, encoder_weights, str(error)) from error
+        message = str(error).strip('"')
+        raise ConfigError(f"{architecture} with encoder {encoder!r}: {message[:300]}") from error
+    if local:
+        _load_local(network.encoder, Path(local))
+    return network
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def _is_path(text: str) -> bool:
+    return os.sep in text or text.endswith((".pth", ".pt", ".bin", ".safetensors"))
+
+
+def _check_published(encoder: str, weights: str) -> None:
+    """Fail in a moment, instead of after the hub's five retries, where there is no internet."""
+    settings = smp.encoders.encoders.get(encoder, {}).get("pretrained_settings")
+    if settings is None:  # timm's own registry: its loader decides
+        return
+    if weights not in settings:
+        raise ConfigError(
+            f"encoder {encoder!r} has no published weights {weights!r}; known: "
+            f"{', '.join(settings) or 'none'}, or None, or the path of a local file"
+        )
+    source = settings[weights]
+    if not isinstance(source, dict) or "repo_id" not in source:
+        return
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    cached = huggingface_hub.try_to_load_from_cache(
+        source["repo_id"], "model.safetensors", revision=source.get("revision")
+    )
+    proxied = any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"))
+    if isinstance(cached, str) or proxied:
+        return
+    host = urlsplit(constants.ENDPOINT)
+    try:
+        if constants.HF_HUB_OFFLINE:
+            raise OSError("HF_HUB_OFFLINE is set")
+        socket.create_connection((host.hostname or "", host.port or 443), timeout=5).close()
+    except OSError as error:
+        raise _no_weights(encoder, weights, f"{host.hostname}: {error}") from error
+
+
+def _no_weights(encoder: str, weights: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"could not fetch the {weights!r} weights of encoder {encoder!r} ({why}); without "
+        "internet, start from random weights with model.encoder_weights=None, or give a local "
+        "file with model.encoder_weights=/path/to/encoder.pth"
+    )
+
+
+def _load_local(encoder: nn.Module, path: Path) -> None:
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state: Any = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ConfigError(f"model.encoder_weights: no file {path}") from None
+    except Exception as error:
+        raise CheckpointError(f"{path}: cannot be read as encoder weights ({error})") from error
+    state = state.get("state_dict", state)
+    own = encoder.state_dict()
+    missing = [key for key in own if key not in state]
+    shapes = [key for key in own if key in state and state[key].shape != own[key].shape]
+    if missing or shapes:
+        raise CheckpointError(
+            f"{path}: does not fit the encoder: {len(missing)} of {len(own)} tensors missing "
+            f"({', '.join(missing[:3])}), {len(shapes)} of another shape"
+        )
+    encoder.load_state_dict({key: state[key] for key in own})

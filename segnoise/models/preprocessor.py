@@ -1,0 +1,99 @@
+"""From a batch of bytes to what a network reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+class Preprocessor(BaseDataPreprocessor):
+    r"""Move a batch to the device, normalise its images, and pad training batches.
+
+    .. math:: x' = (x - \mathrm{mean}) / \mathrm{std}
+
+    per channel. Images travel as bytes and become float32 on the device. In training, images
+    and masks are padded at the bottom and right to a multiple of ``size_divisor``: images with
+    0 (the mean colour), masks with ``ignore_index``. In evaluation the inference pads, since it
+    may resize first.
+
+    Args:
+        mean: per-channel mean in the range 0..255. Default: ImageNet's.
+        std: per-channel standard deviation in the range 0..255. Default: ImageNet's.
+        size_divisor: what height and width become a multiple of; most encoders reduce by 32.
+        ignore_index: value of padded mask pixels.
+        channels_last: lay the images out as NHWC in memory, which GPUs with tensor cores and
+            recent CPUs prefer.
+
+    Raises:
+        ValueError: if mean and std differ in length or a std is not positive.
+
+    Example:
+        >>> batch = dict(image=torch.zeros(1, 3, 30, 32, dtype=torch.uint8))
+        >>> Preprocessor()(batch, training=True)["image"].shape
+        torch.Size([1, 3, 32, 32])
+    """
+
+    def __init__(
+        self,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        size_divisor: int = 32,
+        ignore_index: int = 255,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__(non_blocking=True)
+        if len(mean) != len(std):
+            raise ValueError(f"mean has {len(mean)} channels, std {len(std)}")
+        if any(s <= 0 for s in std):
+            raise ValueError(f"std must be positive, got {list(std)}")
+        if size_divisor < 1:
+            raise ValueError(f"size_divisor must be at least 1, got {size_divisor}")
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
+        self.size_divisor = size_divisor
+        self.ignore_index = ignore_index
+        self.channels_last = channels_last
+
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Return the batch with a normalised float32 image on the device.
+
+        Args:
+            data: image (N, C, H, W) uint8; mask and clean_mask (N, H, W) where known; other
+                entries pass through.
+            training: pad to a multiple of ``size_divisor``.
+        """
+        batch = dict(self.cast_data(data))
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        image = batch["image"].contiguous(memory_format=layout).float()
+        batch["image"] = image.sub_(self.mean).div_(self.std)
+        if training:
+            for key, fill in (
+                ("image", 0),
+                ("mask", self.ignore_index),
+                ("clean_mask", self.ignore_index),
+            ):
+                if key in batch:
+                    batch[key] = pad_to_multiple(batch[key], self.size_divisor, fill)
+        return batch
+
+
+def pad_to_multiple(tensor: Tensor, divisor: int, fill: float) -> Tensor:
+    """Pad the last two dimensions at the end up to a multiple of ``divisor``.
+
+    Example:
+        >>> pad_to_multiple(torch.zeros(1, 5, 8), 4, fill=255).shape
+        torch.Size([1, 8, 8])
+    """
+    height, width = tensor.shape[-2:]
+    bottom, right = -height % divisor, -width % divisor
+    if not (bottom or right):
+        return tensor
+    return F.pad(tensor, (0, right, 0, bottom), value=fill)

@@ -1,0 +1,198 @@
+"""What every noise model is: a frozen dataclass that maps (mask, rng) to a mask."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from segnoise.noise.mask import Mask, check_mask
+
+NOISES: dict[str, type[Noise]] = {}
+"""The noise models by class name; what `build_noise` and configs can name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Noise(ABC):
+    """Base of the noise models.
+
+    A subclass is a frozen dataclass under `@register` whose fields are its parameters; it checks
+    them in `__post_init__` and writes `_corrupt`. It keeps void as it is, creates void only if its
+    definition says so, and draws from the given generator only.
+    """
+
+    def __call__(self, mask: Mask, rng: np.random.Generator) -> Mask:
+        """Return a corrupted copy of a mask.
+
+        Args:
+            mask: (H, W) class ids; uint8, uint16, int32 or int64; never changed.
+            rng: The source of randomness, such as `generator(seed, sample_id)`.
+
+        Returns:
+            A new contiguous mask of the same shape and dtype.
+
+        Raises:
+            TypeError: If the mask is no array of these dtypes, or rng is no NumPy generator.
+            ValueError: If the mask is not 2-D, or holds ids that the model has no rule for.
+        """
+        checked = check_mask(mask)
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(
+                f"rng must be a numpy.random.Generator, not {rng!r}: use segnoise.noise.generator"
+            )
+        return self._corrupt(checked, rng) if checked.size else checked.copy()
+
+    @abstractmethod
+    def _corrupt(self, mask: Mask, rng: np.random.Generator) -> Mask:
+        """Corrupt a checked, contiguous mask of at least one pixel; returns a new array."""
+
+    def check_fit(self, num_classes: int, ignore_index: int) -> None:
+        """Raise if the model cannot serve masks of these classes; called once per data set.
+
+        Args:
+            num_classes: K of the data set.
+            ignore_index: The data set's id of void.
+
+        Raises:
+            ValueError: If a parameter contradicts them.
+        """
+        own = getattr(self, "ignore_index", ignore_index)
+        if own != ignore_index:
+            raise ValueError(
+                f"{type(self).__name__} has ignore_index={own}, but void is {ignore_index} here"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the model as JSON-ready data: its class name under "type", then its parameters."""
+        parameters = {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        return {"type": type(self).__name__, **parameters}
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> Noise:
+        """Build the model that `to_dict` described.
+
+        Args:
+            config: {"type": class name, **parameters}; nested models are such dicts too.
+
+        Raises:
+            TypeError: If a parameter is unknown or missing.
+            ValueError: If the type is unknown, or is not this class.
+        """
+        noise = build_noise(config)
+        if not isinstance(noise, cls):
+            raise ValueError(
+                f"{config['type']!r} is no {cls.__name__}: use {type(noise).__name__}.from_dict"
+            )
+        return noise
+
+
+_N = TypeVar("_N", bound=type[Noise])
+
+
+def register(model: _N) -> _N:
+    """Enter a noise model in `NOISES` under its class name (a decorator).
+
+    Raises:
+        ValueError: If another model has that name.
+    """
+    if model.__name__ in NOISES:
+        raise ValueError(f"there is a noise model {model.__name__} already: choose another name")
+    NOISES[model.__name__] = model
+    return model
+
+
+def build_noise(
+    noise: Noise | Mapping[str, Any] | str | type[Noise], /, **parameters: Any
+) -> Noise:
+    """Build a noise model from its name or its config.
+
+    Args:
+        noise: A class name ("SymmetricFlip"), a class, a config {"type": name or class,
+            **parameters} as `Noise.to_dict` writes it, or a model, which is returned as it is.
+        parameters: The model's parameters; they take precedence over the config's.
+
+    Returns:
+        The model.
+
+    Raises:
+        TypeError: If a parameter is unknown or missing, or the config is of another type.
+        ValueError: If there is no model of that name, or a parameter's value is wrong.
+
+    Example:
+        >>> from segnoise.noise import build_noise
+        >>> build_noise("BoundaryErosion", width=3)
+        BoundaryErosion(width=3, fill='neighbor', classes=None, ignore_index=255)
+        >>> build_noise({"type": "SymetricFlip", "rate": 0.4})
+        Traceback (most recent call last):
+        ValueError: unknown noise 'SymetricFlip': did you mean 'SymmetricFlip'? Known: ...
+    """
+    if isinstance(noise, Noise):
+        if parameters:
+            raise TypeError(f"{noise!r} is built already: use dataclasses.replace to change it")
+        return noise
+    if isinstance(noise, Mapping):
+        config = {**noise, **parameters}
+        if "type" not in config:
+            raise TypeError(f'noise config {dict(noise)!r} lacks "type": name one of {_known()}')
+        model = noise_class(config.pop("type"))
+    else:
+        model, config = noise_class(noise), parameters
+    fields = [field for field in dataclasses.fields(model) if field.init]
+    for name in config:
+        if name not in (known := [field.name for field in fields]):
+            raise TypeError(
+                f"{model.__name__} has no parameter {name!r}{_suggestion(str(name), known)} "
+                f"It has: {', '.join(known)}"
+            )
+    for field in fields:
+        optional = (
+            field.default is not dataclasses.MISSING
+            or field.default_factory is not dataclasses.MISSING
+        )
+        if not optional and field.name not in config:
+            raise TypeError(f"{model.__name__} needs a value for {field.name!r}")
+    return model(**config)
+
+
+def noise_class(name: object) -> type[Noise]:
+    """Return the class of a noise model.
+
+    Args:
+        name: The class itself, its name, or its dotted path (as dumped configs spell it).
+
+    Raises:
+        TypeError: If it is neither.
+        ValueError: If there is no such model; names the nearest.
+    """
+    if isinstance(name, type) and issubclass(name, Noise):
+        return name
+    if not isinstance(name, str):
+        raise TypeError(f"a noise is named by its class or class name, not by {name!r}")
+    short = name.rpartition(".")[2] if name.startswith("segnoise.noise.") else name
+    if short not in NOISES:
+        raise ValueError(f"unknown noise {name!r}{_suggestion(short, NOISES)} Known: {_known()}")
+    return NOISES[short]
+
+
+def _known() -> str:
+    return ", ".join(sorted(NOISES))
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    """Return ": did you mean ...?" with the nearest known name, or a full stop if none is near."""
+    by_lower = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return f": did you mean {by_lower[near[0]]!r}?" if near else "."
+
+
+def _plain(value: Any) -> Any:
+    """Turn a parameter into what JSON can hold."""
+    if isinstance(value, Noise):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,159 @@
+"""Pixel flips: each pixel is mislabelled on its own, independently of its neighbours."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+
+from segnoise.noise.base import Noise, register
+from segnoise.noise.categorical import CategoricalTable
+from segnoise.noise.mask import Mask, check_integer, check_rate, check_void
+from segnoise.noise.transitions import confusions, pair_flip, symmetric_flip, transition_matrix
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class SymmetricFlip(Noise):
+    """Every valid pixel takes another class, drawn uniformly, with probability `rate`.
+
+    P(noisy = j | true = i) = r / (K - 1) for j != i and 1 - r for j = i. With `include_self` the
+    label is drawn from all K classes, so that T = (1 - r) I + r / K and only the share
+    r (K - 1) / K of the pixels changes. Both are called "symmetric noise at rate r" in print:
+    the first by the APL, ALF and ANL papers, the second by COCO-N (arXiv 2406.10891).
+
+    Args:
+        rate: r, from 0 to 1.
+        num_classes: K, at least 2; ids 0 to K-1.
+        include_self: Whether the drawn class may be the true one.
+        ignore_index: Void; stays as it is.
+
+    Raises:
+        TypeError: If a parameter is of the wrong type.
+        ValueError: If one is out of range; on a call, if the mask holds an id that is neither a
+            class nor void.
+
+    Example:
+        >>> import numpy as np
+        >>> from segnoise.noise import SymmetricFlip, generator
+        >>> noise = SymmetricFlip(rate=0.5, num_classes=4)
+        >>> mask = np.array([[0, 0, 0, 0, 1, 1, 1, 1, 255, 255]], np.uint8)
+        >>> noise(mask, generator(0, "street")).tolist()
+        [[3, 3, 3, 1, 1, 1, 0, 0, 255, 255]]
+    """
+
+    rate: float
+    num_classes: int
+    include_self: bool = False
+    ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", check_rate("rate", self.rate))
+        object.__setattr__(self, "num_classes", check_integer("num_classes", self.num_classes, 2))
+        if not isinstance(self.include_self, bool):
+            raise TypeError(f"include_self must be true or false, not {self.include_self!r}")
+        object.__setattr__(self, "ignore_index", check_void(self.ignore_index, self.num_classes))
+
+    def check_fit(self, num_classes: int, ignore_index: int) -> None:
+        """Require the data set's number of classes and void."""
+        super().check_fit(num_classes, ignore_index)
+        if self.num_classes != num_classes:
+            raise ValueError(
+                f"SymmetricFlip has num_classes={self.num_classes}, but the data has {num_classes}"
+            )
+
+    def _corrupt(self, mask: Mask, rng: np.random.Generator) -> Mask:
+        table = _symmetric_table(self.num_classes, self.rate, self.include_self)
+        return table.draw(mask, rng, self.ignore_index)
+
+
+@register
+@dataclasses.dataclass(frozen=True, repr=False)
+class AsymmetricFlip(Noise):
+    """Every valid pixel is redrawn from its class's row of a transition matrix.
+
+    P(noisy = j | true = i) = T[i, j]; rows sum to 1 (the ANL paper's T; cleanlab stores the
+    transpose).
+
+    Args:
+        transition_matrix: T as K rows of K probabilities, or a short form for configs:
+            {"confusions": "voc", "rate": 0.4}, {"pair": K, "rate": 0.4} or
+            {"groups": [[1, 2]], "num_classes": K, "rate": 0.4}
+            (see `segnoise.noise.transition_matrix`). Kept resolved, as a tuple of tuples.
+        ignore_index: Void; stays as it is.
+
+    Raises:
+        TypeError: If a parameter is of the wrong type.
+        ValueError: If T is not square, an entry is no probability, or a row does not sum to 1; on
+            a call, if the mask holds an id that is neither a class of T nor void.
+
+    Example:
+        >>> import numpy as np
+        >>> from segnoise.noise import AsymmetricFlip, generator
+        >>> noise = AsymmetricFlip([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.0, 0.5, 0.5]])
+        >>> mask = np.array([[0, 0, 0, 1, 1, 1, 2, 2, 2, 255]], np.uint8)
+        >>> noise(mask, generator(0, "street")).tolist()
+        [[0, 0, 0, 2, 2, 1, 1, 1, 2, 255]]
+        >>> AsymmetricFlip.pair(num_classes=3, rate=0.25)
+        AsymmetricFlip(3 classes, 0->1: 0.25, 1->2: 0.25, 2->0: 0.25, ignore_index=255)
+    """
+
+    transition_matrix: tuple[tuple[float, ...], ...]
+    ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        matrix = transition_matrix(self.transition_matrix)
+        object.__setattr__(self, "transition_matrix", tuple(map(tuple, matrix.tolist())))
+        object.__setattr__(self, "ignore_index", check_void(self.ignore_index, len(matrix)))
+
+    @classmethod
+    def pair(cls, num_classes: int, rate: float, ignore_index: int = 255) -> AsymmetricFlip:
+        """Return the pair flip: class i becomes (i + 1) mod K with the given rate."""
+        return cls(_rows(pair_flip(num_classes, rate)), ignore_index)
+
+    @classmethod
+    def named(cls, name: str, rate: float, ignore_index: int = 255) -> AsymmetricFlip:
+        """Return the usual confusions of "voc" or "cityscapes" at the given rate."""
+        return cls(_rows(confusions(name, rate)), ignore_index)
+
+    def check_fit(self, num_classes: int, ignore_index: int) -> None:
+        """Require the data set's number of classes and void."""
+        super().check_fit(num_classes, ignore_index)
+        if len(self.transition_matrix) != num_classes:
+            raise ValueError(
+                f"AsymmetricFlip has a matrix of {len(self.transition_matrix)} classes, but the "
+                f"data has {num_classes}"
+            )
+
+    def __repr__(self) -> str:
+        matrix = self.transition_matrix
+        flips = [
+            f"{i}->{j}: {p:.4g}"
+            for i, row in enumerate(matrix)
+            for j, p in enumerate(row)
+            if i != j and p > 0
+        ]
+        if len(flips) > 12:
+            flips = [*flips[:11], f"... {len(flips) - 11} more"]
+        shown = ", ".join(flips) or "no flips"
+        return f"AsymmetricFlip({len(matrix)} classes, {shown}, ignore_index={self.ignore_index})"
+
+    def _corrupt(self, mask: Mask, rng: np.random.Generator) -> Mask:
+        return _matrix_table(self.transition_matrix).draw(mask, rng, self.ignore_index)
+
+
+def _rows(matrix: Any) -> tuple[tuple[float, ...], ...]:
+    return tuple(map(tuple, matrix.tolist()))
+
+
+# The tables belong to no instance: a model stays its parameters, small to pickle and to compare.
+@functools.lru_cache(maxsize=32)
+def _symmetric_table(num_classes: int, rate: float, include_self: bool) -> CategoricalTable:
+    return CategoricalTable.from_matrix(symmetric_flip(num_classes, rate, include_self))
+
+
+@functools.lru_cache(maxsize=32)
+def _matrix_table(rows: tuple[tuple[float, ...], ...]) -> CategoricalTable:
+    return CategoricalTable.from_matrix(np.array(rows))

@@ -1,0 +1,184 @@
+"""What a mask is to this room, and the checks that every noise model shares."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[Any]
+"""A label mask: (H, W) class ids of one of `MASK_DTYPES`."""
+
+MASK_DTYPES = tuple(map(np.dtype, (np.uint8, np.uint16, np.int32, np.int64)))
+
+# Float32 counts, which is what OpenCV's histogram holds, are exact up to 2**24.
+_HISTOGRAM_PIXELS = 1 << 24
+
+
+def check_mask(mask: object, name: str = "mask") -> Mask:
+    """Return a mask as a C-contiguous array, or say why it is none.
+
+    Args:
+        mask: (H, W) class ids; uint8, uint16, int32 or int64; contiguous or not; may be empty.
+        name: What to call it in the error.
+
+    Returns:
+        The same array where it is contiguous, otherwise a contiguous copy.
+
+    Raises:
+        TypeError: If it is not a NumPy array, or not of one of the four dtypes.
+        ValueError: If it does not have two dimensions.
+
+    Example:
+        >>> import numpy as np
+        >>> check_mask(np.zeros((2, 3, 3), np.uint8))
+        Traceback (most recent call last):
+        ValueError: mask has shape (2, 3, 3), not (height, width): pass one single-channel mask
+    """
+    if not isinstance(mask, np.ndarray):
+        raise TypeError(
+            f"{name} is a {type(mask).__name__}, not a NumPy array: pass np.asarray({name})"
+        )
+    if mask.dtype not in MASK_DTYPES:
+        known = ", ".join(map(str, MASK_DTYPES))
+        raise TypeError(f"{name} has dtype {mask.dtype}, not one of {known}: convert its class ids")
+    if mask.ndim != 2:
+        raise ValueError(
+            f"{name} has shape {mask.shape}, not (height, width): pass one single-channel mask"
+        )
+    return np.ascontiguousarray(mask)
+
+
+def check_class_ids(ids: Mask, num_classes: int, ignore_index: int, name: str = "mask") -> None:
+    """Raise if a mask holds an id that is neither a class nor void.
+
+    Args:
+        ids: Class ids, any shape.
+        num_classes: K; valid ids are 0 to K-1.
+        ignore_index: The id of void.
+        name: What to call the mask in the error.
+
+    Raises:
+        ValueError: If an id is out of range; quotes the smallest such id and its pixel count.
+
+    Example:
+        >>> import numpy as np
+        >>> check_class_ids(np.array([[0, 5, 255]], np.uint8), 3, 255)
+        Traceback (most recent call last):
+        ValueError: mask holds class id 5 (1 pixels), but there are 3 classes (0 to 2) and void 255
+    """
+    if ids.size == 0 or (ids.min() >= 0 and ids.max() < num_classes):
+        return
+    wrong = ids[((ids < 0) | (ids >= num_classes)) & (ids != ignore_index)]
+    if wrong.size:
+        first = wrong.min()
+        raise ValueError(
+            f"{name} holds class id {first} ({np.count_nonzero(wrong == first)} pixels), but there "
+            f"are {num_classes} classes (0 to {num_classes - 1}) and void {ignore_index}"
+        )
+
+
+def check_storable(value: int, mask: Mask, name: str) -> None:
+    """Raise if a mask's dtype cannot hold an id that a noise model may write.
+
+    Args:
+        value: The id to be written.
+        mask: The mask whose dtype must hold it.
+        name: The parameter that the id comes from, for the error.
+
+    Raises:
+        ValueError: If the id is out of the dtype's range.
+    """
+    limits = np.iinfo(mask.dtype)
+    if not limits.min <= value <= limits.max:
+        raise ValueError(
+            f"{name}={value} does not fit a mask of dtype {mask.dtype}: widen the mask"
+        )
+
+
+def count_labels(mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the labels that a mask holds, in ascending order, and their pixel counts.
+
+    Args:
+        mask: (H, W) contiguous label mask.
+
+    Returns:
+        Labels and counts, both (L,).
+
+    Example:
+        >>> import numpy as np
+        >>> labels, counts = count_labels(np.array([[3, 3, 255]], np.uint8))
+        >>> labels.tolist(), counts.tolist()
+        ([3, 255], [2, 1])
+    """
+    if mask.dtype != np.uint8:
+        values, totals = np.unique(mask, return_counts=True)
+        return values.astype(np.int64), totals.astype(np.int64)
+    histogram = np.zeros(256, np.int64)
+    flat = mask.reshape(1, -1)
+    for start in range(0, flat.size, _HISTOGRAM_PIXELS):
+        block = flat[:, start : start + _HISTOGRAM_PIXELS]
+        histogram += cv2.calcHist([block], [0], None, [256], [0, 256])[:, 0].astype(np.int64)
+    labels = np.flatnonzero(histogram)
+    return labels.astype(np.int64), histogram[labels]
+
+
+def check_integer(name: str, value: object, minimum: int | None = None) -> int:
+    """Return an integer parameter as an int.
+
+    Args:
+        name: The parameter, for the error.
+        value: What the user gave; NumPy integers are accepted, booleans are not.
+        minimum: The smallest value allowed, if any.
+
+    Raises:
+        TypeError: If it is not an integer.
+        ValueError: If it is below the minimum.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, not {value!r}")
+    if minimum is not None and value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, not {value!r}")
+    return int(value)
+
+
+def check_rate(name: str, value: object) -> float:
+    """Return a probability as a float.
+
+    Args:
+        name: The parameter, for the error.
+        value: What the user gave.
+
+    Raises:
+        TypeError: If it is not a number.
+        ValueError: If it is not within [0, 1].
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number from 0 to 1, not {value!r}")
+    rate = float(value)
+    if not 0 <= rate <= 1:  # NaN is not either
+        raise ValueError(f"{name} must be from 0 to 1, not {value!r}")
+    return rate
+
+
+def check_void(ignore_index: object, num_classes: int) -> int:
+    """Return the id of void, which must not be one of the classes.
+
+    Args:
+        ignore_index: The id of void.
+        num_classes: K; 0 to K-1 are classes.
+
+    Raises:
+        TypeError: If it is not an integer.
+        ValueError: If it is one of the classes.
+    """
+    void = check_integer("ignore_index", ignore_index)
+    if 0 <= void < num_classes:
+        raise ValueError(
+            f"ignore_index={void} is one of the {num_classes} classes (0 to {num_classes - 1}): "
+            "void needs an id of its own, such as 255"
+        )
+    return void

@@ -1,0 +1,195 @@
+"""Augmentation: image and masks move together, masks keep their ids, draws follow the generator."""
+
+import random
+
+import numpy as np
+import pytest
+
+from segnoise.datasets import TRANSFORMS, Augment, RandomScaleCrop, ResizeFlip
+from segnoise.errors import ConfigError, DataError
+
+
+def make_sample(height=40, width=56, seed=0):
+    """A sample whose image shows its mask: red is the class, so that the two can be compared."""
+    rng = np.random.default_rng(seed)
+    mask = np.kron(rng.integers(0, 5, (height // 8, width // 8)), np.ones((8, 8))).astype(np.uint8)
+    image = np.dstack([mask * 40, mask * 40, mask * 40]).astype(np.uint8)
+    return {"image": image, "mask": mask, "clean_mask": mask.copy(), "sample_id": "s"}
+
+
+GEOMETRIC = [
+    {"type": "HorizontalFlip", "p": 0.5},
+    {"type": "VerticalFlip", "p": 0.5},
+    {"type": "RandomRotate90", "p": 0.5},
+    {"type": "Affine", "scale": (0.6, 1.4), "rotate": (-40, 40), "p": 1.0},
+    {"type": "ElasticTransform", "p": 0.7},
+    {"type": "GridDistortion", "p": 0.5},
+    {"type": "Perspective", "p": 0.5},
+    {"type": "PadIfNeeded", "min_height": 64, "min_width": 64, "p": 1.0},
+]
+PHOTOMETRIC = [
+    {"type": "RandomBrightnessContrast", "p": 0.5},
+    {"type": "GaussNoise", "p": 0.5},
+    {"type": "GaussianBlur", "p": 0.5},
+    {"type": "ColorJitter", "p": 0.5},
+    {"type": "OneOf", "transforms": [{"type": "CLAHE"}, {"type": "Solarize"}], "p": 1.0},
+]
+RECIPES = {
+    "geometric": lambda: Augment(GEOMETRIC),
+    "photometric": lambda: Augment(PHOTOMETRIC),
+    "scale_crop": lambda: RandomScaleCrop((32, 48)),
+    "resize_flip": lambda: ResizeFlip((24, 32), vertical_flip=0.5, color_jitter=True),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_draws_depend_on_the_generator_only(recipe):
+    one, two = RECIPES[recipe](), RECIPES[recipe]()
+    sample = make_sample()
+    np.random.seed(1)
+    random.seed(1)
+    results = [one(sample, np.random.default_rng(i)) for i in range(6)]
+    state = np.random.get_state()[1].copy(), random.getstate()
+    np.random.seed(2)
+    random.seed(2)
+    for i in reversed(range(6)):  # another order, another object, another global state
+        again = two(sample, np.random.default_rng(i))
+        assert all((again[k] == results[i][k]).all() for k in ("image", "mask", "clean_mask"))
+    assert any(
+        a["image"].shape != results[0]["image"].shape or (a["image"] != results[0]["image"]).any()
+        for a in results[1:]
+    )
+    np.random.seed(1)
+    random.seed(1)
+    assert (np.random.get_state()[1] == state[0]).all()
+    assert random.getstate() == state[1]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_input_is_not_changed_and_the_name_passes_through(recipe):
+    sample, untouched = make_sample(), make_sample()
+    result = RECIPES[recipe]()(sample, np.random.default_rng(0))
+    assert result["sample_id"] == "s"
+    assert all((sample[k] == untouched[k]).all() for k in ("image", "mask", "clean_mask"))
+
+
+@pytest.mark.parametrize("recipe", ["geometric", "scale_crop"])
+def test_masks_move_with_the_image_and_get_no_new_ids(recipe):
+    augment = (
+        Augment(GEOMETRIC)
+        if recipe == "geometric"
+        else RandomScaleCrop((48, 64), color_jitter=False)
+    )
+    voids = 0
+    for seed in range(40):
+        result = augment(make_sample(), np.random.default_rng(seed))
+        mask = result["mask"]
+        assert mask.shape == result["image"].shape[:2] == result["clean_mask"].shape
+        assert (mask == result["clean_mask"]).all()
+        assert set(np.unique(mask)) <= {0, 1, 2, 3, 4, 255}
+        valid = mask != 255
+        voids += (~valid).sum()
+        # Away from edges, where the image is interpolated, its brightness is the class.
+        agree = np.abs(result["image"][..., 0].astype(int) - mask * 40.0) <= 10
+        assert agree[valid].mean() > 0.55
+    assert voids > 0
+
+
+def test_padding_is_void_in_both_masks_and_mean_in_the_image():
+    augment = RandomScaleCrop((80, 80), scale=(1, 1), flip=0, color_jitter=False)
+    result = augment(make_sample(40, 56), np.random.default_rng(0))
+    for name in ("mask", "clean_mask"):
+        assert (result[name] == 255).sum() == 80 * 80 - 40 * 56
+    assert (result["image"][result["mask"] == 255] == (124, 116, 104)).all()
+
+
+def test_noisy_and_clean_masks_may_differ():
+    sample = make_sample()
+    sample["mask"] = np.full_like(sample["mask"], 3)
+    result = Augment([{"type": "HorizontalFlip", "p": 1.0}])(sample, np.random.default_rng(0))
+    assert (result["mask"] == 3).all()
+    assert (result["clean_mask"] == sample["clean_mask"][:, ::-1]).all()
+
+
+def test_two_flips_are_independent():
+    """One seed for every transform would make them always fall together."""
+    sample = {
+        "image": np.zeros((2, 2, 3), np.uint8),
+        "mask": np.array([[0, 1], [2, 3]], np.uint8),
+        "sample_id": "s",
+    }
+    augment = Augment(GEOMETRIC[:2])
+    seen = {augment(sample, np.random.default_rng(i))["mask"].tobytes() for i in range(60)}
+    assert len(seen) == 4
+
+
+def test_scale_stays_in_its_range():
+    sample = make_sample(200, 200)
+    sample["mask"][:] = 255
+    sample["mask"][80:120, 80:120] = 1
+    augment = RandomScaleCrop((400, 400), scale=(0.5, 2.0), color_jitter=False)
+    areas = [
+        (augment(sample, np.random.default_rng(i))["mask"] == 1).sum() / 1600 for i in range(60)
+    ]
+    assert 0.24 <= min(areas) < 0.5
+    assert 2.5 < max(areas) <= 4.1
+
+
+def test_recipes_give_the_size_asked_for():
+    for recipe in (RandomScaleCrop((24, 72)), ResizeFlip((24, 72))):
+        for seed in range(5):
+            result = recipe(make_sample(), np.random.default_rng(seed))
+            assert result["image"].shape == (24, 72, 3)
+            assert result["mask"].shape == (24, 72)
+    assert ResizeFlip()(make_sample(), np.random.default_rng(0))["mask"].shape == (40, 56)
+
+
+def test_wide_ids_survive():
+    sample = make_sample()
+    sample["mask"] = sample["mask"].astype(np.uint16) * 100
+    result = Augment(GEOMETRIC[:3], ignore_index=65535)(sample, np.random.default_rng(0))
+    assert result["mask"].dtype == np.uint16
+    assert set(np.unique(result["mask"])) <= {0, 100, 200, 300, 400}
+
+
+@pytest.mark.parametrize(
+    ("transform", "words"),
+    [
+        ({"type": "HorizontalFlop"}, "no transform 'HorizontalFlop'; did you mean HorizontalFlip"),
+        ({"type": "HorizontalFlip", "prob": 1}, r"HorizontalFlip\(prob=...\): no such argument"),
+        ({"type": "Affine", "rotates": 3}, "did you mean rotate"),
+        ({"type": "RandomCrop", "height": -3, "width": 2}, "greater than or equal to 1"),
+        ({"p": 1}, "names no albumentations transform"),
+        ("HorizontalFlip", "give dict"),
+        ({"type": "OneOf", "transforms": [{"type": "Blurs"}]}, "did you mean Blur"),
+    ],
+)
+def test_bad_configs(transform, words):
+    with pytest.raises(ConfigError, match=words):
+        Augment([transform])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RandomScaleCrop((0, 5)),
+        lambda: RandomScaleCrop((5, 5, 5)),
+        lambda: RandomScaleCrop(5, scale=(2, 1)),
+        lambda: ResizeFlip(-1),
+        lambda: ResizeFlip(flip=1.5),
+    ],
+)
+def test_bad_recipes(make):
+    with pytest.raises(ConfigError):
+        make()
+
+
+def test_a_sample_that_cannot_be_transformed_is_named():
+    augment = Augment([{"type": "RandomCrop", "height": 100, "width": 100, "p": 1.0}])
+    with pytest.raises(DataError, match=r"sample 's': Augment\(RandomCrop\) cannot"):
+        augment(make_sample(), np.random.default_rng(0))
+
+
+def test_the_name_table():
+    assert TRANSFORMS["RandomScaleCrop"] is RandomScaleCrop
+    assert all(name == cls.__name__ for name, cls in TRANSFORMS.items())

@@ -1,0 +1,130 @@
+"""Configs: every shipped one is sound, and every slip is named."""
+
+import ast
+
+import pytest
+
+from segnoise.engine.config import (
+    DEFAULTS,
+    complete,
+    dump_config,
+    find_config,
+    load_config,
+    shipped_configs,
+)
+from segnoise.errors import ConfigError
+
+PHANTOMS = {"type": "Phantoms", "split": "train"}
+
+
+def leaf(text, folder):
+    path = folder / "leaf.py"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"nois": None}, "unknown config key nois; did you mean noise"),
+        ({"train_cfg": {"max_iter": 5}}, r"train_cfg\.max_iter; did you mean max_iters"),
+        ({"train_cfg": {"max_iters": 5, "max_epochs": 1}}, "not both"),
+        ({"train_cfg": {"max_iters": 0}}, "positive integer, got 0"),
+        ({"noise": {"type": "SymmetricFlop", "rate": 0.1}}, "did you mean SymmetricFlip"),
+        ({"noise": {"type": "SymmetricFlip", "rat": 0.1}}, r"noise\.rat; did you mean rate"),
+        ({"noise": {"rate": 0.1}}, "noise has no 'type'"),
+        (
+            {"noise": {"type": "Compose", "noises": [{"type": "BoundaryErosion", "widht": 3}]}},
+            "widht; did you mean width",
+        ),
+        ({"model": {"encodr": "resnet18"}}, r"model\.encodr; did you mean encoder"),
+        ({"model": {"type": "Segmenter"}}, "did you mean Segmentor"),
+        ({"model": {"type": "nowhere.Segmentor"}}, "cannot import"),
+        ({"model": {"preprocessor": {"meen": 1}}}, r"preprocessor\.meen; did you mean mean"),
+        ({"inference": {"mod": "slide"}}, r"inference\.mod; did you mean mode"),
+        ({"train_data": {"type": "Cityscape"}}, "did you mean Cityscapes"),
+        ({"train_data": {**PHANTOMS, "sed": 1}}, r"train_data\.sed; did you mean seed"),
+        ({"optim_wrapper": {"clip_gard": {}}}, "did you mean clip_grad"),
+        ({"optim_wrapper": {"optimizer": {"type": "SDG"}}}, "did you mean"),
+        ({"optim_wrapper": {"optimizer": {"type": "SGD", "momentun": 0}}}, "did you mean momentum"),
+        ({"param_scheduler": {"type": "PolyLR", "powr": 1}}, r"param_scheduler\.0\.powr"),
+        ({"param_scheduler": [{"type": "PolyLR", "by_epoch": True}]}, "by iteration"),
+        ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
+        ({"amp": "fp8"}, "fp8"),
+        ({"check_data": "none"}, "check_data"),
+    ],
+)
+def test_a_slip_is_named(config, words):
+    with pytest.raises(ConfigError, match=words):
+        complete(config)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"noise.rat": 0.1}, r"noise\.rat; did you mean rate"),
+        ({"losses.3.alpha": 1}, "list of 1"),
+        ({"batch_size.x": 1}, "which has no 'x'"),
+        ({"train_dat.root": "x"}, "unknown config key train_dat; did you mean train_data"),
+    ],
+)
+def test_a_slip_in_an_override_is_named(tmp_path, options, words):
+    text = 'noise = dict(type="SymmetricFlip", rate=0.1)\nlosses = [dict(type="CE")]\n'
+    path = leaf(text + "batch_size = 2\n", tmp_path)
+    with pytest.raises(ConfigError, match=words):
+        load_config(path, options)
+
+
+def test_overrides_reach_dicts_lists_and_defaults(tmp_path):
+    path = leaf('losses = [dict(type="ANL-CE", alpha=1)]\n', tmp_path)
+    config = load_config(
+        path, {"losses.0.alpha": 5, "train_cfg.val_interval": 7, "ema.momentum": 0.1}
+    )
+    assert config["losses"] == [{"type": "ANL-CE", "alpha": 5}]
+    assert config["train_cfg"] == {"max_iters": 20000, "val_interval": 7}
+    assert config["ema"] == {"momentum": 0.1}
+    assert DEFAULTS["train_cfg"]["val_interval"] == 2000
+
+
+def test_a_missing_config_names_the_nearest():
+    with pytest.raises(ConfigError, match=r"unet_r18_ce_clean_phantoms_400\.py"):
+        find_config("configs/phantoms/unet_r18_ce_clean_phantoms.py")
+
+
+def test_a_config_that_fails_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"leaf\.py: ZeroDivisionError"):
+        load_config(leaf("x = 1 / 0\n", tmp_path))
+
+
+def leaves():
+    folder = shipped_configs()
+    assert folder is not None
+    return [
+        p for p in sorted(folder.rglob("*.py")) if "_base_" not in p.parts and p.stem != "__init__"
+    ]
+
+
+@pytest.mark.parametrize("path", leaves(), ids=lambda p: p.stem)
+def test_shipped_configs_load_are_short_and_survive_a_dump(path, tmp_path):
+    config = load_config(path)
+    assert config["train_data"]
+    assert config["losses"]
+    body = ast.parse(path.read_text()).body
+    code = [node for node in body if not isinstance(node, ast.Expr)]
+    assert code[-1].end_lineno - code[0].lineno < 10, "a leaf is at most ten lines"
+    again = load_config(leaf(dump_config(config), tmp_path))
+    assert again == config
+
+
+def test_the_grid_of_leaves_is_complete():
+    names = {p.stem for p in leaves()}
+    for data, models in {
+        "voc12aug_20k": ("unet_r34", "deeplabv3plus_r50"),
+        "cityscapes_40k": ("unet_r34", "deeplabv3plus_r50"),
+        "camvid_4k": ("unet_r34",),
+        "phantoms_400": ("unet_r18",),
+    }.items():
+        for model in models:
+            for loss in ("ce", "anl_ce"):
+                for noise in ("clean", "symmetric", "asymmetric", "boundary"):
+                    assert f"{model}_{loss}_{noise}_{data}" in names

@@ -1,0 +1,236 @@
+"""Training: exact resume, honest records, and every way to stop."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny_training
+import torch
+from mmengine.hooks import Hook
+
+from segnoise.engine import checkpoint
+from segnoise.engine.config import complete, load_config
+from segnoise.engine.evaluate import evaluate
+from segnoise.engine.train import summary, train
+from segnoise.errors import CheckpointError, ConfigError, DataError, TrainingError
+
+NOISE = {"type": "SymmetricFlip", "rate": 0.4}
+
+
+class Stop(Hook):
+    """Die after an iteration, as a killed process does: no clean-up, no last words."""
+
+    priority = "VERY_HIGH"
+
+    def __init__(self, iteration):
+        self.iteration = iteration
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if batch_idx == self.iteration:
+            raise KeyboardInterrupt
+
+
+class Poison(Hook):
+    """Make the network's weights NaN before an iteration."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if batch_idx == 5:
+            next(runner.network.parameters()).data.fill_(float("nan"))
+
+
+def run(root, resume=False, overwrite=False, **changes):
+    return train(
+        complete(tiny_training.config(root, **changes)), resume=resume, overwrite=overwrite
+    )
+
+
+def losses(folder):
+    lines = (folder / "scalars.json").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    return {e["iter"]: e["loss"] for e in entries if "loss" in e}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("ema", [None, {"momentum": 0.1}])
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_digit(tmp_path, ema, workers):
+    changes = {"noise": NOISE, "ema": ema, "num_workers": workers}
+    whole = run(tmp_path / "a", **changes)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "b", custom_hooks=[Stop(6)], **changes)
+    resumed = run(tmp_path / "b", resume=True, **changes)
+    # Iterations 5 and 6 ran twice; the second time counts.
+    assert losses(resumed.folder) == losses(whole.folder)
+    assert len(losses(whole.folder)) == 8
+    assert resumed.best == whole.best
+    assert resumed.last == whole.last
+    ours, theirs = (checkpoint.load(r.folder / "last.pth") for r in (resumed, whole))
+    for part in ("state_dict", "ema_state_dict") if ema else ("state_dict",):
+        assert ours[part].keys() == theirs[part].keys()
+        for name, value in ours[part].items():
+            assert torch.equal(value, theirs[part][name]), name
+
+
+def test_seeds_decide_and_nothing_else_does(tmp_path):
+    one = run(tmp_path / "a", noise=NOISE)
+    torch.rand(7), np.random.random(3)  # what ran before in the process must not matter
+    same = run(tmp_path / "b", noise=NOISE)
+    other = run(tmp_path / "c", noise=NOISE, seed=1)
+    assert losses(one.folder) == losses(same.folder)
+    assert losses(one.folder) != losses(other.folder)
+
+
+def test_the_run_folder_tells_all(tmp_path):
+    result = run(tmp_path, noise=NOISE)
+    folder = result.folder
+    names = {p.name for p in folder.iterdir()}
+    assert {
+        "best.pth", "last.pth", "config.py", "versions.json", "data.json", "noise.json", "noise.md",
+        "scores.json", "scalars.json", "tensorboard", "pictures", "train.log",
+    } == names  # fmt: skip
+    assert list((folder / "tensorboard").glob("events*"))
+    assert [p.name for p in sorted((folder / "pictures").iterdir())] == ["iter_4.png", "iter_8.png"]
+    noise = json.loads((folder / "noise.json").read_text())
+    assert noise["pixel_rate"] == pytest.approx(0.4, abs=0.05)
+    assert "symmetric" not in (folder / "noise.md").read_text()
+    resolved = load_config(folder / "config.py")
+    weights = resolved["losses"][0]["class_weights"]
+    counts = np.array(result.check["histogram"], float)
+    shares = np.array(weights) * np.sqrt(counts)
+    np.testing.assert_allclose(shares, shares[0], rtol=1e-3)
+    versions = json.loads((folder / "versions.json").read_text())
+    assert versions["torch"] == torch.__version__.split("+")[0]
+    text = summary(result, "leaf.py")
+    for part in ("mIoU", "--resume", f"test {folder}/config.py {folder}/best.pth", "vessel"):
+        assert part in text
+
+
+def test_checkpoints_load_with_torch_alone_and_hold_weights_once(tmp_path):
+    folder = run(tmp_path, ema={"momentum": 0.1}).folder
+    best = torch.load(folder / "best.pth", weights_only=True)
+    assert set(best) == {"meta", "state_dict"}
+    assert set(best["meta"]["dataset"]) == {"classes", "palette", "ignore_index"}
+    last = torch.load(folder / "last.pth", weights_only=True)
+    assert last["meta"]["iter"] == 8
+    assert not any("loss" in key for key in last["state_dict"])
+
+
+def test_a_test_of_the_best_checkpoint_gives_the_best_score(tmp_path):
+    result = run(tmp_path)
+    config = load_config(result.folder / "config.py")
+    scores = evaluate(config, result.folder / "best.pth", split="val", out=tmp_path / "out")
+    assert scores["mIoU"] == pytest.approx(result.best["mIoU"], abs=1e-9)
+    assert scores["classes"] == result.best["classes"]
+    assert len(list((tmp_path / "out").glob("*.png"))) == 6
+    with pytest.raises(ConfigError, match="not empty"):
+        evaluate(config, result.folder / "best.pth", split="val", out=tmp_path / "out")
+
+
+def test_results_are_not_overwritten_unasked(tmp_path):
+    run(tmp_path)
+    with pytest.raises(ConfigError, match=r"--resume.*--work-dir.*--overwrite"):
+        run(tmp_path)
+    again = run(tmp_path, overwrite=True, train_cfg={"max_iters": 2})
+    assert again.last["iter"] == 2
+    assert len(losses(again.folder)) == 2
+
+
+def test_resuming_a_finished_run_trains_no_more(tmp_path):
+    whole = run(tmp_path)
+    before = (whole.folder / "last.pth").read_bytes()
+    again = run(tmp_path, resume=True)
+    assert again.last == whole.last
+    assert (whole.folder / "last.pth").read_bytes() == before
+
+
+def test_resuming_before_the_first_checkpoint_starts_over(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, custom_hooks=[Stop(2)])
+    assert run(tmp_path, resume=True).last["iter"] == 8
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "weights", "other"])
+def test_resuming_from_what_cannot_be_resumed(tmp_path, damage):
+    result = run(tmp_path)
+    last = result.folder / "last.pth"
+    changes, words = {}, ""
+    if damage == "cut":
+        last.write_bytes(last.read_bytes()[:-100])
+        words = r"last\.pth: damaged"
+    elif damage == "missing":
+        last.unlink()
+        words = "no checkpoint"
+    elif damage == "weights":
+        last.write_bytes((result.folder / "best.pth").read_bytes())
+        words = "weights only"
+    else:
+        changes = {"model": {"encoder": "resnet18", "encoder_weights": None}}
+        words = "does not fit the config's model"
+    with pytest.raises(CheckpointError, match=words):
+        run(tmp_path, resume=True, **changes)
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
+    run(tmp_path, train_cfg={"max_iters": 4, "val_interval": 4})
+    save = torch.save
+
+    def full(*arguments, **_):
+        save(*arguments)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        run(tmp_path, resume=True)
+    folder = tmp_path / "run"
+    assert checkpoint.load(folder / "last.pth")["meta"]["iter"] == 4
+    assert not list(folder.glob(".*"))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+    with pytest.raises(TrainingError, match=r"iteration 6: .*nan.*samples: train_\d+, train_\d+"):
+        run(tmp_path, custom_hooks=[Poison()])
+    saved = checkpoint.load(tmp_path / "run" / "last.pth")
+    assert saved["meta"]["iter"] == 4
+    assert all(torch.isfinite(v).all() for v in saved["state_dict"].values())
+
+
+def test_amp_on_a_cpu_is_refused(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU, where AMP is at home")
+    with pytest.raises(ConfigError, match=r"--amp bf16 needs a CUDA device"):
+        run(tmp_path, amp="bf16")
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_data_stop_the_run_before_it_begins(tmp_path):
+    config = complete(tiny_training.config(tmp_path))
+    train(config)
+    mask = next((tmp_path / "data").rglob("train_0003.png").__iter__())
+    masks = [p for p in (tmp_path / "data").rglob("train_0003.png") if p.parent.name == "masks"]
+    assert mask
+    from PIL import Image
+
+    picture = Image.open(masks[0])
+    picture.putpixel((3, 4), 37)
+    picture.save(masks[0])
+    config["work_dir"] = str(tmp_path / "second")
+    with pytest.raises(DataError, match=r"train_0003\.png.*37"):
+        train(config)
+    assert not (tmp_path / "second" / "last.pth").exists()
+
+
+def test_weights_of_another_run_start_a_new_one(tmp_path):
+    first = run(tmp_path / "a")
+    zero = {"optimizer": {"type": "SGD", "lr": 0.0}}
+    second = run(
+        tmp_path / "b", load_from=str(first.folder / "last.pth"), optim_wrapper=zero,
+        train_cfg={"max_iters": 1, "val_interval": 1},
+    )  # fmt: skip
+    weights = checkpoint.load(second.folder / "last.pth")["state_dict"]
+    for name, value in checkpoint.load(first.folder / "last.pth")["state_dict"].items():
+        if "running" not in name and "num_batches" not in name:
+            assert torch.equal(weights[name], value), name
+
+
+def test_epochs_become_iterations(tmp_path):
+    result = run(tmp_path, train_cfg={"max_epochs": 3, "val_interval": 100}, batch_size=4)
+    assert result.last["iter"] == 5  # ceil(3 epochs * 6 images / 4)

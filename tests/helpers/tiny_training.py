@@ -1,0 +1,43 @@
+"""A training that takes a second: a network of a few hundred weights on 32 x 32 phantoms."""
+
+from pathlib import Path
+
+from torch import nn
+
+
+def network():
+    """Convolution, batch norm and dropout: state and randomness that a resume must get right."""
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Conv2d(8, 5, 1),
+    )
+
+
+def config(root: Path, **changes):
+    """A config over 6 phantoms; changes replace keys."""
+    data = {"type": "Phantoms", "size": 32, "num_images": 6}
+    return {
+        "data_root": str(root / "data"),
+        "train_data": {**data, "split": "train"},
+        "val_data": {**data, "split": "val"},
+        "test_data": {**data, "split": "test"},
+        "train_transform": {
+            "type": "Augment",
+            "transforms": [{"type": "HorizontalFlip", "p": 0.5}, {"type": "Affine", "p": 1.0}],
+        },
+        "model": {"network": {"type": network}},
+        "losses": [{"type": "ANL-CE", "class_weights": "inverse_sqrt"}],
+        "train_cfg": {"max_iters": 8, "val_interval": 4},
+        "optim_wrapper": {"optimizer": {"type": "Adam", "lr": 0.01}},
+        "param_scheduler": [{"type": "PolyLR", "power": 0.9}],
+        "batch_size": 2,
+        "eval_batch_size": 2,
+        "num_workers": 0,
+        "log_interval": 1,
+        "num_pictures": 2,
+        "work_dir": str(root / "run"),
+        **changes,
+    }

@@ -1,0 +1,28 @@
+"""Run the tools as a user does: in a process of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+HELPERS = Path(__file__).parent
+
+
+def environment():
+    """This process's environment, with the helpers importable and one thread a process."""
+    path = os.pathsep.join([str(HELPERS), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def tool(name, *arguments, processes=1, start=subprocess.run, **options):
+    """Run tools/<name>.py with arguments; several processes through torchrun."""
+    command = [sys.executable]
+    if processes > 1:
+        command += ["-m", "torch.distributed.run", f"--nproc_per_node={processes}", "--standalone"]
+    command += [str(ROOT / "tools" / f"{name}.py"), *(str(a) for a in arguments)]
+    if processes > 1:
+        command += ["--launcher", "pytorch"]
+    if start is subprocess.run:
+        options = {"capture_output": True, "text": True, "timeout": 250, **options}
+    return start(command, env=environment(), **options)

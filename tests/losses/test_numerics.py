@@ -1,0 +1,101 @@
+"""Half precision, extreme logits and odd sizes."""
+
+import pytest
+import torch
+
+from segnoise.losses import build_loss
+
+MODES = ("binary", "multiclass", "multilabel")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_extreme_logits_give_finite_value_and_gradient(case, mode, dtype):
+    name, own = case
+    channels = 1 if mode == "binary" else 4
+    ids = 4 if mode == "multiclass" else 2
+    patterns = torch.tensor([1e4, -1e4, 0.0, 88.0, -88.0, 17.0, 1e-8])
+    logits = patterns[torch.arange(7 * channels).view(1, channels, 7) * 3 % 7].repeat(ids, 1, 1)
+    logits = logits.to(dtype).requires_grad_()
+    shape = (ids, channels, 7) if mode == "multilabel" else (ids, 7)
+    labels = torch.arange(ids).view(-1, *(1,) * (len(shape) - 1)).expand(shape)
+    value = build_loss(name, mode=mode, **own)(logits, labels)
+    value.backward()
+    assert value.isfinite()
+    assert logits.grad.isfinite().all()
+
+
+def test_equal_huge_logits_are_the_uniform_prediction():
+    logits = torch.full((1, 21, 4), 1e4)
+    value = build_loss("NCE", mode="multiclass")(logits, torch.zeros(1, 4, dtype=torch.long))
+    torch.testing.assert_close(value, torch.tensor(1 / 21))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_logits_are_computed_in_float32(case, make_batch, mode, dtype):
+    name, own = case
+    logits, labels, weights = make_batch(mode, dtype=dtype)
+    same = logits.detach().float().requires_grad_()
+    loss = build_loss(name, mode=mode, ignore_index=255, **own)
+    value, expected = loss(logits, labels, weights), loss(same, labels, weights)
+    value.backward()
+    expected.backward()
+    assert value.dtype == torch.float32
+    assert logits.grad.dtype == dtype
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(logits.grad, same.grad.to(dtype))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_autocast_changes_nothing(case, make_batch, mode):
+    name, own = case
+    logits, labels, weights = make_batch(mode, dtype=torch.float32)
+    loss = build_loss(name, mode=mode, ignore_index=255, **own)
+    (expected,) = torch.autograd.grad(loss(logits, labels, weights), logits)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        value = loss(logits, labels, weights)
+    (gradient,) = torch.autograd.grad(value, logits)
+    assert value.dtype == torch.float32
+    assert torch.equal(gradient, expected)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("spatial", [(), (1,), (1, 1), (2, 3, 4)])
+def test_any_number_of_spatial_dimensions(case, mode, spatial):
+    name, own = case
+    channels = 1 if mode == "binary" else 3
+    random = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, channels, *spatial, generator=random)
+    shape = (2, channels, *spatial) if mode == "multilabel" else (2, *spatial)
+    labels = torch.randint(2, shape, generator=random)
+    loss = build_loss(name, mode=mode, reduction="none", **own)
+    value = loss(logits, labels)
+    assert value.shape == shape
+    leading = (2, channels) if mode == "multilabel" else (2,)
+    flat = loss(logits.reshape(2, channels, -1), labels.reshape(*leading, -1))
+    torch.testing.assert_close(value, flat.view(shape))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("shape", [(0, 3, 4), (2, 3, 0), (2, 3, 0, 5)])
+def test_nothing_to_learn_from_is_zero(case, mode, shape):
+    name, own = case
+    channels = 1 if mode == "binary" else 3
+    logits = torch.zeros(shape[0], channels, *shape[2:], requires_grad=True)
+    labels = torch.zeros_like(logits if mode == "multilabel" else logits[:, 0]).long()
+    value = build_loss(name, mode=mode, ignore_index=255, **own)(logits, labels)
+    value.backward()
+    assert value == 0
+    assert logits.grad.shape == logits.shape
+
+
+def test_deterministic_algorithms(case, make_batch):
+    name, own = case
+    logits, labels, _ = make_batch("multiclass")
+    torch.use_deterministic_algorithms(True)
+    try:
+        build_loss(name, mode="multiclass", ignore_index=255, **own)(logits, labels).backward()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert logits.grad.abs().sum() > 0

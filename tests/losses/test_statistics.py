@@ -1,0 +1,142 @@
+"""The core: gradients, memory layouts, block borders, and what is kept for the backward pass."""
+
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from segnoise.losses import build_loss, statistics
+from segnoise.losses.statistics import pixel_statistics
+from segnoise.losses.sums import ClassSum, FocalTerm, LogTerm
+
+LOGS, FLIPPED = ClassSum(LogTerm()), ClassSum(LogTerm(), 0.05)
+SUMS = (LOGS, FLIPPED, ClassSum(FocalTerm(0.5)), ClassSum(FocalTerm(0.5), 0.05))
+
+
+def random_logits(*shape, dtype=torch.float64, seed=0):
+    logits = 2 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return logits.to(dtype).requires_grad_()
+
+
+class ShiftedLog(LogTerm):
+    """A second term with a slope of 1 (dataclasses of different types are never equal)."""
+
+    def __call__(self, log_p):
+        return log_p + 1
+
+
+@pytest.mark.parametrize("sums", [(), *[(s,) for s in SUMS], (*SUMS, ClassSum(ShiftedLog()))])
+@pytest.mark.parametrize("kind", ["ids", "soft", "binary", "soft binary"])
+def test_gradcheck(sums, kind):
+    logits = random_logits(2, 4, 3)
+    binary = "binary" in kind
+    shape = {"ids": (2, 3), "soft": (2, 4, 3), "binary": (2, 4, 3), "soft binary": (2, 2, 4, 3)}
+    if "soft" in kind:
+        target = torch.rand(shape[kind], dtype=torch.float64)
+    else:
+        target = torch.randint(2, shape[kind])
+
+    def all_maps(z):
+        s = pixel_statistics(z, target, sums, binary=binary)
+        maps = (s.log_p, *(s[key] for key in sums))
+        # The maps one by one, and together: the parts of a gradient must add up.
+        return (*maps, sum((i + 0.5) * m for i, m in enumerate(maps)))
+
+    assert gradcheck(all_maps, (logits,))
+
+
+def test_gradcheck_of_every_loss(case, make_batch):
+    name, own = case
+    for mode in ("binary", "multiclass", "multilabel"):
+        logits, labels, weights = make_batch(mode, num_classes=3, pixels=1)
+        loss = build_loss(name, mode=mode, ignore_index=255, **own)
+        assert gradcheck(lambda z, f=loss, y=labels, w=weights: f(z, y, w), (logits,))
+
+
+def test_only_the_sums_asked_for_are_computed():
+    s = pixel_statistics(random_logits(1, 3, 2), torch.zeros(1, 2, dtype=torch.long), (LOGS,))
+    assert list(s.sums) == [LOGS]
+    with pytest.raises(KeyError):
+        s[FLIPPED]
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("elements", [1, 7, 16, 1000])
+def test_block_borders_do_not_show(monkeypatch, elements, binary):
+    logits = random_logits(3, 4, 5)
+    target = torch.randint(2, (3, 4, 5) if binary else (3, 5))
+
+    def run():
+        s = pixel_statistics(logits, target, SUMS, binary=binary)
+        total = (s.log_p * 0.3).sum() + sum(s[key].square().sum() for key in SUMS)
+        return s, torch.autograd.grad(total, logits)[0]
+
+    whole, whole_gradient = run()
+    monkeypatch.setattr(statistics, "_block_elements", lambda device: elements)
+    cut, cut_gradient = run()
+    torch.testing.assert_close(cut.log_p, whole.log_p)
+    torch.testing.assert_close(cut.sums, whole.sums)
+    torch.testing.assert_close(cut_gradient, whole_gradient)
+
+
+@pytest.mark.parametrize("mode", ["multiclass", "multilabel"])
+def test_memory_layouts_give_the_same_numbers(case, mode):
+    name, own = case
+    plain = random_logits(2, 4, 6, 5)
+    labels = torch.randint(2, (2, 4, 6, 5) if mode == "multilabel" else (2, 6, 5))
+    loss = build_loss(name, mode=mode, **own)
+    expected = loss(plain, labels)
+    (expected_gradient,) = torch.autograd.grad(expected, plain)
+    data = plain.detach()
+    wide = torch.zeros(2, 4, 9, 8, dtype=data.dtype)
+    wide[:, :, 2:8, 1:6] = data
+    layouts = {
+        "channels_last": data.to(memory_format=torch.channels_last),
+        "crop": wide[:, :, 2:8, 1:6],
+        "transposed": data.transpose(2, 3).contiguous().transpose(2, 3),
+        "expanded batch": data[:1].expand(2, -1, -1, -1),
+    }
+    for layout, logits in layouts.items():
+        logits = logits.detach().requires_grad_()
+        value = loss(logits, labels)
+        value.backward()
+        if layout == "expanded batch":
+            copy = data[:1].repeat(2, 1, 1, 1).requires_grad_()
+            other = loss(copy, labels)
+            other.backward()
+            torch.testing.assert_close(value, other)
+            torch.testing.assert_close(logits.grad, copy.grad)
+        else:
+            torch.testing.assert_close(value, expected)
+            torch.testing.assert_close(logits.grad, expected_gradient)
+
+
+def test_channels_last_gradients_stay_channels_last():
+    logits = random_logits(2, 4, 6, 5).detach().to(memory_format=torch.channels_last)
+    logits.requires_grad_()
+    build_loss("ANL-CE", mode="multiclass")(logits, torch.randint(4, (2, 6, 5))).backward()
+    assert logits.grad.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_nothing_of_the_logits_size_but_the_logits_is_kept_for_backward(case):
+    name, own = case
+    logits = random_logits(2, 8, 16, 16, dtype=torch.float32)
+    labels = torch.randint(8, (2, 16, 16))
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        build_loss(name, mode="multiclass", **own)(logits, labels)
+    large = {t.data_ptr() for t in kept if t.numel() >= logits.numel()}
+    assert large == {logits.data_ptr()}
+
+
+def test_a_second_backward_is_an_error_not_a_wrong_number():
+    logits = random_logits(1, 3, 2)
+    value = build_loss("NCE", mode="multiclass")(logits, torch.tensor([[0, 1]]))
+    (gradient,) = torch.autograd.grad(value, logits, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+def test_logits_that_need_no_gradient_get_none():
+    logits = random_logits(1, 3, 2).detach()
+    value = build_loss("ANL-CE", mode="multiclass")(logits, torch.tensor([[0, 1]]))
+    assert not value.requires_grad

@@ -1,0 +1,124 @@
+"""What must hold for every noise model and any mask."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from segnoise.noise import (
+    NOISES,
+    AsymmetricFlip,
+    BoundaryErosion,
+    Compose,
+    SymmetricFlip,
+    generator,
+)
+
+K = 4
+MODELS = {
+    "symmetric": SymmetricFlip(0.5, K),
+    "symmetric, self": SymmetricFlip(0.9, K, include_self=True),
+    "asymmetric": AsymmetricFlip(
+        [[0.5, 0.5, 0, 0], [0, 1, 0, 0], [0.2, 0.2, 0.2, 0.4], [1, 0, 0, 0]]
+    ),
+    "erosion": BoundaryErosion(2),
+    "erosion to 1": BoundaryErosion(1, fill=1),
+    "erosion to void": BoundaryErosion(1, fill="void"),
+    "erosion of 2": BoundaryErosion(3, classes=(2,)),
+    "composed": Compose([BoundaryErosion(1), SymmetricFlip(0.5, K)]),
+}  # fmt: skip
+IDENTITIES = {
+    "symmetric": SymmetricFlip(0, K),
+    "symmetric, self": SymmetricFlip(0, K, include_self=True),
+    "asymmetric": AsymmetricFlip.pair(K, 0),
+    "erosion": BoundaryErosion(0),
+    "erosion to void": BoundaryErosion(0, fill="void"),
+    "composed": Compose([BoundaryErosion(0), SymmetricFlip(0, K)]),
+}
+LAYOUTS = {
+    "plain": lambda m: m,
+    "transposed": lambda m: np.asfortranarray(m),
+    "strided": lambda m: np.repeat(np.repeat(m, 2, 0), 3, 1)[::2, ::3],
+    "reversed": lambda m: m[::-1, ::-1].copy()[::-1, ::-1],
+    "read-only": lambda m: np.frombuffer(m.tobytes(), m.dtype).reshape(m.shape),
+}
+
+masks = hnp.arrays(
+    dtype=st.sampled_from([np.uint8, np.uint16, np.int32, np.int64]),
+    shape=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    elements=st.sampled_from([*range(K), 255]),
+)
+
+
+def test_every_model_is_covered():
+    assert {type(noise).__name__ for noise in MODELS.values()} == set(NOISES)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@settings(max_examples=40, deadline=None)
+@given(mask=masks, layout=st.sampled_from(sorted(LAYOUTS)), seed=st.integers(0, 2**32))
+def test_contract(name, mask, layout, seed):
+    noise = MODELS[name]
+    given_mask = LAYOUTS[layout](mask)
+    states = np.random.get_state()[1].copy(), random.getstate()
+    noisy = noise(given_mask, generator(seed))
+
+    assert noisy.shape == mask.shape
+    assert noisy.dtype == mask.dtype
+    assert noisy.flags.c_contiguous
+    assert noisy.flags.writeable
+    assert not np.shares_memory(noisy, given_mask)
+    np.testing.assert_array_equal(given_mask, mask)
+    assert set(np.unique(noisy)) <= {*range(K), 255}
+    assert (noisy[mask == 255] == 255).all()
+    if name != "erosion to void":
+        assert (noisy[mask != 255] != 255).all()
+
+    # The layout and the global generators play no part; the same keys give the same mask.
+    np.random.seed(seed % 1000)
+    random.seed(seed)
+    np.testing.assert_array_equal(noise(mask, generator(seed)), noisy)
+    np.random.set_state(("MT19937", states[0], *np.random.get_state()[2:]))
+    random.setstate(states[1])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_global_random_state_is_not_changed(name, patches):
+    before = np.random.get_state(), random.getstate()
+    MODELS[name](patches(0), generator(0))
+    after = np.random.get_state(), random.getstate()
+    assert before[0][2:] == after[0][2:]
+    assert (before[0][1] == after[0][1]).all()
+    assert before[1] == after[1]
+
+
+@pytest.mark.parametrize("name", IDENTITIES)
+@settings(max_examples=25, deadline=None)
+@given(mask=masks, seed=st.integers(0, 2**32))
+def test_nothing_happens_at_dose_zero(name, mask, seed):
+    noisy = IDENTITIES[name](mask, generator(seed))
+    np.testing.assert_array_equal(noisy, mask)
+    assert not np.shares_memory(noisy, mask)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("erosion")])
+@pytest.mark.parametrize("label", [0, 3, 255])
+def test_erosion_leaves_a_single_class_alone(name, label):
+    mask = np.full((5, 7), label, np.uint8)
+    np.testing.assert_array_equal(MODELS[name](mask, generator(0)), mask)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_void_only(name):
+    mask = np.full((5, 7), 255, np.uint8)
+    np.testing.assert_array_equal(MODELS[name](mask, generator(0)), mask)
+
+
+@pytest.mark.parametrize("name", ["symmetric", "symmetric, self", "asymmetric", "composed"])
+def test_random_models_depend_on_the_generator(name, patches):
+    mask = patches(0, (40, 40))
+    a, b = (MODELS[name](mask, generator(seed)) for seed in (0, 1))
+    assert (a != b).any()

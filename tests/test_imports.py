@@ -1,0 +1,107 @@
+"""Imports point one way: rooms below know nothing of the rooms above."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "segnoise"
+ROOT = PACKAGE.parent
+
+# What a room may import, besides itself and the standard library.
+ALLOWED = {
+    "noise": {"numpy", "cv2"},
+    "losses": {"torch"},
+    "metrics/functional.py": {"torch"},
+    "drawing.py": {"numpy", "cv2", "PIL", "segnoise.files"},
+    "errors.py": set(),
+    "files.py": set(),
+    "metrics": {"torch", "mmengine"},
+    "datasets": {
+        "numpy", "cv2", "PIL", "torch", "tqdm",
+        "segnoise.noise", "segnoise.errors", "segnoise.files", "segnoise.drawing",
+    },
+    "datasets/transforms.py": {"numpy", "cv2", "albumentations", "segnoise.errors"},
+    "models": {
+        "torch", "numpy", "mmengine", "segmentation_models_pytorch", "huggingface_hub",
+        "safetensors", "segnoise.losses", "segnoise.errors",
+    },
+}  # fmt: skip
+STDLIB = __import__("sys").stdlib_module_names
+
+
+def rule(file: Path) -> tuple[str, set[str]] | None:
+    path = file.relative_to(PACKAGE).as_posix()
+    room = path.split("/")[0]
+    for key in (path, room):
+        if key in ALLOWED:
+            return room, ALLOWED[key]
+    return None
+
+
+def imported(file: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def within(name: str, allowed: str) -> bool:
+    return name == allowed or name.startswith(f"{allowed}.")
+
+
+def violations(file: Path) -> list[str]:
+    found = rule(file)
+    if found is None:
+        return []
+    room, allowed = found
+    permitted = allowed | {f"segnoise.{room.removesuffix('.py')}"}
+    return [
+        name
+        for name in sorted(imported(file))
+        if name.split(".")[0] not in STDLIB and not any(within(name, a) for a in permitted)
+    ]
+
+
+@pytest.mark.parametrize(
+    "file", sorted(PACKAGE.rglob("*.py")), ids=lambda f: str(f.relative_to(ROOT))
+)
+def test_imports_point_one_way(file):
+    assert violations(file) == []
+
+
+def test_only_tools_and_the_command_know_the_tools():
+    for file in PACKAGE.rglob("*.py"):
+        if file.name != "cli.py" or file.parent != PACKAGE:
+            assert not any(within(name, "segnoise.tools") for name in imported(file)), file
+
+
+def test_one_file_imports_albumentations():
+    files = [
+        f for f in PACKAGE.rglob("*.py") if any(within(n, "albumentations") for n in imported(f))
+    ]
+    assert [f.relative_to(PACKAGE).as_posix() for f in files] == ["datasets/transforms.py"]
+
+
+def test_a_violation_is_seen(tmp_path, monkeypatch):
+    file = PACKAGE / "losses" / "x.py"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "from segnoise.engine import train")
+    assert violations(file) == ["segnoise.engine.train"]
+
+
+def test_losses_work_without_the_other_rooms():
+    """A stranger with torch alone imports a loss and never meets mmengine."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from segnoise.losses import ActiveNegativeLoss; import segnoise.noise;"
+        "from segnoise.metrics import functional;"
+        "heavy = {'mmengine', 'albumentations', 'segmentation_models_pytorch'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

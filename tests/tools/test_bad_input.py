@@ -1,0 +1,185 @@
+"""Bad input: exit code 2, one line that names the thing and the remedy, nothing half-written."""
+
+import sys
+
+import pytest
+import tiny_training
+from PIL import Image
+
+from segnoise import cli as command
+from segnoise.engine.config import complete, dump_config
+
+
+@pytest.fixture
+def leaf(folder_root, tmp_path):
+    """A config over a team's own folder, and changes to it."""
+
+    def write(**changes):
+        config = tiny_training.config(tmp_path, train_transform=None, **changes)
+        data = {"type": "FolderDataset", "root": str(folder_root)}
+        for key, split in (("train_data", "train"), ("val_data", "val")):
+            config[key] = {**data, "split": split, **changes.get(key, {})}
+        config.pop("data_root"), config.pop("test_data")
+        path = tmp_path / "leaf.py"
+        path.write_text(dump_config(complete(config)))
+        return path
+
+    return write
+
+
+def fails(capsys, *arguments):
+    """Run a command in this process; return its one line of error."""
+    code = command.main([str(a) for a in arguments])
+    captured = capsys.readouterr()
+    assert code == 2, captured.out[-500:]
+    errors = [line for line in captured.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, captured.err
+    assert captured.err.rstrip().endswith(errors[0]), "the error is the last line"
+    return errors[0]
+
+
+def masks(root):
+    return sorted((root / "masks").rglob("*.png"))
+
+
+def images(root):
+    return sorted(p for p in (root / "images").rglob("*") if p.is_file())
+
+
+@pytest.fixture
+def untouched(tmp_path):
+    """After the test, no run folder with results."""
+    yield
+    run = tmp_path / "run"
+    left = [p.name for p in run.iterdir()] if run.exists() else []
+    assert not {"last.pth", "best.pth", "scalars.json"} & set(left), left
+
+
+@pytest.mark.usefixtures("untouched")
+class TestTraining:
+    """Before the first iteration."""
+
+    def test_missing_folder(self, leaf, capsys, tmp_path):
+        path = leaf(train_data={"root": str(tmp_path / "nowhere")})
+        assert "nowhere" in fails(capsys, "train", path)
+
+    def test_empty_split(self, leaf, folder_root, capsys):
+        lists = list(folder_root.rglob("train.txt"))
+        lists[0].write_text("")
+        assert "train.txt" in fails(capsys, "train", leaf())
+
+    def test_missing_mask(self, leaf, folder_root, capsys):
+        victim = masks(folder_root)[0]
+        victim.unlink()
+        assert victim.stem in fails(capsys, "train", leaf())
+
+    def test_mask_of_another_size(self, leaf, folder_root, capsys):
+        for victim in masks(folder_root):
+            picture = Image.open(victim)
+            picture.resize((picture.width + 3, picture.height)).save(victim)
+        code = command.main(["train", str(leaf())])
+        assert code == 2
+        error = capsys.readouterr().err
+        assert "mask is" in error
+        assert str(masks(folder_root)[0].parent) in error
+
+    def test_label_out_of_range(self, leaf, folder_root, capsys):
+        victim = masks(folder_root)[0]
+        picture = Image.open(victim)
+        picture.putpixel((2, 1), 37)
+        picture.save(victim)
+        error = fails(capsys, "train", leaf())
+        assert "37" in error
+        assert victim.name in error
+
+    def test_truncated_image(self, leaf, folder_root, capsys):
+        victim = images(folder_root)[0]
+        victim.write_bytes(victim.read_bytes()[:-200])
+        assert victim.name in fails(capsys, "train", leaf())
+
+    def test_truncated_image_met_by_a_worker_in_training(self, leaf, folder_root, capsys):
+        """Only masks are opened first, so that a loader's process meets the bad image."""
+        path = leaf(check_data="masks", num_workers=1)
+        for victim in images(folder_root):
+            victim.write_bytes(victim.read_bytes()[:-200])
+        error = fails(capsys, "train", path)
+        assert "Traceback" not in error
+
+    def test_unknown_key(self, leaf, capsys):
+        path = leaf()
+        path.write_text(path.read_text() + "batchsize = 4\n")
+        assert "did you mean batch_size" in fails(capsys, "train", path)
+
+    def test_unknown_override(self, leaf, capsys):
+        error = fails(capsys, "train", leaf(), "--cfg-options", "train_cfg.max_iter=3")
+        assert "did you mean max_iters" in error
+
+    def test_unknown_encoder(self, leaf, capsys):
+        path = leaf(model={"encoder": "resnet3", "encoder_weights": None})
+        assert "did you mean resnet" in fails(capsys, "train", path)
+
+    def test_class_weights_of_wrong_length(self, leaf, capsys):
+        path = leaf(losses=[{"type": "CE", "class_weights": [1, 2]}])
+        assert "2 numbers for" in fails(capsys, "train", path)
+
+    def test_unknown_scheme_of_class_weights(self, leaf, capsys):
+        path = leaf(losses=[{"type": "CE", "class_weights": "inverse_square"}])
+        assert "inverse_sqrt" in fails(capsys, "train", path)
+
+    def test_amp_on_a_cpu(self, leaf, capsys):
+        import torch
+
+        if torch.cuda.is_available():
+            pytest.skip("this machine has a GPU, where AMP is at home")
+        assert "needs a CUDA device" in fails(capsys, "train", leaf(), "--amp")
+
+    def test_missing_config(self, capsys):
+        assert "did you mean" in fails(capsys, "train", "configs/voc/unet_r34_ce_voc12aug_20k.py")
+
+    def test_noise_that_does_not_fit(self, leaf, capsys):
+        noise = {"type": "AsymmetricFlip", "transition_matrix": {"confusions": "voc", "rate": 0.4}}
+        assert "21" in fails(capsys, "train", leaf(noise=noise))
+
+    def test_noise_out_of_range(self, leaf, capsys):
+        noise = {"type": "SymmetricFlip", "rate": 1.5}
+        assert "1.5" in fails(capsys, "train", leaf(noise=noise))
+
+
+def test_test_with_bad_checkpoints(leaf, capsys, tmp_path):
+    path, bad = leaf(), tmp_path / "bad.pth"
+    assert "no such checkpoint" in fails(capsys, "test", path, bad, "--split", "val")
+    bad.write_bytes(b"PK\x03\x04 but not for long")
+    assert "bad.pth: damaged" in fails(capsys, "test", path, bad, "--split", "val")
+
+
+def test_check_dataset_lists_every_problem_with_its_remedy(leaf, folder_root, capsys, tmp_path):
+    out = tmp_path / "sheets"
+    assert command.main(["check_dataset", str(leaf()), "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "training may start" in printed
+    assert sorted(p.name for p in out.rglob("*.png")) == ["train.png", "val.png"]
+    victims = [masks(folder_root)[0], images(folder_root)[1]]
+    for victim in victims:
+        victim.write_bytes(victim.read_bytes()[:-50])
+    code = command.main(["check_dataset", str(leaf()), "--out", str(out)])
+    captured = capsys.readouterr()
+    assert code == 2
+    for victim in victims:
+        assert victim.name in captured.out
+    assert "2 problem(s)" in captured.err
+
+
+@pytest.mark.parametrize("name", ["train", "test", "check_dataset", "convert_sbd", "demo"])
+def test_every_command_has_help(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command.main([name, "--help"])
+    assert stop.value.code == 0
+    assert "usage" in capsys.readouterr().out
+
+
+def test_the_command_names_the_nearest(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["segnoise"])
+    assert command.main(["trian"]) == 2
+    assert "did you mean train" in capsys.readouterr().err
+    assert command.main([]) == 2
+    assert command.main(["--version"]) == 0

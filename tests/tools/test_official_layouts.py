@@ -1,0 +1,100 @@
+"""The official layouts through the tools: train, die, resume, test, in processes of their own."""
+
+import json
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import tiny_training
+from PIL import Image
+from tool_runs import tool
+
+from segnoise.engine import checkpoint
+from segnoise.engine.config import complete, dump_config
+
+pytestmark = pytest.mark.slow
+
+
+def leaf(folder, data, splits, classes, **changes):
+    config = tiny_training.config(folder, **changes)
+    config["data_root"] = None
+    for key, split in zip(("train_data", "val_data", "test_data"), splits, strict=True):
+        config[key] = {**data, "split": split}
+    config["model"] = {
+        "network": {"type": "torch.nn.Conv2d", "in_channels": 3, "out_channels": classes,
+                    "kernel_size": 3, "padding": 1}
+    }  # fmt: skip
+    config["train_transform"] = {"type": "RandomScaleCrop", "crop_size": (48, 64)}
+    config["optim_wrapper"] = {"optimizer": {"type": "Adam", "lr": 0.05}}
+    config["losses"] = [{"type": "ANL-CE", "class_weights": "inverse_sqrt"}]
+    config["eval_batch_size"] = 1
+    path = folder / "leaf.py"
+    path.write_text(dump_config(complete(config)))
+    return path
+
+
+def kill_after_first_checkpoint(path, run):
+    """Start a training, and kill -9 it once it has written a checkpoint."""
+    process = tool("train", path, start=subprocess.Popen, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (run / "last.pth").exists():
+        assert process.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def check(path, run, iterations, out):
+    kill_after_first_checkpoint(path, run)
+    stopped_at = checkpoint.load(run / "last.pth")["meta"]["iter"]
+    assert stopped_at < iterations, "killed too late to test anything"
+    again = tool("train", path)
+    assert again.returncode == 2
+    assert "--resume" in again.stderr
+    resumed = tool("train", path, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"resumed at iteration {stopped_at}" in resumed.stdout + resumed.stderr
+    history = json.loads((run / "scores.json").read_text())
+    assert [entry["iter"] for entry in history][-1] == iterations
+    tested = tool("test", run / "config.py", run / "best.pth", "--out", out)
+    assert tested.returncode == 0, tested.stderr
+    assert "mIoU" in tested.stdout
+    return json.loads((run / "test_best.json").read_text())
+
+
+TRAINING = {"train_cfg": {"max_iters": 3000, "val_interval": 100}, "log_interval": 100}
+
+
+def test_pascal_voc_and_sbd(voc_root, sbd_root, tmp_path):
+    done = tool("convert_sbd", sbd_root, voc_root)
+    assert done.returncode == 0, done.stderr
+    noise = {"type": "AsymmetricFlip", "transition_matrix": {"confusions": "voc", "rate": 0.4}}
+    data = {"type": "PascalVOC", "root": str(voc_root)}
+    path = leaf(tmp_path, data, ("trainaug", "val", "val"), 21, noise=noise, **TRAINING)
+    scores = check(path, tmp_path / "run", 3000, tmp_path / "out")
+    assert scores["samples"] == 4
+    assert scores["classes"]["background"]["IoU"] > 40, "it learns"
+    for picture in (tmp_path / "out").glob("*.png"):
+        mask = Image.open(voc_root / "SegmentationClass" / picture.name)
+        prediction = Image.open(picture)
+        assert prediction.mode == "P"
+        assert prediction.size == mask.size
+        assert np.asarray(prediction).max() < 21
+        assert prediction.getpalette()[3:6] == [128, 0, 0], "VOC's red aeroplanes"
+
+
+def test_cityscapes(cityscapes_root, tmp_path):
+    noise = {"type": "BoundaryErosion", "width": 2, "fill": "void"}
+    data = {"type": "Cityscapes", "root": str(cityscapes_root)}
+    inference = {"mode": "slide", "crop_size": (32, 48), "flip": True}
+    path = leaf(
+        tmp_path, data, ("train", "val", "val"), 19, noise=noise, inference=inference, **TRAINING
+    )
+    scores = check(path, tmp_path / "run", 3000, tmp_path / "out")
+    assert scores["samples"] == 4
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 4
+    report = json.loads((tmp_path / "run" / "noise.json").read_text())
+    assert sum(report["to_void"]) > 0

@@ -1,0 +1,82 @@
+"""Two processes (gloo) train and score as one process with twice the batch does."""
+
+import json
+
+import pytest
+import tiny_training
+import torch
+from tool_runs import tool
+
+from segnoise.engine import checkpoint
+from segnoise.engine.config import complete, dump_config
+
+pytestmark = pytest.mark.slow
+
+
+def leaf(root, batch_size):
+    """Without batch norm and dropout, which see a process's own share of the batch."""
+    config = tiny_training.config(
+        root,
+        batch_size=batch_size,
+        eval_batch_size=1,
+        model={"network": {"type": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 5,
+                           "kernel_size": 5, "padding": 2}},
+        losses=[{"type": "ANL-CE", "class_weights": None},
+                {"type": "ER", "weight": 0.5},
+                {"type": "L1", "weight": 1e-3}],
+        noise={"type": "BoundaryErosion", "width": 2},
+        train_cfg={"max_iters": 6, "val_interval": 3},
+    )  # fmt: skip
+    config["val_data"]["num_images"] = 5  # an uneven last shard
+    path = root / "leaf.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(dump_config(complete(config)))
+    return path
+
+
+def scalars(folder, key):
+    lines = (folder / "scalars.json").read_text().splitlines()
+    return [json.loads(line)[key] for line in lines if key in json.loads(line)]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("processes")
+    folders = {}
+    for processes in (1, 2):
+        path = leaf(root / str(processes), batch_size=4 // processes)
+        done = tool("train", path, processes=processes)
+        assert done.returncode == 0, done.stderr[-2000:]
+        folders[processes] = root / str(processes) / "run"
+    return folders
+
+
+def test_the_entropy_regulariser_sees_both_processes(runs):
+    one, two = (scalars(runs[n], "loss_er") for n in (1, 2))
+    assert len(one) == 6
+    assert two == pytest.approx(one, rel=1e-4)
+
+
+def test_the_weights_agree(runs):
+    one, two = (checkpoint.load(runs[n] / "last.pth")["state_dict"] for n in (1, 2))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_noise_and_class_counts_do_not_depend_on_the_processes(runs):
+    one, two = (json.loads((runs[n] / "data.json").read_text())["check"] for n in (1, 2))
+    assert one == two
+
+
+def test_metrics_of_one_checkpoint_are_identical_with_an_uneven_shard(runs, tmp_path):
+    scores = []
+    for processes in (1, 2):
+        path = tmp_path / f"{processes}.json"
+        done = tool(
+            "test", runs[1] / "config.py", runs[1] / "last.pth", "--split", "val",
+            "--json", path, processes=processes,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        scores.append(json.loads(path.read_text()))
+    assert scores[0] == scores[1]
+    assert scores[0]["samples"] == 5

@@ -1,0 +1,1 @@
+"""The command-line tools: each parses, merges and runs; the work is in the package."""

@@ -1,0 +1,88 @@
+"""Train CE and ANL on generated images under one noise, and compare them on clean labels.
+
+Three short trainings of one small U-Net on a CPU: cross-entropy on clean labels (what could be
+had), cross-entropy and the Active Negative Loss on noisy ones. All weigh classes by 1 / sqrt(pixel
+count). One seed proves nothing about a loss; this shows what the tools do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from segnoise.engine import cli
+
+RUNS = {
+    "CE, clean": "unet_r18_ce_clean_phantoms_400",
+    "CE, noisy": "unet_r18_ce_demo_phantoms_400",
+    "ANL-CE, noisy": "unet_r18_anl_ce_demo_phantoms_400",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and run the demonstration."""
+    parser = cli.parser(__doc__ or "")
+    parser.add_argument("--work-dir", default="work_dirs/demo", help="folder of the three runs")
+    parser.add_argument("--overwrite", action="store_true", help="train anew")
+    cli.add_options(parser)
+    arguments = parser.parse_args(argv)
+
+    def work() -> None:
+        # Imported late, so that --help answers at once.
+        from segnoise.engine.config import load_config
+        from segnoise.engine.tables import score_table
+        from segnoise.engine.train import train
+
+        folder = Path(arguments.work_dir)
+        options = cli.options(arguments.cfg_options)
+        results = {}
+        for title, name in RUNS.items():
+            print(f"\n{title}: configs/phantoms/{name}.py", flush=True)
+            config = load_config(f"configs/phantoms/{name}.py", options)
+            config["work_dir"] = str(folder / name)
+            resume = not arguments.overwrite
+            results[title] = train(config, name=name, resume=resume, overwrite=arguments.overwrite)
+        noise = (results["CE, noisy"].folder / "noise.md").read_text(encoding="utf-8")
+        columns: dict[str, Any] = {}
+        for title, result in results.items():
+            columns[f"{title}: best"] = result.best
+            columns[f"{title}: last"] = result.last
+        print(f"\nRealised noise of the training labels\n\n{noise}")
+        print(f"Scores on the clean labels of the validation images\n\n{score_table(columns)}")
+        picture = folder / "demo.png"
+        draw(results, picture)
+        print(f"\npicture      {picture}\nrun folders  {folder}/")
+
+    return cli.run_tool(work)
+
+
+def draw(results: dict[str, Any], path: Path, images: int = 4) -> None:
+    """Picture of training labels before and after the noise, and of the runs' predictions."""
+    from segnoise.drawing import colorize, grid, legend, save_png
+    from segnoise.engine import data
+    from segnoise.engine.config import load_config
+    from segnoise.engine.evaluate import predictions
+
+    rows, titles = [], []
+    config = load_config(results["CE, noisy"].folder / "config.py")
+    validation = data.build_dataset(config, "val_data")
+    noisy = data.with_noise(validation, config)  # for the eye only: scores are on clean labels
+    palette, classes = validation.metainfo["palette"], validation.metainfo["classes"]
+    indices = [i * len(validation) // images for i in range(images)]
+    predicted = [
+        predictions(load_config(r.folder / "config.py"), r.folder / "last.pth", validation, indices)
+        for r in results.values()
+    ]
+    for number, index in enumerate(indices):
+        sample = noisy[index]
+        masks = [sample["clean_mask"], sample["mask"], *(p[number] for p in predicted)]
+        rows.append([sample["image"], *(colorize(m, palette) for m in masks)])
+        titles.append(sample["sample_id"])
+    scores = [f"{title}: {r.last['mIoU']:.1f}" for title, r in results.items()]
+    heads = ["image", "clean labels", "noisy labels", *scores]
+    save_png(path, grid(rows, heads, titles, footer=legend(classes, palette, void=False)))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,77 @@
+"""Score a checkpoint on a labelled split, at the masks' original size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from segnoise.engine import cli
+
+EXAMPLES = """
+examples:
+  tools/test.py work_dirs/run/config.py work_dirs/run/best.pth
+  tools/test.py CONFIG CHECKPOINT --split val --flip --scales 0.75 1 1.25 --out predictions
+  tools/test.py CONFIG CHECKPOINT --cfg-options inference.mode=slide \\
+      "inference.crop_size=(512,1024)"
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and test."""
+    parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
+    cli.add_config(parser)
+    parser.add_argument("checkpoint", help="best.pth or last.pth of a run")
+    parser.add_argument(
+        "--split", choices=("test", "val"), default="test", help="data set of the config"
+    )
+    parser.add_argument("--out", help="folder for coloured predictions (palette PNGs)")
+    parser.add_argument("--json", help="file for the scores (default: beside the checkpoint)")
+    parser.add_argument(
+        "--scales", nargs="+", type=float, default=None, help="average over these image scales"
+    )
+    parser.add_argument("--flip", action="store_true", help="average over mirrored images too")
+    parser.add_argument("--overwrite", action="store_true", help="replace results that are there")
+    cli.add_launcher(parser)
+    arguments = parser.parse_args(argv)
+
+    def work() -> None:
+        # Imported late, so that --help answers at once.
+        from mmengine.dist import is_main_process
+
+        from segnoise.engine.config import load_config
+        from segnoise.engine.evaluate import evaluate, with_test_time_augmentation
+        from segnoise.engine.tables import score_table
+        from segnoise.errors import ConfigError
+        from segnoise.files import write_json
+
+        checkpoint = Path(arguments.checkpoint)
+        default = checkpoint.with_name(f"{arguments.split}_{checkpoint.stem}.json")
+        report = Path(arguments.json) if arguments.json else default
+        if report.exists() and not arguments.overwrite:
+            raise ConfigError(f"{report} exists; name another file by --json, or --overwrite")
+        config = load_config(arguments.config, cli.options(arguments.cfg_options))
+        if arguments.scales or arguments.flip:
+            scales = arguments.scales or [1.0]
+            config = with_test_time_augmentation(config, scales, arguments.flip)
+        scores = evaluate(
+            config,
+            checkpoint,
+            split=arguments.split,
+            out=arguments.out,
+            overwrite=arguments.overwrite,
+            launcher=arguments.launcher,
+        )
+        if not is_main_process():
+            return
+        write_json(report, scores)
+        print(f"\n{scores['samples']} images of {arguments.split}_data\n")
+        print(score_table({checkpoint.name: scores}))
+        print(f"\nscores       {report}")
+        if arguments.out:
+            print(f"predictions  {arguments.out}")
+
+    return cli.run_tool(work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,70 @@
+"""Train a segmentation model on labels that may be noisy, as a config says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segnoise.engine import cli
+
+EXAMPLES = """
+examples:
+  tools/train.py configs/phantoms/unet_r18_anl_ce_boundary_phantoms_600.py
+  tools/train.py configs/voc/unet_r34_ce_clean_voc12aug_20k.py --cfg-options data_root=/data/VOC2012
+  tools/train.py CONFIG --resume          # go on where the run stopped
+  tools/dist_train.sh CONFIG 4 --amp      # four GPUs
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and train."""
+    parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
+    cli.add_config(parser)
+    parser.add_argument("--work-dir", help="run folder (default: work_dirs/<config name>)")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="CHECKPOINT",
+        help="go on from last.pth in the run folder, or from the checkpoint given",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace another run's results in the run folder"
+    )
+    parser.add_argument(
+        "--amp",
+        nargs="?",
+        const="bf16",
+        choices=("bf16", "fp16"),
+        help="automatic mixed precision on a GPU (default when given: bf16)",
+    )
+    cli.add_launcher(parser)
+    arguments = parser.parse_args(argv)
+
+    def work() -> None:
+        # Imported late, so that --help answers at once.
+        from mmengine.dist import is_main_process
+
+        from segnoise.engine.config import find_config, load_config
+        from segnoise.engine.train import summary, train
+
+        config = load_config(arguments.config, cli.options(arguments.cfg_options))
+        if arguments.work_dir:
+            config["work_dir"] = arguments.work_dir
+        if arguments.amp:
+            config["amp"] = arguments.amp
+        result = train(
+            config,
+            name=find_config(arguments.config).stem,
+            resume=arguments.resume,
+            overwrite=arguments.overwrite,
+            launcher=arguments.launcher,
+        )
+        if is_main_process():
+            print("\n" + summary(result, arguments.config))
+
+    return cli.run_tool(work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
