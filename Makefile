@@ -4,12 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-all lint install clean
+.PHONY: help demo test test-slow lint install clean
 
 help:
 	@echo "make demo   train CE and ANL on generated images under one noise, and compare (a few minutes)"
 	@echo "make test   run the tests (a few minutes)"
-	@echo "make test-all, make lint: what CI runs on top"
+	@echo "make test-slow, make lint: what CI runs on top"
 
 install: $(STAMP)
 
@@ -26,8 +26,8 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
-test-all: $(STAMP)
-	$(BIN)/python -m pytest -m ""
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -14,9 +14,9 @@ from typing import Any
 from segnoise.engine import cli
 
 RUNS = {
-    "CE, clean": "unet_r18_ce_clean_phantoms_400",
-    "CE, noisy": "unet_r18_ce_demo_phantoms_400",
-    "ANL-CE, noisy": "unet_r18_anl_ce_demo_phantoms_400",
+    "CE, clean": "unet_r18_ce_clean_phantoms_200",
+    "CE, noisy": "unet_r18_ce_demo_phantoms_200",
+    "ANL-CE, noisy": "unet_r18_anl_ce_demo_phantoms_200",
 }
 
 
@@ -79,7 +79,7 @@ def draw(results: dict[str, Any], path: Path, images: int = 4) -> None:
         masks = [sample["clean_mask"], sample["mask"], *(p[number] for p in predicted)]
         rows.append([sample["image"], *(colorize(m, palette) for m in masks)])
         titles.append(sample["sample_id"])
-    scores = [f"{title}: {r.last['mIoU']:.1f}" for title, r in results.items()]
+    scores = [f"{title}: {r.last['mIoU']:.1f} mIoU" for title, r in results.items()]
     heads = ["image", "clean labels", "noisy labels", *scores]
     save_png(path, grid(rows, heads, titles, footer=legend(classes, palette, void=False)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -11,10 +12,16 @@ from typing import Any
 
 from segnoise.errors import ConfigError, SegnoiseError
 
-# Read when torch is loaded, which the tools do later. By default OpenMP's threads spin while they
-# wait for each other: with anything else running on the machine's cores, a training on a CPU
-# becomes several times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Read when torch is loaded, which the tools do later. OpenMP's threads spin for milliseconds while
+# they wait for each other: with anything else running on the machine's cores, a training on a CPU
+# becomes several times slower. GNU's OpenMP only, which is torch's on Linux.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+# A full, read-only or forbidden place is the user's to mend; other failures are ours.
+_USERS_ERRNOS = {
+    errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS
+}  # fmt: skip
 
 
 def parser(description: str, **kwargs: Any) -> argparse.ArgumentParser:
@@ -27,7 +34,7 @@ def parser(description: str, **kwargs: Any) -> argparse.ArgumentParser:
 def add_config(arguments: argparse.ArgumentParser) -> None:
     """Add the positional config and ``--cfg-options``."""
     arguments.add_argument(
-        "config", help="config file, e.g. configs/phantoms/unet_r18_anl_ce_boundary_phantoms_400.py"
+        "config", help="config file, e.g. configs/phantoms/unet_r18_anl_ce_boundary_phantoms_200.py"
     )
     add_options(arguments)
 
@@ -93,13 +100,21 @@ def run_tool(work: Callable[[], None]) -> int:
         print(f"error: {_own_words(error)}", file=sys.stderr)
         _leave_group()
         return 2
+    except BrokenPipeError:  # the reader, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if error.errno not in _USERS_ERRNOS:
+            raise
+        where = error.filename or "an output"
+        print(f"error: {where}: {error.strerror}; make room or choose another folder, then go on "
+              "(a training with --resume)", file=sys.stderr)  # fmt: skip
+        _leave_group()
+        return 2
     except KeyboardInterrupt:
         print("\ninterrupted; a training goes on with --resume", file=sys.stderr)
         _leave_group()
         return 130
-    except BrokenPipeError:  # the reader, such as `head`, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     return 0
 
 

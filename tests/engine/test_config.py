@@ -87,7 +87,7 @@ def test_overrides_reach_dicts_lists_and_defaults(tmp_path):
 
 
 def test_a_missing_config_names_the_nearest():
-    with pytest.raises(ConfigError, match=r"unet_r18_ce_clean_phantoms_400\.py"):
+    with pytest.raises(ConfigError, match=r"unet_r18_ce_clean_phantoms_200\.py"):
         find_config("configs/phantoms/unet_r18_ce_clean_phantoms.py")
 
 
@@ -122,7 +122,7 @@ def test_the_grid_of_leaves_is_complete():
         "voc12aug_20k": ("unet_r34", "deeplabv3plus_r50"),
         "cityscapes_40k": ("unet_r34", "deeplabv3plus_r50"),
         "camvid_4k": ("unet_r34",),
-        "phantoms_400": ("unet_r18",),
+        "phantoms_200": ("unet_r18",),
     }.items():
         for model in models:
             for loss in ("ce", "anl_ce"):

@@ -7,6 +7,6 @@ model = dict(
     architecture="Unet",
     encoder="resnet18",
     encoder_weights=None,
-    options=dict(encoder_depth=4, decoder_channels=(128, 64, 32, 16)),
+    options=dict(encoder_depth=4, decoder_channels=(64, 32, 16, 16)),
     channels_last=True,
 )

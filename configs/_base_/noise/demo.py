@@ -1,4 +1,4 @@
-"""What the demonstration's annotators do: erode objects by 2 pixels and confuse organs."""
+"""What the demonstration's annotators do: erode objects by a pixel and confuse organs."""
 
 from segnoise.noise import AsymmetricFlip, BoundaryErosion, Compose
 

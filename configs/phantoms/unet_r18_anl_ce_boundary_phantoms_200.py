@@ -1,4 +1,4 @@
-"""U-Net ResNet-18, ANL-CE, clean labels, phantoms."""
+"""Small U-Net, ANL-CE, boundary erosion, phantoms."""
 
 from mmengine.config import read_base
 
@@ -6,5 +6,5 @@ with read_base():
     from .._base_.datasets.phantoms import *
     from .._base_.losses.anl_ce import *
     from .._base_.models.unet_r18 import *
-    from .._base_.noise.clean import *
-    from .._base_.schedules.adamw_cosine_400 import *
+    from .._base_.noise.boundary import *
+    from .._base_.schedules.adamw_cosine_200 import *

@@ -1,10 +1,10 @@
-"""U-Net ResNet-18, cross-entropy, asymmetric flips, phantoms."""
+"""Small U-Net, ANL-CE, asymmetric flips, phantoms."""
 
 from mmengine.config import read_base
 
 with read_base():
     from .._base_.datasets.phantoms import *
-    from .._base_.losses.ce import *
+    from .._base_.losses.anl_ce import *
     from .._base_.models.unet_r18 import *
     from .._base_.noise.asymmetric_phantoms import *
-    from .._base_.schedules.adamw_cosine_400 import *
+    from .._base_.schedules.adamw_cosine_200 import *

@@ -1,10 +1,10 @@
-"""U-Net ResNet-18, ANL-CE, the demonstration's noise, phantoms."""
+"""Small U-Net, cross-entropy, the demonstration's noise, phantoms."""
 
 from mmengine.config import read_base
 
 with read_base():
     from .._base_.datasets.phantoms import *
-    from .._base_.losses.anl_ce import *
+    from .._base_.losses.ce import *
     from .._base_.models.unet_r18 import *
     from .._base_.noise.demo import *
-    from .._base_.schedules.adamw_cosine_400 import *
+    from .._base_.schedules.adamw_cosine_200 import *

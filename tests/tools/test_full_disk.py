@@ -1,0 +1,38 @@
+"""A disk that fills up in the middle of a training, as the operating system has it."""
+
+import resource
+
+import pytest
+import tiny_training
+from tool_runs import tool
+
+from segnoise.engine import checkpoint
+from segnoise.engine.config import complete, dump_config
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_last_checkpoint_survives_and_the_run_goes_on(tmp_path):
+    network = {"type": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 5, "kernel_size": 65,
+               "padding": 32}  # fmt: skip
+    config = tiny_training.config(tmp_path, model={"network": network}, batch_size=1)
+    path = tmp_path / "leaf.py"
+    path.write_text(dump_config(complete(config)))
+    first = ("--cfg-options", "train_cfg.max_iters=4")
+    assert tool("train", path, *first).returncode == 0
+    last = tmp_path / "run" / "last.pth"
+    size = last.stat().st_size
+
+    def no_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
+
+    full = tool("train", path, "--resume", preexec_fn=no_room)
+    assert full.returncode == 2, full.stderr
+    assert full.stderr.splitlines()[-1].startswith("error: ")
+    assert "cannot be written" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert checkpoint.load(last)["meta"]["iter"] == 4
+    assert not list((tmp_path / "run").glob(".*")), "no half-written file is left"
+    resumed = tool("train", path, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert checkpoint.load(last)["meta"]["iter"] == 8
