@@ -8,9 +8,7 @@ interrupted run goes on where it stopped.
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -25,7 +23,8 @@ from segnoise.datasets.pairing import read_split
 from segnoise.datasets.palettes import palette_image, voc_palette
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.datasets.voc import CLASSES, LISTS, find_voc
-from segnoise.errors import ConfigError, SegnoiseError
+from segnoise.engine import cli
+from segnoise.errors import ConfigError
 from segnoise.files import replacing, write_text
 
 FULL = 10_582
@@ -34,20 +33,15 @@ PALETTE = voc_palette(256)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__ or "")
     parser.add_argument("sbd", type=Path, help="benchmark_RELEASE, unpacked from benchmark.tgz")
     parser.add_argument("voc", type=Path, help="VOCdevkit/VOC2012, where the results go")
     parser.add_argument("--overwrite", action="store_true", help="replace masks and list")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     args = parser.parse_args(argv)
-    try:
-        convert(find_sbd(args.sbd), find_voc(args.voc), args.overwrite, args.workers)
-    except SegnoiseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return cli.run_tool(
+        lambda: convert(find_sbd(args.sbd), find_voc(args.voc), args.overwrite, args.workers)
+    )
 
 
 def convert(sbd: Path, voc: Path, overwrite: bool, workers: int) -> None:

@@ -112,7 +112,7 @@ def run_tool(work: Callable[[], None]) -> int:
         _leave_group()
         return 2
     except KeyboardInterrupt:
-        print("\ninterrupted; a training goes on with --resume", file=sys.stderr)
+        print("\ninterrupted; the same command goes on, a training with --resume", file=sys.stderr)
         _leave_group()
         return 130
     return 0
