@@ -13,7 +13,6 @@ from mmengine.registry import Registry
 from segnoise.datasets import DATASETS as _DATASETS
 from segnoise.datasets import TRANSFORMS as _TRANSFORMS
 from segnoise.engine.hooks import HOOKS as _HOOKS
-from segnoise.engine.loop import IterationLoop
 from segnoise.errors import ConfigError
 from segnoise.losses import LOSSES as _LOSSES
 from segnoise.metrics.segmentation import SegmentationMetric
@@ -37,7 +36,6 @@ LOSSES = _registry("loss", None, _LOSSES)
 MODELS = _registry("model", mm.MODELS, _MODELS)
 METRICS = _registry("metric", mm.METRICS, {"SegmentationMetric": SegmentationMetric})
 HOOKS = _registry("hook", mm.HOOKS, _HOOKS)
-LOOPS = _registry("loop", mm.LOOPS, {"IterationLoop": IterationLoop})
 
 
 def resolve(kind: Any, registry: Registry, where: str) -> Callable[..., Any]:

@@ -27,8 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--splits",
         nargs="+",
         choices=("train", "val", "test"),
-        default=("train", "val"),
-        help="data sets of the config to check (default: train val)",
+        help="data sets of the config to check (default: train, and val if there is one)",
     )
     parser.add_argument(
         "--out", default="work_dirs/check_dataset", help="folder for the contact sheets"
@@ -47,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         config = load_config(arguments.config, cli.options(arguments.cfg_options))
         out = Path(arguments.out) / Path(arguments.config).stem
-        problems = [p for split in arguments.splits for p in check(config, split, out, arguments)]
+        splits = arguments.splits or [s for s in ("train", "val") if config[f"{s}_data"]]
+        (out / "problems.json").unlink(missing_ok=True)
+        problems = [p for split in splits for p in check(config, split, out, arguments)]
         if not problems:
             print("\nno problems: training may start")
             return

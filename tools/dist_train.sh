@@ -11,10 +11,21 @@ config=$1
 devices=$2
 shift 2
 
-exec "${PYTHON:-python}" -m torch.distributed.run \
-    --nnodes="${NNODES:-1}" \
-    --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master_port="${MASTER_PORT:-29500}" \
-    --nproc_per_node="$devices" \
-    "$(dirname "$0")/train.py" "$config" --launcher pytorch "$@"
+tools=$(dirname "$0")
+if [ -z "${PYTHON:-}" ]; then
+    PYTHON=python3
+    [ -x "$tools/../.venv/bin/python" ] && PYTHON=$tools/../.venv/bin/python
+fi
+if [ "${NNODES:-1}" = 1 ]; then
+    place=(--standalone) # picks a free port, so that two runs on one machine do not meet
+else
+    place=(
+        --nnodes="$NNODES"
+        --node_rank="${NODE_RANK:?which node is this, from 0}"
+        --master_addr="${MASTER_ADDR:?address of node 0}"
+        --master_port="${MASTER_PORT:-29500}"
+    )
+fi
+
+exec "$PYTHON" -m torch.distributed.run "${place[@]}" --nproc_per_node="$devices" \
+    "$tools/train.py" "$config" --launcher pytorch "$@"

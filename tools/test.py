@@ -50,9 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if report.exists() and not arguments.overwrite:
             raise ConfigError(f"{report} exists; name another file by --json, or --overwrite")
         config = load_config(arguments.config, cli.options(arguments.cfg_options))
-        if arguments.scales or arguments.flip:
-            scales = arguments.scales or [1.0]
-            config = with_test_time_augmentation(config, scales, arguments.flip)
+        config = with_test_time_augmentation(config, arguments.scales, arguments.flip)
         scores = evaluate(
             config,
             checkpoint,
@@ -63,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if not is_main_process():
             return
-        write_json(report, scores)
         print(f"\n{scores['samples']} images of {arguments.split}_data\n")
-        print(score_table({checkpoint.name: scores}))
+        print(score_table({checkpoint.name: scores}), flush=True)
+        write_json(report, scores)
         print(f"\nscores       {report}")
         if arguments.out:
             print(f"predictions  {arguments.out}")

@@ -8,7 +8,7 @@ from segnoise.engine import cli
 
 EXAMPLES = """
 examples:
-  tools/train.py configs/phantoms/unet_r18_anl_ce_boundary_phantoms_600.py
+  tools/train.py configs/phantoms/unet_r18_anl_ce_boundary_phantoms_200.py
   tools/train.py configs/voc/unet_r34_ce_clean_voc12aug_20k.py --cfg-options data_root=/data/VOC2012
   tools/train.py CONFIG --resume          # go on where the run stopped
   tools/dist_train.sh CONFIG 4 --amp      # four GPUs
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             launcher=arguments.launcher,
         )
         if is_main_process():
-            print("\n" + summary(result, arguments.config))
+            print("\n" + summary(result))
 
     return cli.run_tool(work)
 

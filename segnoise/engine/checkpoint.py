@@ -57,13 +57,16 @@ def save(checkpoint: Mapping[str, Any], path: str | Path) -> None:
             untouched.
     """
     try:
-        with replacing(path) as temporary:
-            torch.save(plain(checkpoint), temporary)
+        # To an open file: torch's own writer does not say why it failed.
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            torch.save(plain(checkpoint), file)
     except (OSError, RuntimeError) as error:
-        cause = error if isinstance(error, OSError) else (error.__context__ or error)
+        before = (
+            "the one before it is untouched" if Path(path).exists() else "there was none before"
+        )
         raise CheckpointError(
-            f"{path}: cannot be written ({_first_line(cause)}); the checkpoint before it is "
-            "untouched: make room, then go on with --resume"
+            f"{path}: cannot be written ({_cause(error)}); {before}: make room, then go on with "
+            "--resume"
         ) from error
 
 
@@ -90,20 +93,19 @@ def load(path: str | Path) -> dict[str, Any]:
 def load_weights(model: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
     """Put a checkpoint's weights into a model, all of them.
 
-    The losses' buffers (class weights) belong to a training, not to the network, and may differ.
+    State of losses that the model does not have, as in an evaluation, is left out.
 
     Raises:
         CheckpointError: if weights are missing, left over, or of another shape.
     """
     own = model.state_dict()
-    given = {k: v for k, v in state.items() if not k.startswith("losses.")}
-    wanted = {k: v for k, v in own.items() if not k.startswith("losses.")}
-    missing = sorted(wanted.keys() - given.keys())
-    surplus = sorted(given.keys() - wanted.keys())
+    given = {k: v for k, v in state.items() if k in own or not k.startswith("losses.")}
+    missing = sorted(own.keys() - given.keys())
+    surplus = sorted(given.keys() - own.keys())
     reshaped = [
-        f"{k} {tuple(given[k].shape)} instead of {tuple(wanted[k].shape)}"
-        for k in wanted.keys() & given.keys()
-        if given[k].shape != wanted[k].shape
+        f"{k} {tuple(given[k].shape)} instead of {tuple(own[k].shape)}"
+        for k in own.keys() & given.keys()
+        if given[k].shape != own[k].shape
     ]
     if missing or surplus or reshaped:
         parts = [
@@ -116,8 +118,17 @@ def load_weights(model: nn.Module, state: Mapping[str, torch.Tensor], path: str 
             if names
         ]
         raise CheckpointError(f"{path}: does not fit the config's model: {'; '.join(parts)}")
-    kept = {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}
-    model.load_state_dict({**own, **kept})
+    model.load_state_dict(given)
+
+
+def _cause(error: BaseException) -> str:
+    """The operating system's words, where they are at the bottom of an error."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and found.strerror:
+            return found.strerror
+        found = found.__cause__ or found.__context__
+    return _first_line(error)
 
 
 def _first_line(error: BaseException) -> str:

@@ -55,7 +55,7 @@ def add_launcher(arguments: argparse.ArgumentParser) -> None:
     """Add ``--launcher``; torchrun's ``--local-rank`` is accepted and read from the environment."""
     arguments.add_argument(
         "--launcher",
-        choices=("none", "pytorch", "slurm", "mpi"),
+        choices=("none", "pytorch", "slurm", "mpi"),  # launch.LAUNCHERS, which would load torch
         default="none",
         help="how the processes were started (default: none, a single process)",
     )

@@ -61,6 +61,15 @@ DEFAULTS: dict[str, Any] = {
     "custom_hooks": [],
 }
 
+_LOWEST = {
+    "batch_size": 1,
+    "eval_batch_size": 1,
+    "num_workers": 0,
+    "log_interval": 1,
+    "checkpoint_interval": 1,
+    "num_pictures": 0,
+    "seed": 0,
+}
 # Plain dicts inside a config whose keys are some class's arguments.
 _SIGNATURES = {
     "train_cfg": IterationLoop,
@@ -78,6 +87,18 @@ _REGISTRIES: dict[str, Registry] = {
     "optim_wrapper.optimizer": OPTIMIZERS,
     "param_scheduler": PARAM_SCHEDULERS,
     "custom_hooks": rooms.HOOKS,
+}
+_KINDS: dict[str, tuple[type, ...]] = {
+    "data_root": (str, Path),
+    **dict.fromkeys(("train_data", "val_data", "test_data", "train_transform", "noise"), (dict,)),
+    "losses": (list, dict),
+    "param_scheduler": (list, dict),
+    "load_from": (str, Path),
+    "work_dir": (str, Path),
+    "amp": (str,),
+    "ema": (dict,),
+    "sync_bn": (str,),
+    "checkpoint_interval": (int,),
 }
 # Filled in by the engine or by mmengine, so neither asked for nor refused.
 _PROVIDED = {"self", "runner", "dataloader", "optimizer"}
@@ -152,6 +173,9 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
         if key not in DEFAULTS:
             raise ConfigError(f"unknown config key {key}{near(key, DEFAULTS)}")
     full = {**copy.deepcopy(DEFAULTS), **_named(dict(config))}
+    _check_kinds(full)
+    if "val_interval" not in full["train_cfg"]:
+        full["train_cfg"]["val_interval"] = DEFAULTS["train_cfg"]["val_interval"]
     if isinstance(full["losses"], dict):
         full["losses"] = [full["losses"]]
     if isinstance(full["param_scheduler"], dict):
@@ -272,18 +296,45 @@ def _arguments(cls: Any) -> set[str | None]:
     return names | {None}
 
 
+def _check_kinds(config: Mapping[str, Any]) -> None:
+    """Every value is of its default's kind; None where that is the default."""
+    for key, default in DEFAULTS.items():
+        kinds = _KINDS.get(key) or (type(default),)
+        value = config[key]
+        fits = isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds)
+        if not fits and not (value is None and default is None):
+            names = " or ".join(kind.__name__ for kind in kinds)
+            raise ConfigError(f"{key} must be of type {names}, got {value!r}")
+    for key in ("losses", "param_scheduler"):
+        for number, entry in enumerate(config[key] if isinstance(config[key], list) else []):
+            if not isinstance(entry, dict) or "type" not in entry:
+                raise ConfigError(f"{key}.{number} must be a dict with a 'type', got {entry!r}")
+    if not config["losses"]:
+        raise ConfigError("losses is empty: name at least one, such as losses=[dict(type='CE')]")
+
+
 def _check_values(config: Mapping[str, Any]) -> None:
-    for key, lowest in (("batch_size", 1), ("eval_batch_size", 1), ("num_workers", 0)):
-        if not isinstance(config[key], int) or config[key] < lowest:
+    for key, lowest in _LOWEST.items():
+        if config[key] is not None and config[key] < lowest:
             raise ConfigError(f"{key} must be an integer of at least {lowest}, got {config[key]!r}")
     train = config["train_cfg"]
-    if "max_epochs" in train and "max_iters" in train:
-        raise ConfigError("train_cfg: give max_iters or max_epochs, not both")
-    for key in ("max_iters", "max_epochs", "val_interval"):
+    if ("max_epochs" in train) == ("max_iters" in train):
+        raise ConfigError("train_cfg: give either max_iters or max_epochs")
+    for key in ("max_iters", "max_epochs", "val_interval", "val_begin"):
         if key in train and (not isinstance(train[key], int) or train[key] < 1):
             raise ConfigError(f"train_cfg.{key} must be a positive integer, got {train[key]!r}")
     if config["amp"] not in (None, "bf16", "fp16"):
         raise ConfigError(f"amp must be None, 'bf16' or 'fp16', got {config['amp']!r}")
+    if config["sync_bn"] not in (None, "torch"):
+        raise ConfigError(f"sync_bn must be None or 'torch', got {config['sync_bn']!r}")
+    accumulated = config["optim_wrapper"].get("accumulative_counts", 1)
+    interval = config["checkpoint_interval"] or train["val_interval"]
+    if not isinstance(accumulated, int) or accumulated < 1 or interval % accumulated:
+        raise ConfigError(
+            f"checkpoints every {interval} iterations do not fall on a step of the optimizer every "
+            f"{accumulated} (optim_wrapper.accumulative_counts): a resume would lose gradients; "
+            "choose a multiple"
+        )
     if config["check_data"] not in ("full", "masks"):
         raise ConfigError(f"check_data must be 'full' or 'masks', got {config['check_data']!r}")
     for number, scheduler in enumerate(config["param_scheduler"]):

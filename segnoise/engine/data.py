@@ -162,6 +162,6 @@ def inspect(dataset: Any, config: Mapping[str, Any], what: str) -> DatasetCheck:
 def fingerprint(config: Mapping[str, Any], dataset: Any) -> str:
     """What a data check depends on: a resumed run with the same need not repeat it."""
     ids = [dataset.sample_id(i) for i in range(len(dataset))]
-    keys = ("data_root", "train_data", "noise", "noise_seed")
+    keys = ("train_data", "val_data", "noise", "noise_seed")
     parts = [*(config[key] for key in keys), ids]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

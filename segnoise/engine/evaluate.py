@@ -81,10 +81,11 @@ def evaluate(
 
 
 def with_test_time_augmentation(
-    config: Mapping[str, Any], scales: Sequence[float], flip: bool
+    config: Mapping[str, Any], scales: Sequence[float] | None, flip: bool
 ) -> dict[str, Any]:
-    """The config with several views of each image in its inference."""
-    return {**config, "inference": {**config["inference"], "scales": list(scales), "flip": flip}}
+    """The config with several views of each image in its inference, where they are given."""
+    given = {**({"scales": list(scales)} if scales else {}), **({"flip": True} if flip else {})}
+    return {**config, "inference": {**config["inference"], **given}}
 
 
 def _check_classes(stored: Mapping[str, Any], classes: Sequence[str], path: str | Path) -> None:

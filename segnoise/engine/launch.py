@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 
-from segnoise.errors import ConfigError
+from segnoise.errors import ConfigError, SegnoiseError
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
+T = TypeVar("T")
+
+
+def on_main(work: Callable[[], T]) -> T:
+    """Run on the main process; every process gets its result, or raises its error.
+
+    Example:
+        >>> on_main(lambda: 1 + 1)
+        2
+    """
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return work()
+    outcome: list[Any] = [None, None]
+    if dist.get_rank() == 0:
+        try:
+            outcome[0] = work()
+        except (SegnoiseError, OSError) as error:
+            outcome[1] = error
+    dist.broadcast_object_list(outcome)
+    if outcome[1] is not None:
+        raise outcome[1]
+    return cast("T", outcome[0])
 
 
 def init_processes(launcher: str) -> None:
@@ -32,7 +56,13 @@ def init_processes(launcher: str) -> None:
                 "tools/dist_train.sh"
             )
         if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+            device = int(os.environ["LOCAL_RANK"])
+            if device >= torch.cuda.device_count():
+                raise ConfigError(
+                    f"process {device + 1} of this machine has no GPU: there are "
+                    f"{torch.cuda.device_count()}; start as many processes as GPUs"
+                )
+            torch.cuda.set_device(device)
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         return
     if not torch.cuda.is_available():

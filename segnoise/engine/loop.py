@@ -102,6 +102,7 @@ class IterationLoop(BaseLoop):
         for batch in self.dataloader:
             self.run_iter(batch)
             if runner.val_loop is not None and self._validates():
+                runner.average_buffers()
                 runner.val_loop.run()
                 runner.model.train()
             runner.call_hook("after_iteration")

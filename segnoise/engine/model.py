@@ -34,15 +34,19 @@ def build_model(
             f"model.num_classes is {arguments['num_classes']}, the data set has "
             f"{len(metainfo['classes'])} classes"
         )
-    if isinstance(arguments.get("network"), dict):
-        network = dict(arguments["network"])
-        maker = resolve(network.pop("type", None), MODELS, "model.network")
-        arguments["network"] = maker(**network)
+    network = arguments.get("network")
+    if network is not None:
+        spare = {"architecture", "encoder", "encoder_weights", "options"} & arguments.keys()
+        if spare:
+            raise ConfigError(f"model.network stands alone; drop {', '.join(sorted(spare))}")
     if training:
         arguments["losses"] = [without_scheme(loss) for loss in resolve_losses(config["losses"])]
-    else:
+    elif network is None:
         arguments["encoder_weights"] = None
     try:
+        if isinstance(network, dict):
+            own = {k: v for k, v in network.items() if k != "type"}
+            arguments["network"] = resolve(network.get("type"), MODELS, "model.network")(**own)
         return cls(**arguments)
     except SegnoiseError:
         raise

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import json
 import platform
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,28 +29,53 @@ _RECORDED = (
     "torch",
     "torchvision",
 )
-# Files whose presence means that a training has been here.
+# Files whose presence means that a training has been here, and all that one leaves.
 _RESULTS = ("last.pth", "best.pth", "scores.json", "scalars.json")
+_RECORDS = (
+    *_RESULTS, "config.py", "data.json", "noise.json", "noise.md", "versions.json", "train.log",
+    "pictures", "tensorboard",
+)  # fmt: skip
 
 
-def claim(folder: Path, resume: bool, overwrite: bool) -> None:
-    """Make a run's folder, unless it holds another run's results.
+def check_unused(folder: Path) -> None:
+    """Refuse a run's folder that holds another run's results.
 
     Raises:
-        ConfigError: if the folder holds results and neither ``resume`` nor ``overwrite`` is set.
+        ConfigError: if it does, or is no folder.
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--work-dir {folder} is a file")
     held = [name for name in _RESULTS if (folder / name).exists()]
-    if held and not (resume or overwrite):
+    if held:
         raise ConfigError(
             f"{folder} holds a run already ({', '.join(held)}); go on with it by --resume, take "
             "another --work-dir, or replace it by --overwrite"
         )
-    if overwrite and not resume:
-        for name in held:
-            (folder / name).unlink()
-    folder.mkdir(parents=True, exist_ok=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove what another run has left in a folder, and nothing else."""
+    scores = (path for split in ("test", "val") for path in folder.glob(f"{split}_*.json"))
+    for path in (*(folder / name for name in _RECORDS), *scores):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def rewind(folder: Path, iteration: int) -> None:
+    """Forget the scalars after an iteration that a run goes on from."""
+    path = folder / "scalars.json"
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = []
+    for line in lines:
+        with contextlib.suppress(json.JSONDecodeError):  # a line that a kill has cut
+            entry = json.loads(line)
+            if entry.get("iter", entry.get("step", 0)) <= iteration:
+                kept.append(line)
+    write_text(path, "".join(kept))
 
 
 def record(folder: Path, config: Mapping[str, Any]) -> None:

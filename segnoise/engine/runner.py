@@ -11,13 +11,12 @@ import mmengine
 import mmengine.runner
 import torch
 from mmengine.device import get_device
-from mmengine.dist import barrier, is_main_process, master_only
+from mmengine.dist import all_reduce, barrier, is_main_process, master_only
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from torch import nn
 
 from segnoise.engine import checkpoint as checkpoints
-from segnoise.engine.config import dump_config
 from segnoise.errors import CheckpointError
 from segnoise.version import __version__
 
@@ -31,8 +30,8 @@ class Runner(mmengine.runner.Runner):
     - the log goes to ``train.log`` in the run's folder, and appends.
     """
 
-    def __init__(self, *, name: str, log_name: str = "train.log", **kwargs: Any) -> None:
-        self._log_name = log_name
+    def __init__(self, *, name: str, record: dict[str, Any], **kwargs: Any) -> None:
+        self._record = record  # goes into every checkpoint
         self._log_dir: str
         # mmengine hands out loggers and visualizers by this name: two runs that start in the
         # same second of one process would share theirs.
@@ -53,7 +52,7 @@ class Runner(mmengine.runner.Runner):
             name=self._experiment_name,
             logger_name="segnoise",
             log_level=log_level,
-            log_file=str(Path(self.work_dir) / self._log_name),
+            log_file=str(Path(self.work_dir) / "train.log"),
             file_mode="a",
             distributed=self.distributed,
         )
@@ -91,7 +90,7 @@ class Runner(mmengine.runner.Runner):
                 "iter": self.iter,
                 "epoch": self.epoch,
                 "seed": self.seed,
-                "config": dump_config(self.cfg.to_dict()),
+                **self._record,
                 "versions": {"segnoise": __version__, "torch": torch.__version__},
                 "dataset": dict(self.train_dataloader.dataset.metainfo),
                 **meta,
@@ -105,6 +104,17 @@ class Runner(mmengine.runner.Runner):
         else:
             checkpoint.pop("ema_state_dict", None)
         checkpoints.save(checkpoint, path)
+
+    def average_buffers(self) -> None:
+        """Give all processes the mean of their batch-norm statistics.
+
+        Each process counts its own samples. Without this, every process would validate another
+        model, and a checkpoint would hold the main process's.
+        """
+        if self.world_size > 1:
+            for buffer in self.network.buffers():
+                if buffer.is_floating_point():
+                    all_reduce(buffer, op="mean")
 
     def load_checkpoint(self, filename: str, **_: Any) -> dict[str, Any]:
         """Load weights, all of them, safely."""

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.device import get_device
-from mmengine.dist import barrier, get_dist_info, is_main_process
+from mmengine.dist import get_dist_info
 from mmengine.hooks import EMAHook
 from mmengine.runner import ValLoop
 from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visualizer
 
-from segnoise.datasets import DatasetCheck
 from segnoise.engine import data, run_folder
+from segnoise.engine import resume as resuming
 from segnoise.engine.checkpoint import load as load_checkpoint
 from segnoise.engine.config import storable
 from segnoise.engine.hooks import Checkpoints, FiniteLoss, ScalarLog, Scores, ValidationPictures
-from segnoise.engine.launch import init_processes
+from segnoise.engine.launch import init_processes, on_main
 from segnoise.engine.loop import IterationLoop
 from segnoise.engine.model import build_model, resolve_class_weights
+from segnoise.engine.optimizer import check_training, optim_wrapper, schedulers
 from segnoise.engine.runner import Runner
 from segnoise.engine.tables import score_table
-from segnoise.errors import CheckpointError, ConfigError
+from segnoise.errors import ConfigError
 from segnoise.files import write_json, write_text
 from segnoise.metrics.segmentation import SegmentationMetric
+from segnoise.noise import NoiseReport
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,12 @@ def train(
     init_processes(launcher)
     folder = Path(config["work_dir"] or Path("work_dirs", name))
     config["work_dir"] = str(folder)
+    if resume and overwrite:
+        raise ConfigError("--resume goes on with a run and --overwrite replaces it: give one")
     _check_device(config)
-    checkpoint = _resume_from(folder, resume)
+    checkpoint = on_main(lambda: resuming.find(folder, resume))
+    if not (resume or overwrite):
+        on_main(lambda: run_folder.check_unused(folder))
     if not config["train_data"]:
         raise ConfigError("the config has no train_data")
     clean = data.build_dataset(config, "train_data")
@@ -86,19 +93,25 @@ def train(
     torch.manual_seed(config["seed"])  # the first weights
     model = build_model(config, clean.metainfo, training=True)
     max_iters = _max_iters(config, len(dataset))
+    check_training(model, config, max_iters)
+    global_batch = config["batch_size"] * get_dist_info()[1]
+    keys = resuming.compared_keys()
+    if checkpoint:
+        early = [key for key in keys if key != "losses"]
+        resuming.check_same_run(checkpoint, config, global_batch, early)
 
-    if is_main_process():
-        run_folder.claim(folder, bool(resume), overwrite)
-    barrier()
-    check = _inspect(config, dataset, validation, folder, reuse=checkpoint is not None)
+    check, report = _inspect(config, dataset, validation, folder, reuse=checkpoint is not None)
     config["losses"] = resolve_class_weights(config["losses"], check["histogram"])
     model.set_losses(config["losses"])
-    if is_main_process():
-        run_folder.record(folder, config)
+    if checkpoint:
+        resuming.check_same_run(checkpoint, config, global_batch, ["losses"])
+    classes = clean.metainfo["classes"]
+    on_main(lambda: _prepare(folder, config, check, report, classes, checkpoint))
 
     scores = Scores()
     runner = Runner(
         name=name,
+        record={"config": resuming.as_json(config), "global_batch": global_batch},
         model=model,
         work_dir=str(folder),
         train_dataloader=data.train_loader(stream, config, max_iters),
@@ -110,19 +123,21 @@ def train(
         val_dataloader=data.eval_loader(validation, config) if validation else None,
         val_cfg={"type": ValLoop} if validation else None,
         val_evaluator=[SegmentationMetric()] if validation else None,
-        optim_wrapper=_optim_wrapper(config),
-        param_scheduler=[{"by_epoch": False, **s} for s in config["param_scheduler"]] or None,
+        optim_wrapper=optim_wrapper(config),
+        param_scheduler=schedulers(config),
         default_hooks={
             "sampler_seed": None,  # the order of the data is a function of the seed already
             "logger": ScalarLog(interval=config["log_interval"], log_metric_by_epoch=False),
-            "checkpoint": Checkpoints(_checkpoint_interval(config, max_iters)),
+            "checkpoint": Checkpoints(
+                config["checkpoint_interval"] or config["train_cfg"]["val_interval"]
+            ),
             "finite": FiniteLoss(),
         },
         custom_hooks=_custom_hooks(config, scores, validation, dataset),
-        load_from=checkpoint or config["load_from"],
+        load_from=str(checkpoint or config["load_from"] or "") or None,
         resume=checkpoint is not None,
         launcher=launcher,
-        # A scalar is the mean since the one before it, not over a window that a resume would cut.
+        # A scalar is the mean since the one before it. (A resume between two starts a new mean.)
         log_processor={"by_epoch": False, "window_size": config["log_interval"]},
         visualizer=_visualizer(folder),
         randomness={"seed": config["seed"], "deterministic": config["deterministic"]},
@@ -144,19 +159,6 @@ def _check_device(config: Mapping[str, Any]) -> None:
         raise ConfigError("--amp bf16: this GPU has no bfloat16; use --amp fp16")
 
 
-def _resume_from(folder: Path, resume: bool | str) -> str | None:
-    if not resume:
-        return None
-    path = Path(resume) if isinstance(resume, str) else folder / "last.pth"
-    if not path.is_file():
-        if resume is True and not any((folder / n).exists() for n in ("best.pth", "scores.json")):
-            return None  # killed before its first checkpoint: start over
-        raise CheckpointError(f"--resume: no checkpoint {path}")
-    if "optimizer" not in load_checkpoint(path):  # damaged files show here, before all the work
-        raise CheckpointError(f"--resume: {path} holds weights only; resume from last.pth")
-    return str(path)
-
-
 def _max_iters(config: Mapping[str, Any], samples: int) -> int:
     train_cfg = config["train_cfg"]
     if "max_epochs" not in train_cfg:
@@ -165,52 +167,58 @@ def _max_iters(config: Mapping[str, Any], samples: int) -> int:
     return -(-train_cfg["max_epochs"] * samples // (config["batch_size"] * world_size))
 
 
-def _checkpoint_interval(config: Mapping[str, Any], max_iters: int) -> int:
-    return config["checkpoint_interval"] or config["train_cfg"].get("val_interval") or max_iters
-
-
 def _inspect(
     config: Mapping[str, Any], dataset: Any, validation: Any, folder: Path, reuse: bool
-) -> dict[str, Any]:
-    """Open all files, and write label counts and realised noise; a resumed run has them."""
-    path = folder / "data.json"
+) -> tuple[dict[str, Any], str | None]:
+    """Open all files: label counts and realised noise as numbers and text.
+
+    A resumed run has them already, and gets no text.
+    """
     key = data.fingerprint(config, dataset)
-    if reuse and (known := _known_check(path, key)):
-        return known
+    known = on_main(lambda: _known_check(folder / "data.json", key)) if reuse else None
+    if known:
+        return known, None
     check = data.inspect(dataset, config, "training set")
     if validation is not None:
         data.inspect(validation, config, "validation set")
-    found = check.to_dict()
-    if is_main_process():
-        _write_check(folder, check, dataset.metainfo["classes"])
-        write_json(path, {"fingerprint": key, "check": found})
-    return found
-
-
-def _known_check(path: Path, key: str) -> dict[str, Any] | None:
-    import json
-
-    if not path.is_file():
-        return None
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    return stored["check"] if stored["fingerprint"] == key else None
-
-
-def _write_check(folder: Path, check: DatasetCheck, classes: tuple[str, ...]) -> None:
+    classes = dataset.metainfo["classes"]
     text = check.table(classes)
     if check.noise is not None:
         text += "\n\n" + check.noise.table(classes)
-        write_json(folder / "noise.json", check.noise.to_dict())
-        write_text(folder / "noise.md", check.noise.table(classes) + "\n")
-    print(text, flush=True)
+    return {**check.to_dict(), "fingerprint": key}, text
 
 
-def _optim_wrapper(config: Mapping[str, Any]) -> dict[str, Any]:
-    wrapper = dict(config["optim_wrapper"])
-    if config["amp"]:
-        dtype = {"bf16": "bfloat16", "fp16": "float16"}[config["amp"]]
-        wrapper.update(type="AmpOptimWrapper", dtype=dtype)
-    return wrapper
+def _known_check(path: Path, key: str) -> dict[str, Any] | None:
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return None  # not there or damaged: look again
+    return stored if stored.get("fingerprint") == key else None
+
+
+def _prepare(
+    folder: Path,
+    config: Mapping[str, Any],
+    check: Mapping[str, Any],
+    report: str | None,
+    classes: Sequence[str],
+    checkpoint: Path | None,
+) -> None:
+    """Ready the run's folder, now that nothing known in advance stands in the way."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if checkpoint is None:
+        run_folder.clear(folder)
+    else:
+        run_folder.rewind(folder, load_checkpoint(checkpoint)["meta"]["iter"])
+    run_folder.record(folder, config)
+    if report is None:
+        return
+    print(report, flush=True)
+    write_json(folder / "data.json", check)
+    if check["noise"] is not None:
+        write_json(folder / "noise.json", check["noise"])
+        noise = NoiseReport.from_dict(check["noise"])
+        write_text(folder / "noise.md", noise.table(classes) + "\n")
 
 
 def _custom_hooks(
@@ -238,9 +246,9 @@ def _visualizer(folder: Path) -> dict[str, Any]:
     return {"type": Visualizer, "vis_backends": backends}
 
 
-def summary(result: Result, config_name: str, best_only: bool = False) -> str:
+def summary(result: Result) -> str:
     """The last words of a run: scores by class, where things are, how to go on."""
-    folder = result.folder
+    folder, where = result.folder, shlex.quote(str(result.folder))
     lines = []
     if result.best and result.last:
         columns = {
@@ -248,11 +256,13 @@ def summary(result: Result, config_name: str, best_only: bool = False) -> str:
             f"last (iteration {result.last['iter']})": result.last,
         }
         lines += [score_table(columns), ""]
-    where = shlex.quote(str(folder))
+    lines += [f"run folder   {folder}", f"checkpoint   {folder / 'last.pth'}"]
+    tested = "last.pth"
+    if (folder / "best.pth").exists():
+        tested = "best.pth"
+        lines += [f"best         {folder / tested}"]
     lines += [
-        f"run folder   {folder}",
-        f"checkpoints  {folder / 'best.pth'}, {folder / 'last.pth'}",
-        f"resume       segnoise train {config_name} --work-dir {where} --resume",
-        f"test         segnoise test {where}/config.py {where}/best.pth",
+        f"resume       segnoise train {where}/config.py --resume",
+        f"test         segnoise test {where}/config.py {where}/{tested}",
     ]
     return "\n".join(lines)

@@ -91,9 +91,10 @@ def _is_path(text: str) -> bool:
 
 def _check_published(encoder: str, weights: str) -> None:
     """Fail in a moment, instead of after the hub's five retries, where there is no internet."""
-    settings = smp.encoders.encoders.get(encoder, {}).get("pretrained_settings")
-    if settings is None:  # timm's own registry: its loader decides
+    if encoder.startswith("tu-"):
+        _check_timm(encoder, weights)
         return
+    settings = smp.encoders.encoders.get(encoder, {}).get("pretrained_settings") or {}
     if weights not in settings:
         raise ConfigError(
             f"encoder {encoder!r} has no published weights {weights!r}; known: "
@@ -102,11 +103,29 @@ def _check_published(encoder: str, weights: str) -> None:
     source = settings[weights]
     if not isinstance(source, dict) or "repo_id" not in source:
         return
+    _check_reachable(encoder, weights, source["repo_id"], source.get("revision"))
+
+
+def _check_timm(encoder: str, weights: str) -> None:
+    """SMP passes any name on as "pretrained": only one means what it says."""
+    import timm
+
+    if weights != "imagenet":
+        raise ConfigError(
+            f"encoder {encoder!r} comes from timm, whose published weights are 'imagenet'; "
+            f"got {weights!r}"
+        )
+    known = timm.models.get_pretrained_cfg(encoder.removeprefix("tu-"), allow_unregistered=False)
+    if known is not None and known.hf_hub_id:
+        _check_reachable(encoder, weights, known.hf_hub_id, None)
+
+
+def _check_reachable(encoder: str, weights: str, repository: str, revision: str | None) -> None:
     import huggingface_hub
     from huggingface_hub import constants
 
     cached = huggingface_hub.try_to_load_from_cache(
-        source["repo_id"], "model.safetensors", revision=source.get("revision")
+        repository, "model.safetensors", revision=revision
     )
     proxied = any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"))
     if isinstance(cached, str) or proxied:

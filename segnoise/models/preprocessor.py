@@ -72,8 +72,8 @@ class Preprocessor(BaseDataPreprocessor):
         """
         batch = dict(self.cast_data(data))
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        image = batch["image"].contiguous(memory_format=layout).float()
-        batch["image"] = image.sub_(self.mean).div_(self.std)
+        image = batch["image"].contiguous(memory_format=layout)
+        batch["image"] = (image.float() - self.mean).div_(self.std)
         if training:
             for key, fill in (
                 ("image", 0),

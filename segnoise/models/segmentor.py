@@ -104,6 +104,9 @@ class Segmentor(BaseModel):
         self.loss_weights: dict[str, float] = {}
         self.set_losses(losses)
 
+    def init_weights(self) -> None:
+        """Nothing: the network comes initialised, and mmengine would do it again."""
+
     def set_losses(self, losses: Sequence[dict[str, Any]]) -> None:
         """Train by these losses from now on.
 

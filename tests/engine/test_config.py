@@ -28,7 +28,7 @@ def leaf(text, folder):
     [
         ({"nois": None}, "unknown config key nois; did you mean noise"),
         ({"train_cfg": {"max_iter": 5}}, r"train_cfg\.max_iter; did you mean max_iters"),
-        ({"train_cfg": {"max_iters": 5, "max_epochs": 1}}, "not both"),
+        ({"train_cfg": {"max_iters": 5, "max_epochs": 1}}, "either max_iters or max_epochs"),
         ({"train_cfg": {"max_iters": 0}}, "positive integer, got 0"),
         ({"noise": {"type": "SymmetricFlop", "rate": 0.1}}, "did you mean SymmetricFlip"),
         ({"noise": {"type": "SymmetricFlip", "rat": 0.1}}, r"noise\.rat; did you mean rate"),

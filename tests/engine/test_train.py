@@ -7,6 +7,8 @@ import pytest
 import tiny_training
 import torch
 from mmengine.hooks import Hook
+from PIL import Image
+from torch import nn
 
 from segnoise.engine import checkpoint
 from segnoise.engine.config import complete, load_config
@@ -99,8 +101,13 @@ def test_the_run_folder_tells_all(tmp_path):
     np.testing.assert_allclose(shares, shares[0], rtol=1e-3)
     versions = json.loads((folder / "versions.json").read_text())
     assert versions["torch"] == torch.__version__.split("+")[0]
-    text = summary(result, "leaf.py")
-    for part in ("mIoU", "--resume", f"test {folder}/config.py {folder}/best.pth", "vessel"):
+    text = summary(result)
+    for part in (
+        "mIoU",
+        f"train {folder}/config.py --resume",
+        f"test {folder}/config.py {folder}/best.pth",
+        "vessel",
+    ):
         assert part in text
 
 
@@ -148,29 +155,26 @@ def test_resuming_before_the_first_checkpoint_starts_over(tmp_path):
     assert run(tmp_path, resume=True).last["iter"] == 8
 
 
-@pytest.mark.parametrize("damage", ["cut", "missing", "weights", "other"])
+@pytest.mark.parametrize("damage", ["cut", "missing", "weights"])
 def test_resuming_from_what_cannot_be_resumed(tmp_path, damage):
     result = run(tmp_path)
     last = result.folder / "last.pth"
-    changes, words = {}, ""
     if damage == "cut":
         last.write_bytes(last.read_bytes()[:-100])
         words = r"last\.pth: damaged"
     elif damage == "missing":
         last.unlink()
         words = "no checkpoint"
-    elif damage == "weights":
+    else:
         last.write_bytes((result.folder / "best.pth").read_bytes())
         words = "weights only"
-    else:
-        changes = {"model": {"encoder": "resnet18", "encoder_weights": None}}
-        words = "does not fit the config's model"
     with pytest.raises(CheckpointError, match=words):
-        run(tmp_path, resume=True, **changes)
+        run(tmp_path, resume=True)
 
 
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
-    run(tmp_path, train_cfg={"max_iters": 4, "val_interval": 4})
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, custom_hooks=[Stop(6)])
     save = torch.save
 
     def full(*arguments, **_):
@@ -204,11 +208,7 @@ def test_amp_on_a_cpu_is_refused(tmp_path):
 def test_bad_data_stop_the_run_before_it_begins(tmp_path):
     config = complete(tiny_training.config(tmp_path))
     train(config)
-    mask = next((tmp_path / "data").rglob("train_0003.png").__iter__())
     masks = [p for p in (tmp_path / "data").rglob("train_0003.png") if p.parent.name == "masks"]
-    assert mask
-    from PIL import Image
-
     picture = Image.open(masks[0])
     picture.putpixel((3, 4), 37)
     picture.save(masks[0])
@@ -234,3 +234,133 @@ def test_weights_of_another_run_start_a_new_one(tmp_path):
 def test_epochs_become_iterations(tmp_path):
     result = run(tmp_path, train_cfg={"max_epochs": 3, "val_interval": 100}, batch_size=4)
     assert result.last["iter"] == 5  # ceil(3 epochs * 6 images / 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"noise": {"type": "SymmetricFlip", "rate": 0.6}}, r"noise \(was null, is .*0\.6"),
+        ({"seed": 1}, r"seed \(was 0, is 1\)"),
+        ({"batch_size": 3}, "batch_size"),
+        ({"train_cfg": {"max_iters": 12, "val_interval": 4}}, "train_cfg"),
+        ({"optim_wrapper": {"optimizer": {"type": "Adam", "lr": 1.0}}}, "optim_wrapper"),
+        ({"ema": {"momentum": 0.1}}, "ema"),
+        ({"losses": [{"type": "CE"}]}, "losses"),
+        ({"model": {"encoder": "resnet18", "encoder_weights": None}}, "model"),
+    ],
+)
+def test_a_run_does_not_go_on_under_another_config(tmp_path, changes, words):
+    folder = run(tmp_path).folder
+    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    with pytest.raises(ConfigError, match=rf"of another run: .*{words}.*load_from="):
+        run(tmp_path, resume=True, **changes)
+    assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == before
+
+
+def test_a_run_goes_on_from_its_own_config_and_with_other_loading(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, noise=NOISE, custom_hooks=[Stop(6)])
+    config = load_config(tmp_path / "run" / "config.py", {"num_workers": 1, "custom_hooks": []})
+    assert train(config, resume=True).last["iter"] == 8
+
+
+def test_overwriting_deletes_nothing_before_all_is_known_to_be_good(tmp_path):
+    folder = run(tmp_path, noise=NOISE).folder
+    bad = [
+        {"optim_wrapper": {"optimizer": {"type": "Adam", "lr": "abc"}}},
+        {"losses": [{"type": "CE", "class_weights": [1.0]}]},
+        {"train_data": {"type": "Phantoms", "size": 3}},
+    ]
+    for changes in bad:
+        with pytest.raises((ConfigError, DataError)):
+            run(tmp_path, overwrite=True, **changes)
+        assert (folder / "last.pth").exists()
+    run(tmp_path, overwrite=True)
+    assert not (folder / "noise.json").exists(), "a clean run documents no noise"
+    assert len(list((folder / "tensorboard").glob("events*"))) == 1
+    with pytest.raises(ConfigError, match="give one"):
+        run(tmp_path, overwrite=True, resume=True)
+
+
+class BadGradient(Hook):
+    """Make the weights NaN after an iteration whose loss was finite, as a bad gradient does."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if batch_idx == 3:
+            next(runner.network.parameters()).data.fill_(float("nan"))
+
+
+def test_weights_that_are_not_finite_are_neither_scored_nor_kept(tmp_path):
+    with pytest.raises(TrainingError, match=r"weights are not finite at iteration 4"):
+        run(tmp_path, custom_hooks=[BadGradient()], checkpoint_interval=2)
+    folder = tmp_path / "run"
+    assert checkpoint.load(folder / "last.pth")["meta"]["iter"] == 2
+    assert not (folder / "scores.json").exists()
+
+
+class Initialised(nn.Conv2d):
+    """A network with a method of mmengine's name, as timm's transformers have."""
+
+    def init_weights(self):
+        nn.init.zeros_(self.weight)
+
+
+def test_a_networks_own_weights_are_left_alone(tmp_path):
+    network = {"type": Initialised, "in_channels": 3, "out_channels": 5, "kernel_size": 1}
+    still = {"optimizer": {"type": "SGD", "lr": 0.0}}
+    result = run(tmp_path, model={"network": network}, optim_wrapper=still)
+    assert checkpoint.load(result.folder / "last.pth")["state_dict"]["network.weight"].any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"optim_wrapper": {}}, "optim_wrapper"),
+        ({"optim_wrapper": {"optimizer": {"type": "Adam", "lr": "abc"}}}, "optim_wrapper"),
+        ({"optim_wrapper": {"optimizer": {"type": "Adam", "lr": -1}}}, "Invalid learning rate"),
+        (
+            {"optim_wrapper": {"optimizer": {"type": "Adam"}, "clip_grad": {"max_nrm": 5}}},
+            "did you mean max_norm",
+        ),
+        (
+            {"optim_wrapper": {"optimizer": {"type": "Adam"}, "accumulative_counts": 3}},
+            "multiple",
+        ),
+        ({"param_scheduler": [{"type": "PolyLR", "power": "x"}]}, r"param_scheduler\.0"),
+        ({"param_scheduler": [{"type": "ReduceOnPlateauLR"}]}, "PolyLR"),
+        ({"param_scheduler": ["PolyLR"]}, r"param_scheduler\.0 must be a dict"),
+        ({"ema": {"momentm": 0.1}}, r"ema\.momentm; did you mean momentum"),
+        ({"ema": {"momentum": 2}}, "momentum"),
+        ({"ema": 1}, "ema must be of type dict, got 1"),
+        ({"seed": "abc"}, "seed must be of type int, got 'abc'"),
+        ({"losses": []}, "losses is empty"),
+        ({"losses": None}, "losses must be of type"),
+        ({"losses": ["CE"]}, r"losses\.0 must be a dict"),
+        ({"log_interval": 0}, "log_interval"),
+        ({"model": 5}, "model must be of type dict"),
+        ({"inference": None}, "inference must be of type dict"),
+        ({"sync_bn": "torhc"}, "'torhc'"),
+        ({"train_cfg": {"val_interval": 4}}, "either max_iters or max_epochs"),
+        ({"model": {"network": {"type": "torch.nn.Conv2d", "in_chanels": 3}}}, "in_chanels"),
+        ({"model": {"network": {"type": "torch.nn.ReLU"}, "encoder": "resnet18"}}, "drop encoder"),
+    ],
+)
+def test_wrong_values_are_named_before_anything_is_written(tmp_path, changes, words):
+    with pytest.raises(ConfigError, match=words):
+        run(tmp_path, **changes)
+    assert not (tmp_path / "run").exists()
+
+
+def test_checkpoints_are_written_with_every_validation_by_default(tmp_path):
+    config = complete({**tiny_training.config(tmp_path), "train_cfg": {"max_iters": 8}})
+    assert config["train_cfg"]["val_interval"] == 2000
+    train(config)
+    assert (tmp_path / "run" / "last.pth").exists()
+
+
+def test_a_run_without_validation(tmp_path):
+    result = run(tmp_path, val_data=None)
+    assert result.best is None
+    text = summary(result)
+    assert "best.pth" not in text
+    assert f"{result.folder}/last.pth" in text

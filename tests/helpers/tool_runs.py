@@ -1,8 +1,10 @@
 """Run the tools as a user does: in a process of their own."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -26,3 +28,15 @@ def tool(name, *arguments, processes=1, start=subprocess.run, **options):
     if start is subprocess.run:
         options = {"capture_output": True, "text": True, "timeout": 250, **options}
     return start(command, env=environment(), **options)
+
+
+def kill_after_first_checkpoint(path, run):
+    """Start a training, and kill -9 it once it has written a checkpoint."""
+    process = tool("train", path, start=subprocess.Popen, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (run / "last.pth").exists():
+        assert process.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()

@@ -25,8 +25,10 @@ def test_normalises_each_channel():
         torch.testing.assert_close(image[:, channel], expected)
 
 
-def test_the_callers_batch_stays_as_it_is():
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_the_callers_batch_stays_as_it_is(dtype):
     data = batch(30, 30)
+    data["image"] = data["image"].to(dtype)
     before = {k: v.clone() for k, v in data.items() if torch.is_tensor(v)}
     Preprocessor()(data, training=True)
     assert all(torch.equal(data[k], v) for k, v in before.items())

@@ -125,6 +125,7 @@ def test_bad_arguments(arguments, words):
         (("Unet", "resnet19", None), "unknown encoder 'resnet19'; did you mean resnet1"),
         (("Unet", "tu-resnet1855", None), "tu-resnet1855"),
         (("Unet", "resnet18", "imagnet"), "no published weights 'imagnet'; known: imagenet"),
+        (("Unet", "tu-resnet18", "imagnet"), "timm.*'imagenet'; got 'imagnet'"),
         (("Unet", "resnet18", "/nowhere/a.pth"), "no file /nowhere/a.pth"),
     ],
 )
@@ -140,7 +141,8 @@ def test_an_unknown_option_of_the_architecture():
         build_network("Unet", "resnet18", None, 3, decoder_chanels=(1,))
 
 
-def test_no_internet_is_said_at_once_with_the_way_on(monkeypatch):
+@pytest.mark.parametrize("encoder", ["resnet18", "tu-resnet18"])
+def test_no_internet_is_said_at_once_with_the_way_on(monkeypatch, encoder):
     import socket
 
     def unreachable(*_, **__):
@@ -151,7 +153,7 @@ def test_no_internet_is_said_at_once_with_the_way_on(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, **__: None)
     with pytest.raises(ConfigError, match=r"unreachable.*encoder_weights=None.*local"):
-        build_network("Unet", "resnet18", "imagenet", 3)
+        build_network("Unet", encoder, "imagenet", 3)
 
 
 def test_local_encoder_weights(tmp_path):

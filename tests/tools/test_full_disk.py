@@ -4,7 +4,7 @@ import resource
 
 import pytest
 import tiny_training
-from tool_runs import tool
+from tool_runs import kill_after_first_checkpoint, tool
 
 from segnoise.engine import checkpoint
 from segnoise.engine.config import complete, dump_config
@@ -15,13 +15,13 @@ pytestmark = pytest.mark.slow
 def test_the_last_checkpoint_survives_and_the_run_goes_on(tmp_path):
     network = {"type": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 5, "kernel_size": 65,
                "padding": 32}  # fmt: skip
-    config = tiny_training.config(tmp_path, model={"network": network}, batch_size=1)
+    training = {"train_cfg": {"max_iters": 600, "val_interval": 100}, "log_interval": 100}
+    config = tiny_training.config(tmp_path, model={"network": network}, batch_size=1, **training)
     path = tmp_path / "leaf.py"
     path.write_text(dump_config(complete(config)))
-    first = ("--cfg-options", "train_cfg.max_iters=4")
-    assert tool("train", path, *first).returncode == 0
+    kill_after_first_checkpoint(path, tmp_path / "run")
     last = tmp_path / "run" / "last.pth"
-    size = last.stat().st_size
+    size, stopped_at = last.stat().st_size, checkpoint.load(last)["meta"]["iter"]
 
     def no_room():
         resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
@@ -31,8 +31,8 @@ def test_the_last_checkpoint_survives_and_the_run_goes_on(tmp_path):
     assert full.stderr.splitlines()[-1].startswith("error: ")
     assert "cannot be written" in full.stderr
     assert "Traceback" not in full.stderr
-    assert checkpoint.load(last)["meta"]["iter"] == 4
+    assert checkpoint.load(last)["meta"]["iter"] == stopped_at
     assert not list((tmp_path / "run").glob(".*")), "no half-written file is left"
     resumed = tool("train", path, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    assert checkpoint.load(last)["meta"]["iter"] == 8
+    assert checkpoint.load(last)["meta"]["iter"] == 600

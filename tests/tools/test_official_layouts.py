@@ -1,15 +1,12 @@
 """The official layouts through the tools: train, die, resume, test, in processes of their own."""
 
 import json
-import signal
-import subprocess
-import time
 
 import numpy as np
 import pytest
 import tiny_training
 from PIL import Image
-from tool_runs import tool
+from tool_runs import kill_after_first_checkpoint, tool
 
 from segnoise.engine import checkpoint
 from segnoise.engine.config import complete, dump_config
@@ -33,18 +30,6 @@ def leaf(folder, data, splits, classes, **changes):
     path = folder / "leaf.py"
     path.write_text(dump_config(complete(config)))
     return path
-
-
-def kill_after_first_checkpoint(path, run):
-    """Start a training, and kill -9 it once it has written a checkpoint."""
-    process = tool("train", path, start=subprocess.Popen, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (run / "last.pth").exists():
-        assert process.poll() is None, "the training ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
 
 
 def check(path, run, iterations, out):

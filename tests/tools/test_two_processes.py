@@ -26,6 +26,8 @@ def leaf(root, batch_size):
                 {"type": "L1", "weight": 1e-3}],
         noise={"type": "BoundaryErosion", "width": 2},
         train_cfg={"max_iters": 6, "val_interval": 3},
+        # SGD, since Adam would not notice gradients that are too large by a factor.
+        optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.05}},
     )  # fmt: skip
     config["val_data"]["num_images"] = 5  # an uneven last shard
     path = root / "leaf.py"
@@ -64,7 +66,8 @@ def test_the_weights_agree(runs):
 
 
 def test_noise_and_class_counts_do_not_depend_on_the_processes(runs):
-    one, two = (json.loads((runs[n] / "data.json").read_text())["check"] for n in (1, 2))
+    one, two = (json.loads((runs[n] / "data.json").read_text()) for n in (1, 2))
+    assert one.pop("fingerprint") != two.pop("fingerprint"), "it knows the folder"
     assert one == two
 
 
@@ -80,3 +83,30 @@ def test_metrics_of_one_checkpoint_are_identical_with_an_uneven_shard(runs, tmp_
         scores.append(json.loads(path.read_text()))
     assert scores[0] == scores[1]
     assert scores[0]["samples"] == 5
+
+
+def test_the_scores_of_a_run_are_those_of_its_checkpoint(tmp_path):
+    """With batch norm, whose statistics each process gathers from its own samples."""
+    config = tiny_training.config(tmp_path, train_cfg={"max_iters": 6, "val_interval": 3})
+    path = tmp_path / "leaf.py"
+    path.write_text(dump_config(complete(config)))
+    done = tool("train", path, processes=2)
+    assert done.returncode == 0, done.stderr[-2000:]
+    run = tmp_path / "run"
+    tested = tool("test", run / "config.py", run / "last.pth", "--split", "val")
+    assert tested.returncode == 0, tested.stderr[-2000:]
+    last = json.loads((run / "scores.json").read_text())[-1]
+    scores = json.loads((run / "val_last.json").read_text())
+    assert scores["mIoU"] == pytest.approx(last["mIoU"], abs=1e-9)
+    assert scores["classes"] == last["classes"]
+
+
+def test_an_error_of_the_main_process_is_told_once_and_by_all(tmp_path):
+    path = leaf(tmp_path, batch_size=2)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "last.pth").touch()
+    done = tool("train", path, processes=2)
+    assert done.returncode != 0
+    errors = [line for line in done.stderr.splitlines() if "error: " in line]
+    assert any("holds a run already" in line for line in errors)
+    assert "Connection closed by peer" not in done.stderr

@@ -29,18 +29,23 @@ class Checkpoints(Hook):
         self.best: dict[str, Any] | None = None
 
     def after_resume(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Know the best score so far."""
-        self.best = checkpoint["meta"].get("best")
+        """Know the best score so far, if its weights are in this folder."""
+        if (Path(runner.work_dir) / "best.pth").is_file():
+            self.best = checkpoint["meta"].get("best")
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Keep the weights if they are the best so far."""
+        """Remember a score that is the best so far."""
         score = (metrics or {}).get(self.metric, math.nan)
         if math.isnan(score) or (self.best and score <= self.best[self.metric]):
             return
         self.best = {"iter": runner.iter, self.metric: score}
-        runner.save(Path(runner.work_dir) / "best.pth", {"best": self.best}, training_state=False)
 
     def after_iteration(self, runner: Any) -> None:
-        """Write ``last.pth`` when it is due, after a validation of the same iteration."""
+        """Write what is due, after a validation of the same iteration."""
+        folder, meta = Path(runner.work_dir), {"best": self.best}
         if runner.iter % self.interval == 0 or runner.iter == runner.max_iters:
-            runner.save(Path(runner.work_dir) / "last.pth", {"best": self.best})
+            runner.average_buffers()
+            runner.save(folder / "last.pth", meta)
+        # After last.pth: a disk that fills up here leaves something to go on from.
+        if self.best and self.best["iter"] == runner.iter:
+            runner.save(folder / "best.pth", meta, training_state=False)

@@ -9,6 +9,11 @@ from mmengine.hooks import Hook
 
 from segnoise.errors import TrainingError
 
+_ADVICE = (
+    "Lower the learning rate, clip gradients (optim_wrapper.clip_grad.max_norm=5), or look at the "
+    "samples; last.pth, where one was written, holds sound weights"
+)
+
 
 class _Pending(NamedTuple):
     iteration: int
@@ -59,14 +64,26 @@ class FiniteLoss(Hook):
     def before_val(self, runner: Any) -> None:
         """Do not validate broken weights, nor call them the best."""
         self._flush()
+        _check_weights(runner)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Do not write broken weights over sound ones."""
         self._flush()
+        _check_weights(runner)
 
     def _flush(self) -> None:
         pending, self._pending = self._pending, None
         _raise_if_bad(pending)
+
+
+def _check_weights(runner: Any) -> None:
+    """A finite loss can have a gradient that is not; looked at before weights are kept."""
+    bad = [n for n, p in runner.network.named_parameters() if not torch.isfinite(p).all()]
+    if bad:
+        raise TrainingError(
+            f"weights are not finite at iteration {runner.iter}: {', '.join(bad[:3])}"
+            f"{', ...' if len(bad) > 3 else ''}. {_ADVICE}"
+        )
 
 
 def _raise_if_bad(pending: _Pending | None) -> None:
@@ -79,7 +96,5 @@ def _raise_if_bad(pending: _Pending | None) -> None:
     values = ", ".join(f"{name}={float(value):g}" for name, value in pending.losses.items())
     raise TrainingError(
         f"the loss is not finite at iteration {pending.iteration}: {values}; samples: "
-        f"{', '.join(pending.sample_ids)}. Lower the learning rate, clip gradients "
-        "(optim_wrapper.clip_grad.max_norm=5), or look at these samples; last.pth, where one was "
-        "written, holds sound weights"
+        f"{', '.join(pending.sample_ids)}. {_ADVICE}"
     )

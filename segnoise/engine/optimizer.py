@@ -1,0 +1,82 @@
+"""Optimizer, schedules and averaging: checked before anything is written."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.hooks import EMAHook
+from mmengine.model import ExponentialMovingAverage
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import PARAM_SCHEDULERS
+from torch import nn
+
+from segnoise.engine.checkpoint import plain
+from segnoise.errors import ConfigError
+from segnoise.registry import near
+
+
+def optim_wrapper(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of mmengine's optimizer wrapper, with mixed precision where asked for."""
+    wrapper = copy.deepcopy(dict(config["optim_wrapper"]))
+    if config["amp"] == "fp16":
+        wrapper.update(type="AmpOptimWrapper", dtype="float16")
+    elif config["amp"] == "bf16":  # has float32's range: no loss scaling
+        wrapper.update(type="AmpOptimWrapper", dtype="bfloat16", loss_scale={"enabled": False})
+    return wrapper
+
+
+def schedulers(config: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Arguments of mmengine's schedulers, by iteration."""
+    return [{"by_epoch": False, **s} for s in config["param_scheduler"]] or None
+
+
+def check_training(model: nn.Module, config: Mapping[str, Any], max_iters: int) -> None:
+    """Build optimizer, schedules and averaging once, on trial.
+
+    Raises:
+        ConfigError: for an argument that one of them does not take.
+    """
+    clip = config["optim_wrapper"].get("clip_grad") or {}
+    _check_names(clip, torch.nn.utils.clip_grad_norm_, "optim_wrapper.clip_grad", {"type"})
+    if config["ema"] is not None:
+        _check_names(config["ema"], EMAHook, "ema", _names(ExponentialMovingAverage))
+    where = "optim_wrapper"
+    try:
+        wrapper = build_optim_wrapper(model, optim_wrapper(config))
+        for number, scheduler in enumerate(schedulers(config) or []):
+            where = f"param_scheduler.{number}"
+            if "ReduceOnPlateau" in str(scheduler["type"]):
+                raise ConfigError(f"{where}: schedules run by iteration; take PolyLR or another")
+            built = PARAM_SCHEDULERS.build(
+                {"optimizer": wrapper.optimizer, "end": max_iters, **scheduler}
+            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that no optimizer step came first
+                built.step()
+            plain(built.state_dict())
+        where = "ema"
+        if config["ema"] is not None:
+            averaging = {k: v for k, v in config["ema"].items() if k in ("momentum", "interval")}
+            ExponentialMovingAverage(nn.Linear(1, 1), **averaging)
+    except ConfigError:
+        raise
+    except (TypeError, ValueError, AssertionError, KeyError, AttributeError) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _names(function: Any) -> set[str]:
+    return set(inspect.signature(function).parameters)
+
+
+def _check_names(node: Any, function: Any, where: str, more: set[str]) -> None:
+    if not isinstance(node, dict):
+        raise ConfigError(f"{where} must be a dict, got {node!r}")
+    known = _names(function) | more
+    for key in node:
+        if key not in known:
+            raise ConfigError(f"unknown config key {where}.{key}{near(key, known)}")

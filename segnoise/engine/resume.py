@@ -1,0 +1,106 @@
+"""Going on with a run: from which checkpoint, and whether it is still the same run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from segnoise.engine import checkpoint as checkpoints
+from segnoise.engine import run_folder
+from segnoise.engine.config import DEFAULTS, storable
+from segnoise.errors import CheckpointError, ConfigError
+
+# What may differ when a run goes on: where things lie, how they are loaded and shown, and what is
+# validated; not what decides the weights.
+FREE = {
+    "check_data",
+    "checkpoint_interval",
+    "custom_hooks",
+    "data_root",
+    "eval_batch_size",
+    "inference",
+    "load_from",
+    "log_interval",
+    "num_pictures",
+    "num_workers",
+    "test_data",
+    "val_data",
+    "work_dir",
+}
+
+
+def find(folder: Path, resume: bool | str) -> Path | None:
+    """The checkpoint to go on from; None to start at the beginning.
+
+    Raises:
+        CheckpointError: if there is none, or it is damaged or holds weights only.
+    """
+    if not resume:
+        return None
+    path = Path(resume) if isinstance(resume, str) else folder / "last.pth"
+    if not path.is_file():
+        held = [name for name in ("best.pth", "scores.json") if (folder / name).exists()]
+        if resume is True and not held:
+            return None  # killed before its first checkpoint
+        raise CheckpointError(
+            f"--resume: no checkpoint {path}; name one by --resume PATH, or start anew by "
+            "--overwrite"
+        )
+    if path.parent.resolve() != folder.resolve():
+        run_folder.check_unused(folder)
+    if "optimizer" not in checkpoints.load(path):
+        raise CheckpointError(f"--resume: {path} holds weights only; resume from last.pth")
+    return path
+
+
+def check_same_run(
+    path: Path, config: Mapping[str, Any], global_batch: int, keys: Collection[str]
+) -> None:
+    """Refuse to go on under another config: the numbers would be neither run's.
+
+    Args:
+        path: the checkpoint.
+        config: the config of now.
+        global_batch: samples an iteration over all processes.
+        keys: the config's keys to compare.
+
+    Raises:
+        ConfigError: if anything that decides the weights differs; names it, and the remedy.
+    """
+    meta = checkpoints.load(path)["meta"]
+    before, now = json.loads(meta["config"]), json.loads(as_json(config))
+    different = [
+        f"{key} (was {_short(before.get(key))}, is {_short(now[key])})"
+        for key in keys
+        if _without_root(before.get(key)) != _without_root(now[key])
+    ]
+    if meta["global_batch"] != global_batch:
+        different.append(
+            f"samples an iteration, all processes (was {meta['global_batch']}, is {global_batch})"
+        )
+    if different:
+        raise ConfigError(
+            f"--resume: {path} is of another run: {'; '.join(different)}. Go on with "
+            f"{path.parent / 'config.py'}, or start a new run with load_from={path}"
+        )
+
+
+def compared_keys() -> list[str]:
+    """Keys that decide the weights; the losses are compared once class weights are numbers."""
+    return [key for key in DEFAULTS if key not in FREE]
+
+
+def as_json(config: Mapping[str, Any]) -> str:
+    """The config as text that a checkpoint can hold and a resume can compare."""
+    return json.dumps(storable(config), sort_keys=True, default=str)
+
+
+def _without_root(value: Any) -> Any:
+    return {k: v for k, v in value.items() if k != "root"} if isinstance(value, dict) else value
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."
