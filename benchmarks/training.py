@@ -10,6 +10,8 @@ round, in which workers start and caches fill, are not counted.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import statistics
 import tempfile
 import time
@@ -49,7 +51,8 @@ class Clock(Hook):
 
 def ours(settings: argparse.Namespace, root: str) -> float:
     clock = Clock(settings.iterations)
-    with tempfile.TemporaryDirectory() as folder:
+    quiet = contextlib.redirect_stdout(io.StringIO())
+    with tempfile.TemporaryDirectory() as folder, quiet, contextlib.redirect_stderr(io.StringIO()):
         train(
             complete(
                 {

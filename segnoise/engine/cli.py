@@ -96,10 +96,7 @@ def run_tool(work: Callable[[], None]) -> int:
     try:
         work()
     except SegnoiseError as error:
-        sys.stdout.flush()
-        print(f"error: {_own_words(error)}", file=sys.stderr)
-        _leave_group()
-        return 2
+        return _fail(_own_words(error), 2)
     except BrokenPipeError:  # the reader, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -107,15 +104,19 @@ def run_tool(work: Callable[[], None]) -> int:
         if error.errno not in _USERS_ERRNOS:
             raise
         where = error.filename or "an output"
-        print(f"error: {where}: {error.strerror}; make room or choose another folder, then go on "
-              "(a training with --resume)", file=sys.stderr)  # fmt: skip
-        _leave_group()
-        return 2
+        remedy = "make room or choose another folder, then go on (a training with --resume)"
+        return _fail(f"{where}: {error.strerror}; {remedy}", 2)
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on, a training with --resume", file=sys.stderr)
+        return _fail("interrupted; the same command goes on, a training with --resume", 130)
+    finally:
         _leave_group()
-        return 130
     return 0
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stdout.flush()
+    print(f"error: {message}", file=sys.stderr)
+    return code
 
 
 def _own_words(error: SegnoiseError) -> str:
