@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from segnoise.datasets import Phantoms, Transformed, collate
-from segnoise.engine.config import complete
+from segnoise.engine.schema import complete
 from segnoise.engine.train import train
 from segnoise.models.preprocessor import IMAGENET_MEAN, IMAGENET_STD
 

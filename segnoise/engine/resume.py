@@ -9,7 +9,7 @@ from typing import Any
 
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import run_folder
-from segnoise.engine.config import DEFAULTS, storable
+from segnoise.engine.schema import DEFAULTS, storable
 from segnoise.errors import CheckpointError, ConfigError
 
 # What may differ when a run goes on: where things lie, how they are loaded and shown, and what is

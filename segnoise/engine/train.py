@@ -19,13 +19,13 @@ from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visua
 from segnoise.engine import data, run_folder
 from segnoise.engine import resume as resuming
 from segnoise.engine.checkpoint import load as load_checkpoint
-from segnoise.engine.config import storable
 from segnoise.engine.hooks import Checkpoints, FiniteLoss, ScalarLog, Scores, ValidationPictures
 from segnoise.engine.launch import init_processes, on_main
 from segnoise.engine.loop import IterationLoop
 from segnoise.engine.model import build_model, resolve_class_weights
 from segnoise.engine.optimizer import check_training, optim_wrapper, schedulers
 from segnoise.engine.runner import Runner
+from segnoise.engine.schema import storable
 from segnoise.engine.tables import score_table
 from segnoise.errors import ConfigError
 from segnoise.files import write_json, write_text

@@ -4,14 +4,8 @@ import ast
 
 import pytest
 
-from segnoise.engine.config import (
-    DEFAULTS,
-    complete,
-    dump_config,
-    find_config,
-    load_config,
-    shipped_configs,
-)
+from segnoise.engine.config import dump_config, find_config, load_config, shipped_configs
+from segnoise.engine.schema import DEFAULTS, complete
 from segnoise.errors import ConfigError
 
 PHANTOMS = {"type": "Phantoms", "split": "train"}

@@ -5,8 +5,9 @@ import tiny_training
 import torch
 
 from segnoise.engine import checkpoint
-from segnoise.engine.config import complete, load_config
+from segnoise.engine.config import load_config
 from segnoise.engine.evaluate import evaluate
+from segnoise.engine.schema import complete
 from segnoise.engine.train import train
 from segnoise.losses import LOSSES, build_loss
 

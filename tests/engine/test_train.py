@@ -11,8 +11,9 @@ from PIL import Image
 from torch import nn
 
 from segnoise.engine import checkpoint
-from segnoise.engine.config import complete, load_config
+from segnoise.engine.config import load_config
 from segnoise.engine.evaluate import evaluate
+from segnoise.engine.schema import complete
 from segnoise.engine.train import summary, train
 from segnoise.errors import CheckpointError, ConfigError, DataError, TrainingError
 

@@ -7,7 +7,8 @@ import tiny_training
 from PIL import Image
 
 from segnoise import cli as command
-from segnoise.engine.config import complete, dump_config
+from segnoise.engine.config import dump_config
+from segnoise.engine.schema import complete
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from PIL import Image
 from tool_runs import kill_after_first_checkpoint, tool
 
 from segnoise.engine import checkpoint
-from segnoise.engine.config import complete, dump_config
+from segnoise.engine.config import dump_config
+from segnoise.engine.schema import complete
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,8 @@ import torch
 from tool_runs import tool
 
 from segnoise.engine import checkpoint
-from segnoise.engine.config import complete, dump_config
+from segnoise.engine.config import dump_config
+from segnoise.engine.schema import complete
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,1 @@
+"""What the tools share: configs, the training loop, hooks, checkpoints, evaluation."""
