@@ -24,7 +24,7 @@ ALLOWED = {
     "datasets/transforms.py": {"numpy", "cv2", "albumentations", "segnoise.errors"},
     "models": {
         "torch", "numpy", "mmengine", "segmentation_models_pytorch", "huggingface_hub",
-        "safetensors", "segnoise.losses", "segnoise.errors",
+        "safetensors", "timm", "segnoise.losses", "segnoise.errors",
     },
 }  # fmt: skip
 STDLIB = __import__("sys").stdlib_module_names
