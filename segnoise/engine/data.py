@@ -163,5 +163,8 @@ def fingerprint(config: Mapping[str, Any], dataset: Any) -> str:
     """What a data check depends on: a resumed run with the same need not repeat it."""
     ids = [dataset.sample_id(i) for i in range(len(dataset))]
     keys = ("train_data", "val_data", "noise", "noise_seed")
-    parts = [*(config[key] for key in keys), ids]
+    where = str(
+        dataset.paths(0)[1].resolve()
+    )  # the same names may lie elsewhere, with other labels
+    parts = [*(config[key] for key in keys), ids, where]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
