@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import run_folder
@@ -31,7 +31,14 @@ FREE = {
 }
 
 
-def find(folder: Path, resume: bool | str) -> Path | None:
+class Start(NamedTuple):
+    """A checkpoint to go on from, and what it says of its run."""
+
+    path: Path
+    meta: dict[str, Any]
+
+
+def find(folder: Path, resume: bool | str) -> Start | None:
     """The checkpoint to go on from; None to start at the beginning.
 
     Raises:
@@ -50,18 +57,19 @@ def find(folder: Path, resume: bool | str) -> Path | None:
         )
     if path.parent.resolve() != folder.resolve():
         run_folder.check_unused(folder)
-    if "optimizer" not in checkpoints.load(path):
+    stored = checkpoints.load(path)
+    if "optimizer" not in stored:
         raise CheckpointError(f"--resume: {path} holds weights only; resume from last.pth")
-    return path
+    return Start(path, stored["meta"])
 
 
 def check_same_run(
-    path: Path, config: Mapping[str, Any], global_batch: int, keys: Collection[str]
+    start: Start, config: Mapping[str, Any], global_batch: int, keys: Collection[str]
 ) -> None:
     """Refuse to go on under another config: the numbers would be neither run's.
 
     Args:
-        path: the checkpoint.
+        start: the checkpoint.
         config: the config of now.
         global_batch: samples an iteration over all processes.
         keys: the config's keys to compare.
@@ -69,7 +77,7 @@ def check_same_run(
     Raises:
         ConfigError: if anything that decides the weights differs; names it, and the remedy.
     """
-    meta = checkpoints.load(path)["meta"]
+    path, meta = start
     before, now = json.loads(meta["config"]), json.loads(as_json(config))
     different = [
         f"{key} (was {_short(before.get(key))}, is {_short(now[key])})"

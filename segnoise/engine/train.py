@@ -16,9 +16,9 @@ from mmengine.hooks import EMAHook
 from mmengine.runner import ValLoop
 from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visualizer
 
+from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data, run_folder
 from segnoise.engine import resume as resuming
-from segnoise.engine.checkpoint import load as load_checkpoint
 from segnoise.engine.hooks import Checkpoints, FiniteLoss, ScalarLog, Scores, ValidationPictures
 from segnoise.engine.launch import init_processes, on_main
 from segnoise.engine.loop import IterationLoop
@@ -81,7 +81,7 @@ def train(
     if resume and overwrite:
         raise ConfigError("--resume goes on with a run and --overwrite replaces it: give one")
     _check_device(config)
-    checkpoint = on_main(lambda: resuming.find(folder, resume))
+    start = on_main(lambda: resuming.find(folder, resume))
     if not (resume or overwrite):
         on_main(lambda: run_folder.check_unused(folder))
     if not config["train_data"]:
@@ -92,21 +92,24 @@ def train(
     stream = data.training_stream(dataset, config)
     torch.manual_seed(config["seed"])  # the first weights
     model = build_model(config, clean.metainfo, training=True)
+    if config["load_from"] and not start:
+        stored = checkpoints.load(config["load_from"])
+        checkpoints.load_weights(model, stored["state_dict"], config["load_from"])
     max_iters = _max_iters(config, len(dataset))
     check_training(model, config, max_iters)
     global_batch = config["batch_size"] * get_dist_info()[1]
     keys = resuming.compared_keys()
-    if checkpoint:
+    if start:
         early = [key for key in keys if key != "losses"]
-        resuming.check_same_run(checkpoint, config, global_batch, early)
+        resuming.check_same_run(start, config, global_batch, early)
 
-    check, report = _inspect(config, dataset, validation, folder, reuse=checkpoint is not None)
+    check, report = _inspect(config, dataset, validation, folder, reuse=start is not None)
     config["losses"] = resolve_class_weights(config["losses"], check["histogram"])
     model.set_losses(config["losses"])
-    if checkpoint:
-        resuming.check_same_run(checkpoint, config, global_batch, ["losses"])
+    if start:
+        resuming.check_same_run(start, config, global_batch, ["losses"])
     classes = clean.metainfo["classes"]
-    on_main(lambda: _prepare(folder, config, check, report, classes, checkpoint))
+    on_main(lambda: _prepare(folder, config, check, report, classes, start))
 
     scores = Scores()
     runner = Runner(
@@ -134,8 +137,8 @@ def train(
             "finite": FiniteLoss(),
         },
         custom_hooks=_custom_hooks(config, scores, validation, dataset),
-        load_from=str(checkpoint or config["load_from"] or "") or None,
-        resume=checkpoint is not None,
+        load_from=str(start.path) if start else None,
+        resume=start is not None,
         launcher=launcher,
         # A scalar is the mean since the one before it. (A resume between two starts a new mean.)
         log_processor={"by_epoch": False, "window_size": config["log_interval"]},
@@ -202,14 +205,14 @@ def _prepare(
     check: Mapping[str, Any],
     report: str | None,
     classes: Sequence[str],
-    checkpoint: Path | None,
+    start: resuming.Start | None,
 ) -> None:
     """Ready the run's folder, now that nothing known in advance stands in the way."""
     folder.mkdir(parents=True, exist_ok=True)
-    if checkpoint is None:
+    if start is None:
         run_folder.clear(folder)
     else:
-        run_folder.rewind(folder, load_checkpoint(checkpoint)["meta"]["iter"])
+        run_folder.rewind(folder, start.meta["iter"])
     run_folder.record(folder, config)
     if report is None:
         return

@@ -157,7 +157,7 @@ def _load_local(encoder: nn.Module, path: Path) -> None:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ConfigError(f"model.encoder_weights: no file {path}") from None
-    except Exception as error:
+    except Exception as error:  # torch raises half a dozen types for a damaged file
         raise CheckpointError(f"{path}: cannot be read as encoder weights ({error})") from error
     state = state.get("state_dict", state)
     own = encoder.state_dict()

@@ -271,9 +271,10 @@ def test_overwriting_deletes_nothing_before_all_is_known_to_be_good(tmp_path):
         {"optim_wrapper": {"optimizer": {"type": "Adam", "lr": "abc"}}},
         {"losses": [{"type": "CE", "class_weights": [1.0]}]},
         {"train_data": {"type": "Phantoms", "size": 3}},
+        {"load_from": str(tmp_path / "nowhere.pth")},
     ]
     for changes in bad:
-        with pytest.raises((ConfigError, DataError)):
+        with pytest.raises((CheckpointError, ConfigError, DataError)):
             run(tmp_path, overwrite=True, **changes)
         assert (folder / "last.pth").exists()
     run(tmp_path, overwrite=True)
