@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from PIL import Image
 from torch import nn
 
+from segnoise.datasets import Phantoms
 from segnoise.engine import checkpoint
 from segnoise.engine.config import load_config
 from segnoise.engine.evaluate import evaluate
@@ -73,6 +74,34 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_digit(tmp_path, e
             assert torch.equal(value, theirs[part][name]), name
 
 
+class Watch(Hook):
+    """Keep the labels that training and validation see."""
+
+    def __init__(self):
+        self.train, self.val = [], {}
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.train.append((data_batch["clean_mask"], data_batch["mask"]))
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        self.val.update(zip(data_batch["sample_id"], data_batch["mask"].numpy(), strict=True))
+
+
+def test_training_labels_are_corrupted_and_validation_labels_never(tmp_path):
+    watch = Watch()
+    every_pixel = {"type": "SymmetricFlip", "rate": 1.0}
+    config = complete(tiny_training.config(tmp_path, noise=every_pixel, custom_hooks=[watch]))
+    train(config)
+    for clean, noisy in watch.train:
+        valid = clean != 255
+        assert valid.any()
+        assert (noisy[valid] != clean[valid]).all()
+    clean = Phantoms(config["data_root"], "val", size=32, num_images=6)
+    assert len(watch.val) == len(clean)
+    for i in range(len(clean)):
+        np.testing.assert_array_equal(watch.val[clean.sample_id(i)], clean.load_mask(i))
+
+
 def test_seeds_decide_and_nothing_else_does(tmp_path):
     one = run(tmp_path / "a", noise=NOISE)
     torch.rand(7), np.random.random(3)  # what ran before in the process must not matter
@@ -123,7 +152,7 @@ def test_checkpoints_load_with_torch_alone_and_hold_weights_once(tmp_path):
 
 
 def test_a_test_of_the_best_checkpoint_gives_the_best_score(tmp_path):
-    result = run(tmp_path)
+    result = run(tmp_path, noise=NOISE)
     config = load_config(result.folder / "config.py")
     scores = evaluate(config, result.folder / "best.pth", split="val", out=tmp_path / "out")
     assert scores["mIoU"] == pytest.approx(result.best["mIoU"], abs=1e-9)
