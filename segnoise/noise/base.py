@@ -6,14 +6,27 @@ import dataclasses
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
-from segnoise.noise.mask import Mask, check_mask
+from segnoise.noise.mask import Mask, check_mask, check_number
+from segnoise.noise.sources import Sources
 
 NOISES: dict[str, type[Noise]] = {}
 """The noise models by class name; what `build_noise` and configs can name."""
+
+
+class Dose(NamedTuple):
+    """Which parameter says how much noise there is, and the values that it may take.
+
+    At `low` the model changes nothing; from there to `high` the damage grows.
+    """
+
+    parameter: str
+    high: float
+    low: float = 0.0
+    integer: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,37 +34,95 @@ class Noise(ABC):
     """Base of the noise models.
 
     A subclass is a frozen dataclass under `@register` whose fields are its parameters; it checks
-    them in `__post_init__` and writes `_corrupt`. It keeps void as it is, creates void only if its
-    definition says so, and draws from the given generator only.
+    them in `__post_init__`, names its `DOSE` and writes `_corrupt`. It keeps void as it is, creates
+    void only if its definition says so, and draws from the given generator only. One that looks at
+    more than the mask says so in `needs`.
+
+    Attributes:
+        DOSE: The parameter that `calibrate` turns; None for a model without such a one.
     """
 
-    def __call__(self, mask: Mask, rng: np.random.Generator) -> Mask:
+    DOSE: ClassVar[Dose | None] = None
+
+    def __call__(self, mask: Mask, rng: np.random.Generator, **sources: Any) -> Mask:
         """Return a corrupted copy of a mask.
 
         Args:
             mask: (H, W) class ids; uint8, uint16, int32 or int64; never changed.
             rng: The source of randomness, such as `generator(seed, sample_id)`.
+            sources: What the model `needs` beside the mask, by name, such as `image=image`; what
+                it does not need is ignored. See `Sources`. `NoisyLabels` gives all that a data
+                set has.
 
         Returns:
             A new contiguous mask of the same shape and dtype.
 
         Raises:
-            TypeError: If the mask is no array of these dtypes, or rng is no NumPy generator.
-            ValueError: If the mask is not 2-D, or holds ids that the model has no rule for.
+            TypeError: If the mask is no array of these dtypes, rng is no NumPy generator, or a
+                source is unknown or of the wrong type.
+            ValueError: If the mask is not 2-D, or holds ids that the model has no rule for; if
+                a source that the model needs is missing, or does not fit the mask.
         """
         checked = check_mask(mask)
         if not isinstance(rng, np.random.Generator):
             raise TypeError(
                 f"rng must be a numpy.random.Generator, not {rng!r}: use segnoise.noise.generator"
             )
-        return self._corrupt(checked, rng) if checked.size else checked.copy()
+        given = Sources.checked(sources, self.needs, checked, self)
+        return self._corrupt(checked, rng, given) if checked.size else checked.copy()
 
     @abstractmethod
-    def _corrupt(self, mask: Mask, rng: np.random.Generator) -> Mask:
+    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         """Corrupt a checked, contiguous mask of at least one pixel; returns a new array."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Names of the `Sources` that the model cannot do without."""
+        return frozenset()
+
+    @property
+    def dose_range(self) -> tuple[float, float]:
+        """The least dose, at which nothing changes, and the greatest.
+
+        Raises:
+            ValueError: If the model has no dose.
+        """
+        return self._dose().low, self._dose().high
+
+    @property
+    def dose(self) -> float:
+        """The value of the parameter that `DOSE` names.
+
+        Raises:
+            ValueError: If the model has no dose.
+        """
+        return float(getattr(self, self._dose().parameter))
+
+    def with_dose(self, dose: float) -> Noise:
+        """Return the same model at another dose.
+
+        Args:
+            dose: A value for the parameter that `DOSE` names; rounded where it is an integer.
+
+        Raises:
+            TypeError: If it is not a number.
+            ValueError: If it is out of the parameter's range, or the model has no dose.
+        """
+        own = self._dose()
+        value: float = check_number("dose", dose)
+        value = round(value) if own.integer else value
+        return dataclasses.replace(self, **{own.parameter: value})
+
+    def _dose(self) -> Dose:
+        if self.DOSE is None:
+            raise ValueError(f"{type(self).__name__} has no parameter that stands for its dose")
+        return self.DOSE
 
     def check_fit(self, num_classes: int, ignore_index: int) -> None:
         """Raise if the model cannot serve masks of these classes; called once per data set.
+
+        Checked are the parameters that models have in common: `ignore_index`, `num_classes`,
+        `classes` and `fill`.
 
         Args:
             num_classes: K of the data set.
@@ -60,11 +131,20 @@ class Noise(ABC):
         Raises:
             ValueError: If a parameter contradicts them.
         """
+        name = type(self).__name__
         own = getattr(self, "ignore_index", ignore_index)
         if own != ignore_index:
-            raise ValueError(
-                f"{type(self).__name__} has ignore_index={own}, but void is {ignore_index} here"
-            )
+            raise ValueError(f"{name} has ignore_index={own}, but void is {ignore_index} here")
+        own = getattr(self, "num_classes", num_classes)
+        if own != num_classes:
+            raise ValueError(f"{name} has num_classes={own}, but the data has {num_classes}")
+        fill = getattr(self, "fill", None)
+        for label in [*(getattr(self, "classes", None) or ()), fill]:
+            if isinstance(label, int) and label >= num_classes:
+                raise ValueError(
+                    f"{self!r} names class {label}, but the data has {num_classes} classes "
+                    f"(0 to {num_classes - 1})"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as JSON-ready data: its class name under "type", then its parameters."""

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.noise.base import Noise, register
-from segnoise.noise.mask import Mask, check_integer, check_storable, count_labels
+from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.mask import (
+    Mask,
+    check_classes,
+    check_fill,
+    check_integer,
+    check_storable,
+    count_labels,
+    is_any_of,
+)
+from segnoise.noise.sources import Sources
 
 
 @register
@@ -62,6 +70,8 @@ class BoundaryErosion(Noise):
         [[0, 0, 0, 0, 255, 255, 7, 255, 255, 255]]
     """
 
+    DOSE = Dose("width", high=1 << 14, integer=True)
+
     width: int
     fill: str | int = "neighbor"
     classes: tuple[int, ...] | None = None
@@ -71,30 +81,10 @@ class BoundaryErosion(Noise):
         object.__setattr__(self, "width", check_integer("width", self.width, 0))
         void = check_integer("ignore_index", self.ignore_index)
         object.__setattr__(self, "ignore_index", void)
-        if isinstance(self.fill, str):
-            if self.fill not in ("neighbor", "void"):
-                raise ValueError(
-                    f'fill must be "neighbor", "void" or a class id, not {self.fill!r}'
-                )
-        else:
-            object.__setattr__(self, "fill", check_integer("fill", self.fill, 0))
-            if self.fill == void:
-                raise ValueError(f'fill={void} is the id of void: write fill="void"')
-        if self.classes is not None:
-            object.__setattr__(self, "classes", _class_ids(self.classes, void))
+        object.__setattr__(self, "fill", check_fill(self.fill, void))
+        object.__setattr__(self, "classes", check_classes(self.classes, void))
 
-    def check_fit(self, num_classes: int, ignore_index: int) -> None:
-        """Require that the fill and the listed classes exist, and the data set's void."""
-        super().check_fit(num_classes, ignore_index)
-        named = [*(self.classes or ()), *([self.fill] if isinstance(self.fill, int) else [])]
-        for label in named:
-            if label >= num_classes:
-                raise ValueError(
-                    f"{self!r} names class {label}, but the data has {num_classes} classes "
-                    f"(0 to {num_classes - 1})"
-                )
-
-    def _corrupt(self, mask: Mask, rng: np.random.Generator) -> Mask:
+    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         if isinstance(self.fill, str) and self.fill == "neighbor":
             noisy = _spread_by_rank(mask, self.width, self.classes, self.ignore_index)
             lost = noisy != mask
@@ -105,7 +95,7 @@ class BoundaryErosion(Noise):
             lost = boundary_band(mask, self.width)
         lost &= mask != self.ignore_index
         if self.classes is not None:
-            lost &= _is_any_of(mask, self.classes)
+            lost &= is_any_of(mask, self.classes)
         np.copyto(noisy, mask, where=~lost)
         return noisy
 
@@ -164,14 +154,6 @@ def _spread_by_rank(
     return np.concatenate([[ignore_index], by_rank]).astype(mask.dtype)[strongest]
 
 
-def _is_any_of(mask: Mask, classes: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return where a mask holds one of the given classes."""
-    if mask.dtype != np.uint8:
-        return np.isin(mask, classes)
-    table = np.isin(np.arange(256), classes).astype(np.uint8)
-    return cv2.LUT(mask, table).view(np.bool_)
-
-
 def _for_opencv(labels: NDArray[Any]) -> NDArray[Any]:
     """Return labels in a type whose order OpenCV's morphology compares exactly."""
     if labels.dtype in (np.uint8, np.uint16):
@@ -185,13 +167,3 @@ def _square(width: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     # A neighbourhood beyond the image's size would add nothing but work.
     height, breadth = (2 * min(width, size - 1) + 1 for size in shape)
     return np.ones((height, breadth), np.uint8)
-
-
-def _class_ids(classes: object, ignore_index: int) -> tuple[int, ...]:
-    """Return the checked, sorted ids of the classes that lose."""
-    if not isinstance(classes, Sequence) or isinstance(classes, str) or not classes:
-        raise TypeError(f"classes must be None or a list of class ids, not {classes!r}")
-    ids = sorted({check_integer("class id in classes", label, 0) for label in classes})
-    if ignore_index in ids:
-        raise ValueError(f"classes lists {ignore_index}, which is void and never changes")
-    return tuple(ids)

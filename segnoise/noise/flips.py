@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from segnoise.noise.base import Noise, register
+from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.categorical import CategoricalTable
 from segnoise.noise.mask import Mask, check_integer, check_rate, check_void
+from segnoise.noise.sources import Sources
 from segnoise.noise.transitions import confusions, pair_flip, symmetric_flip, transition_matrix
 
 
@@ -44,6 +45,8 @@ class SymmetricFlip(Noise):
         [[3, 3, 3, 1, 1, 1, 0, 0, 255, 255]]
     """
 
+    DOSE = Dose("rate", high=1.0)
+
     rate: float
     num_classes: int
     include_self: bool = False
@@ -56,15 +59,7 @@ class SymmetricFlip(Noise):
             raise TypeError(f"include_self must be true or false, not {self.include_self!r}")
         object.__setattr__(self, "ignore_index", check_void(self.ignore_index, self.num_classes))
 
-    def check_fit(self, num_classes: int, ignore_index: int) -> None:
-        """Require the data set's number of classes and void."""
-        super().check_fit(num_classes, ignore_index)
-        if self.num_classes != num_classes:
-            raise ValueError(
-                f"SymmetricFlip has num_classes={self.num_classes}, but the data has {num_classes}"
-            )
-
-    def _corrupt(self, mask: Mask, rng: np.random.Generator) -> Mask:
+    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         table = _symmetric_table(self.num_classes, self.rate, self.include_self)
         return table.draw(mask, rng, self.ignore_index)
 
@@ -100,6 +95,8 @@ class AsymmetricFlip(Noise):
         AsymmetricFlip(3 classes, 0->1: 0.25, 1->2: 0.25, 2->0: 0.25, ignore_index=255)
     """
 
+    DOSE = Dose("greatest chance of a flip", high=1.0)
+
     transition_matrix: tuple[tuple[float, ...], ...]
     ignore_index: int = 255
 
@@ -127,6 +124,25 @@ class AsymmetricFlip(Noise):
                 f"data has {num_classes}"
             )
 
+    @property
+    def dose(self) -> float:
+        """The greatest chance of a flip, max_i (1 - T[i, i])."""
+        return max(1 - row[i] for i, row in enumerate(self.transition_matrix))
+
+    def with_dose(self, dose: float) -> AsymmetricFlip:
+        """Return I + s (T - I), with s such that the greatest chance of a flip is the dose.
+
+        Raises:
+            TypeError: If the dose is not a number.
+            ValueError: If it is not from 0 to 1, or T flips nothing that could be scaled.
+        """
+        factor = check_rate("dose", dose)
+        if factor and not self.dose:
+            raise ValueError(f"{self!r} flips nothing: there is no noise to scale")
+        identity = np.eye(len(self.transition_matrix))
+        scaled = identity + factor / (self.dose or 1) * (self.transition_matrix - identity)
+        return AsymmetricFlip(_rows(scaled.clip(0, 1)), self.ignore_index)
+
     def __repr__(self) -> str:
         matrix = self.transition_matrix
         flips = [
@@ -140,7 +156,7 @@ class AsymmetricFlip(Noise):
         shown = ", ".join(flips) or "no flips"
         return f"AsymmetricFlip({len(matrix)} classes, {shown}, ignore_index={self.ignore_index})"
 
-    def _corrupt(self, mask: Mask, rng: np.random.Generator) -> Mask:
+    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         return _matrix_table(self.transition_matrix).draw(mask, rng, self.ignore_index)
 
 

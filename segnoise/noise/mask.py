@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -143,6 +145,94 @@ def check_integer(name: str, value: object, minimum: int | None = None) -> int:
     if minimum is not None and value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, not {value!r}")
     return int(value)
+
+
+def check_number(
+    name: str,
+    value: object,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    *,
+    above: float | None = None,
+) -> float:
+    """Return a real parameter; an integer stays an int, all others become a float.
+
+    Args:
+        name: The parameter, for the error.
+        value: What the user gave; NumPy numbers are accepted, booleans are not.
+        minimum: The smallest value allowed, if any.
+        maximum: The largest value allowed, if any.
+        above: A value that it must exceed, if any.
+
+    Raises:
+        TypeError: If it is not a number.
+        ValueError: If it is not finite, or out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    number = int(value) if isinstance(value, numbers.Integral) else float(value)
+    low = f"at least {minimum}" if minimum is not None else ""
+    low = f"above {above}" if above is not None else low
+    high = f"at most {maximum}" if maximum is not None else ""
+    if (
+        not math.isfinite(number)
+        or (minimum is not None and number < minimum)
+        or (maximum is not None and number > maximum)
+        or (above is not None and number <= above)
+    ):
+        bounds = " and ".join(filter(None, (low, high))) or "finite"
+        raise ValueError(f"{name} must be {bounds}, not {value!r}")
+    return number
+
+
+def check_fill(fill: object, ignore_index: int) -> str | int:
+    """Return what lost pixels become: "neighbor", "void" or a class id.
+
+    Args:
+        fill: What the user gave.
+        ignore_index: The id of void.
+
+    Raises:
+        TypeError: If it is neither text nor an integer.
+        ValueError: If it is another text, negative, or the id of void.
+    """
+    if isinstance(fill, str):
+        if fill not in ("neighbor", "void"):
+            raise ValueError(f'fill must be "neighbor", "void" or a class id, not {fill!r}')
+        return fill
+    label = check_integer("fill", fill, 0)
+    if label == ignore_index:
+        raise ValueError(f'fill={label} is the id of void: write fill="void"')
+    return label
+
+
+def check_classes(classes: object, ignore_index: int) -> tuple[int, ...] | None:
+    """Return the sorted ids of the classes that a model may touch; None stands for all.
+
+    Args:
+        classes: None, or a list of class ids.
+        ignore_index: The id of void.
+
+    Raises:
+        TypeError: If it is no list of integers, or empty.
+        ValueError: If an id is negative or void's.
+    """
+    if classes is None:
+        return None
+    if not isinstance(classes, Sequence) or isinstance(classes, str) or not classes:
+        raise TypeError(f"classes must be None or a list of class ids, not {classes!r}")
+    ids = sorted({check_integer("class id in classes", label, 0) for label in classes})
+    if ignore_index in ids:
+        raise ValueError(f"classes lists {ignore_index}, which is void and never changes")
+    return tuple(ids)
+
+
+def is_any_of(mask: Mask, classes: Sequence[int]) -> NDArray[np.bool_]:
+    """Return where a mask holds one of the given classes."""
+    if mask.dtype != np.uint8:
+        return np.isin(mask, classes)
+    table = np.isin(np.arange(256), classes).astype(np.uint8)
+    return cv2.LUT(mask, table).view(np.bool_)
 
 
 def check_rate(name: str, value: object) -> float:

@@ -128,7 +128,7 @@ def test_own_models_can_be_registered():
     class Blank(Noise):
         label: int = 0
 
-        def _corrupt(self, mask, rng):
+        def _corrupt(self, mask, rng, sources):
             return np.full_like(mask, self.label)
 
     try:
