@@ -12,6 +12,10 @@ COMMANDS = {
     "train": "train a model on labels that may be noisy",
     "test": "score a checkpoint on a labelled split",
     "check_dataset": "open every image and mask before hours of training",
+    "corrupt": "write a noisy copy of a data set's masks, to train on or to look at",
+    "browse_noise": "draw noise models side by side at equal dose, as a page and a picture",
+    "calibrate": "find the dose at which a noise realises a target on a data set",
+    "compare_masks": "measure the noise of one set of masks against another",
     "convert_sbd": "turn SBD's .mat files into VOC's SegmentationClassAug",
     "demo": "train CE and ANL on phantoms under one noise, and compare",
 }

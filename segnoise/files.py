@@ -12,11 +12,16 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, folder: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path that takes the place of ``path`` if the block ends well.
 
     A reader sees the old file or the new one, never a part; after an error, a kill or a full
     disk the old file is untouched.
+
+    Args:
+        path: the file to write; folders above it are made.
+        folder: an existing folder of the same file system for the temporary file, which a kill
+            leaves behind; default beside ``path``.
 
     Example:
         >>> import tempfile
@@ -28,7 +33,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(
+        dir=folder or path.parent, prefix=f".{path.stem}-", suffix=path.suffix
+    )
     os.close(handle)
     temporary = Path(name)
     try:

@@ -12,12 +12,14 @@ from mmengine.registry import Registry
 
 from segnoise.datasets import DATASETS as _DATASETS
 from segnoise.datasets import TRANSFORMS as _TRANSFORMS
+from segnoise.datasets.noisy_copy import NoisyCopy
 from segnoise.engine.hooks import HOOKS as _HOOKS
 from segnoise.errors import ConfigError
 from segnoise.losses import LOSSES as _LOSSES
 from segnoise.metrics.segmentation import SegmentationMetric
 from segnoise.models import MODELS as _MODELS
 from segnoise.noise import NOISES as _NOISES
+from segnoise.noise import PRESETS
 
 
 def _registry(
@@ -31,7 +33,8 @@ def _registry(
 
 DATASETS = _registry("dataset", mm.DATASETS, _DATASETS)
 TRANSFORMS = _registry("transform", mm.TRANSFORMS, _TRANSFORMS)
-NOISES = _registry("noise", None, _NOISES)
+# A copy that has been written before takes the place of a noise model.
+NOISES = _registry("noise", None, {**_NOISES, "NoisyCopy": NoisyCopy})
 LOSSES = _registry("loss", None, _LOSSES)
 MODELS = _registry("model", mm.MODELS, _MODELS)
 METRICS = _registry("metric", mm.METRICS, {"SegmentationMetric": SegmentationMetric})
@@ -69,7 +72,8 @@ def resolve(kind: Any, registry: Registry, where: str) -> Callable[..., Any]:
     if registry.parent is not None:
         known = {**registry.parent.module_dict, **known}
     if kind not in known:
-        raise ConfigError(f"{where}.type: no {registry.name} called {kind!r}{near(kind, known)}")
+        names = [*known, *(PRESETS if registry is NOISES else ())]
+        raise ConfigError(f"{where}.type: no {registry.name} called {kind!r}{near(kind, names)}")
     return known[kind]
 
 

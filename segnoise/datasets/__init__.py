@@ -1,7 +1,8 @@
 """Images with masks: official layouts, a team's own folders, generated phantoms.
 
 Every data set is a plain torch Dataset of `dict(image, mask, sample_id)`; `NoisyLabels` corrupts
-its masks, `Transformed` augments, `TrainingStream` orders, `collate` batches.
+its masks, `NoisyCopy` reads such masks from files, `Transformed` augments, `TrainingStream`
+orders, `collate` batches.
 """
 
 from segnoise.datasets.base import SegmentationDataset
@@ -10,13 +11,17 @@ from segnoise.datasets.check import DatasetCheck, check_dataset
 from segnoise.datasets.cityscapes import Cityscapes
 from segnoise.datasets.collate import collate
 from segnoise.datasets.contact_sheet import contact_sheet
+from segnoise.datasets.copy_check import verify_noisy_copy
+from segnoise.datasets.copy_writer import write_noisy_copy
 from segnoise.datasets.folder import FolderDataset
+from segnoise.datasets.noisy_copy import NoisyCopy
 from segnoise.datasets.noisy_labels import NoisyLabels
 from segnoise.datasets.phantoms import Phantoms
 from segnoise.datasets.problems import DatasetError, Problem
+from segnoise.datasets.recipes import RandomScaleCrop, ResizeFlip
 from segnoise.datasets.stream import TrainingStream
 from segnoise.datasets.transformed import Transformed
-from segnoise.datasets.transforms import Augment, RandomScaleCrop, ResizeFlip
+from segnoise.datasets.transforms import Augment, MaskNoise
 from segnoise.datasets.voc import PascalVOC
 
 DATASETS = {cls.__name__: cls for cls in (CamVid, Cityscapes, FolderDataset, PascalVOC, Phantoms)}
@@ -31,6 +36,8 @@ __all__ = [
     "DatasetCheck",
     "DatasetError",
     "FolderDataset",
+    "MaskNoise",
+    "NoisyCopy",
     "NoisyLabels",
     "PascalVOC",
     "Phantoms",
@@ -43,4 +50,6 @@ __all__ = [
     "check_dataset",
     "collate",
     "contact_sheet",
+    "verify_noisy_copy",
+    "write_noisy_copy",
 ]

@@ -10,8 +10,9 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from segnoise.datasets.image_files import read_image
+from segnoise.datasets.instance_files import read_instances
 from segnoise.datasets.palettes import Color, Palette
-from segnoise.datasets.problems import DatasetError, Problem
+from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.errors import ConfigError
 
 Sample = dict[str, Any]
@@ -23,6 +24,7 @@ class SampleFiles(NamedTuple):
     sample_id: str
     image: Path
     mask: Path
+    instances: Path | None = None
 
 
 class LabelledImages(Protocol):
@@ -60,6 +62,7 @@ class SegmentationDataset(Dataset[Sample]):
         classes: K class names.
         palette: K colours, (r, g, b) in 0..255.
         read_mask: Reads a mask file as (H, W) ids.
+        read_instances: Reads an instance map as (H, W) object numbers, 0 for none.
         image_range: See `read_image`.
         ignore_index: The id of void.
 
@@ -75,6 +78,7 @@ class SegmentationDataset(Dataset[Sample]):
         classes: Sequence[str],
         palette: Sequence[Sequence[int]],
         read_mask: Callable[[Path], np.ndarray],
+        read_instances: Callable[[Path], np.ndarray] = read_instances,
         image_range: tuple[float, float] | None = None,
         ignore_index: int = 255,
     ) -> None:
@@ -85,6 +89,7 @@ class SegmentationDataset(Dataset[Sample]):
         }
         self._files = list(files)
         self._read_mask = read_mask
+        self._read_instances = read_instances
         self._image_range = _checked_range(image_range)
 
     def __len__(self) -> int:
@@ -102,6 +107,11 @@ class SegmentationDataset(Dataset[Sample]):
         """Return the image file and the mask file of a sample."""
         return self._files[index].image, self._files[index].mask
 
+    @property
+    def mask_reader(self) -> Callable[[Path], np.ndarray]:
+        """What reads the set's mask files: a `MaskReader` in all data sets of this room."""
+        return self._read_mask
+
     def load_image(self, index: int) -> np.ndarray:
         """Return a sample's image, (H, W, 3) uint8 RGB.
 
@@ -117,6 +127,25 @@ class SegmentationDataset(Dataset[Sample]):
             DatasetError: If the file cannot be read or holds a label out of range.
         """
         return self._read_mask(self._files[index].mask)
+
+    def has_instances(self, index: int) -> bool:
+        """Return whether a sample has an instance map; reads no file."""
+        return self._files[index].instances is not None
+
+    def load_instances(self, index: int) -> np.ndarray:
+        """Return a sample's instance map, (H, W): equal numbers are one object, 0 is none.
+
+        Raises:
+            DatasetError: If there is none, or the file cannot be read.
+        """
+        files = self._files[index]
+        if files.instances is None:
+            raise one_problem(
+                files.mask,
+                "there is no instance map for it",
+                "unpack the data set's instance maps, or give FolderDataset its instance_dir",
+            )
+        return self._read_instances(files.instances)
 
     def __getitem__(self, index: int) -> Sample:
         """Return one sample.

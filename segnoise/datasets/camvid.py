@@ -20,8 +20,7 @@ CLASSES = {
     "pedestrian": (64, 64, 0),
     "bicyclist": (0, 128, 192),
 }
-# SegNet's files call void 11, those of VOC's layout 255.
-_VALUES = {**{index: index for index in range(11)}, 11: 255, 255: 255}
+_LABELS = {index: index for index in range(11)}
 
 
 class CamVid(FolderDataset):
@@ -42,8 +41,10 @@ class CamVid(FolderDataset):
         folder = checked_root(root)
         if (folder / f"{split}annot").is_dir():
             image_dir, mask_dir = "{split}", "{split}annot"
+            void = {11: 255, 255: 255}  # SegNet's files call void 11
         else:
             image_dir, mask_dir = "JPEGImages", "SegmentationClass"
+            void = {255: 255, 11: 255}
         super().__init__(
             folder,
             split,
@@ -51,5 +52,6 @@ class CamVid(FolderDataset):
             mask_dir=mask_dir,
             classes=tuple(CLASSES),
             palette=tuple(CLASSES.values()),
-            value_map=_VALUES,
+            # Both are read in either tree; a noisy copy takes the first.
+            value_map={**_LABELS, **void},
         )

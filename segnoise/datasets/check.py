@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import cv2
 import numpy as np
-from tqdm import tqdm
 
 from segnoise.datasets.base import LabelledImages, size_problem
 from segnoise.datasets.image_files import image_size
+from segnoise.datasets.parallel import chunks_of, map_chunks, progress_bar
 from segnoise.datasets.problems import DatasetError, Problem
 from segnoise.errors import DataError
 from segnoise.noise import NoiseReport, realised_noise
+from segnoise.tables import markdown
 
 _CHUNK = 16  # samples a worker takes at a time
 
@@ -108,18 +105,17 @@ class DatasetCheck:
             | bird  |      9 |    9.09 |      1 |
         """
         valid = int(self.histogram.sum())
-        rows = [("class", "pixels", "share %", "images")]
-        for name, count, images in zip(classes, self.histogram, self.images_with, strict=True):
-            rows.append((name, f"{count:,}", _percent(count, valid), f"{images:,}"))
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines = [_row(row, widths) for row in rows]
-        rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
-        lines.insert(1, f"| {' | '.join(rule)} |")
+        counts = zip(classes, self.histogram, self.images_with, strict=True)
+        rows = [
+            (name, f"{count:,}", _percent(count, valid), f"{images:,}")
+            for name, count, images in counts
+        ]
+        table = markdown(("class", "pixels", "share %", "images"), rows)
         pixels = valid + self.void
         void = _percent(self.void, pixels)
         head = f"{self.num_samples:,} samples, {pixels:,} pixels, {void} % of them void."
         notes = [f"Note: {remark}" for remark in self.remarks(classes)]
-        return "\n".join([head, "", *lines, *([""] if notes else []), *notes])
+        return "\n".join([head, "", table, *([""] if notes else []), *notes])
 
 
 def check_dataset(
@@ -146,50 +142,15 @@ def check_dataset(
         DataError: If a worker process dies.
     """
     chosen = list(range(len(dataset)) if indices is None else indices)
-    chunks = [chosen[start : start + _CHUNK] for start in range(0, len(chosen), _CHUNK)]
+    chunks = chunks_of(chosen, _CHUNK)
     total = _empty(dataset)
-    slow = {"mininterval": 0.2 if sys.stderr.isatty() else 10.0}  # logs keep every update
-    with tqdm(
-        total=len(chosen), desc=progress, unit="image", disable=progress is None, **slow
-    ) as bar:
-        for part in _map(partial(_check_some, images=images), chunks, dataset, workers):
+    with progress_bar(len(chosen), progress, "image") as bar:
+        for part in map_chunks(partial(_check_some, images=images), dataset, chunks, workers):
             total += part
             bar.update(part.num_samples)
             if total.problems:
                 bar.set_postfix(problems=len(total.problems))
     return total
-
-
-def _map(
-    check: Callable[..., DatasetCheck],
-    chunks: Sequence[Sequence[int]],
-    dataset: LabelledImages,
-    workers: int,
-) -> Iterator[DatasetCheck]:
-    workers = min(workers, len(chunks))
-    if workers < 2:
-        yield from (check(dataset, chunk) for chunk in chunks)
-        return
-    try:
-        with ProcessPoolExecutor(workers, initializer=_start, initargs=(dataset,)) as pool:
-            yield from pool.map(partial(_in_worker, check), chunks)
-    except BrokenProcessPool:
-        raise DataError(
-            "a process that checks the data died (out of memory?): use fewer workers than "
-            f"{workers}"
-        ) from None
-
-
-_worker_dataset: list[LabelledImages] = []  # in worker processes: sent once, not with every chunk
-
-
-def _start(dataset: LabelledImages) -> None:
-    cv2.setNumThreads(0)  # the processes are the parallelism
-    _worker_dataset[:] = [dataset]
-
-
-def _in_worker(check: Callable[..., DatasetCheck], chunk: Sequence[int]) -> DatasetCheck:
-    return check(_worker_dataset[0], chunk)
 
 
 def _check_some(dataset: LabelledImages, indices: Sequence[int], images: bool) -> DatasetCheck:
@@ -242,14 +203,6 @@ def _empty(dataset: LabelledImages) -> DatasetCheck:
     zeros = np.zeros(num_classes, np.int64)
     noise = NoiseReport.empty(num_classes) if hasattr(dataset, "load_masks") else None
     return DatasetCheck(0, (), zeros, zeros, 0, noise)
-
-
-def _row(row: Sequence[str], widths: Sequence[int]) -> str:
-    first, *rest = (
-        field.rjust(width) if column else field.ljust(width)
-        for column, (field, width) in enumerate(zip(row, widths, strict=True))
-    )
-    return f"| {' | '.join([first, *rest])} |"
 
 
 def _percent(part: int, whole: int) -> str:

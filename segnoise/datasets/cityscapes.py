@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from segnoise.datasets.base import SegmentationDataset
 from segnoise.datasets.folder import checked_root
+from segnoise.datasets.instance_files import read_instances
 from segnoise.datasets.mask_files import MaskReader
 from segnoise.datasets.pairing import index_folder, pair_all
 from segnoise.datasets.problems import one_problem
@@ -37,6 +39,9 @@ VOID = 255
 # labelId -> training id: 0..33 are defined, those that are no class are void.
 LABEL_IDS = {**dict.fromkeys(range(34), VOID), VOID: VOID}
 LABEL_IDS.update({label_id: index for index, (label_id, _) in enumerate(CLASSES.values())})
+# instanceIds: smaller numbers are label ids, of stuff and of groups whose members are not told
+# apart; the others label id * 1000 + the object's number.
+FIRST_INSTANCE = 1000
 
 
 class Cityscapes(SegmentationDataset):
@@ -44,7 +49,8 @@ class Cityscapes(SegmentationDataset):
 
     Read are `leftImg8bit/{split}/{city}/*_leftImg8bit.png` and
     `gtFine/{split}/{city}/*_gtFine_labelIds.png`, whose ids are mapped to the 19 training ids
-    while loading: no conversion step. Sample ids are `aachen/aachen_000000_000019`.
+    while loading: no conversion step. Sample ids are `aachen/aachen_000000_000019`. The instance
+    maps are `*_gtFine_instanceIds.png`, where they are there; stuff and groups have no instances.
 
     Args:
         root: The folder that holds `leftImg8bit` and `gtFine`.
@@ -89,8 +95,10 @@ class Cityscapes(SegmentationDataset):
             elif index_folder(masks.folder, "_gtFine_labelTrainIds.png").files:
                 remedy = "the folder has labelTrainIds instead: use labels='labelTrainIds'"
             raise one_problem(masks.folder, f"holds no *_gtFine_{labels}.png", remedy)
+        instances = index_folder(masks.folder, "_gtFine_instanceIds.png").files
+        files = pair_all(images, masks)
         super().__init__(
-            pair_all(images, masks),
+            [sample._replace(instances=instances.get(sample.sample_id)) for sample in files],
             classes=tuple(CLASSES),
             palette=tuple(color for _, color in CLASSES.values()),
             read_mask=MaskReader(
@@ -98,4 +106,5 @@ class Cityscapes(SegmentationDataset):
                 value_map=LABEL_IDS if labels == "labelIds" else None,
                 remedy=f"fetch the mask again, or check that it holds {labels}",
             ),
+            read_instances=partial(read_instances, least=FIRST_INSTANCE),
         )

@@ -8,9 +8,15 @@ from pathlib import Path
 from segnoise.datasets.base import SampleFiles, SegmentationDataset, checked_palette
 from segnoise.datasets.class_file import read_classes
 from segnoise.datasets.mask_files import MaskReader, ValueMap, parse_colors
-from segnoise.datasets.pairing import index_folder, pair_all, pair_listed, read_split
+from segnoise.datasets.pairing import (
+    FileIndex,
+    index_folder,
+    pair_all,
+    pair_listed,
+    read_split,
+)
 from segnoise.datasets.palettes import Color, Palette, default_palette
-from segnoise.datasets.problems import one_problem
+from segnoise.datasets.problems import DatasetError, Problem, one_problem
 
 SPLIT_DIRS = (".", "splits", "ImageSets/Segmentation")
 
@@ -35,6 +41,9 @@ class FolderDataset(SegmentationDataset):
         image_suffix: End of the image names, such as `".jpg"` or `"_rgb.png"`; None takes
             any image file.
         mask_suffix: The same for masks, such as `"_mask.png"`.
+        instance_dir: Folder of instance maps, which some noise models need: images with the ids
+            of the masks whose numbers, 1 and above, tell objects apart; None for no such maps.
+        instance_suffix: The same as `mask_suffix` for them.
         split_dir: Folder of the split lists.
         classes: Class names, or a file of them (default `classes.txt`): one a line, where
             wanted with its colour, as in `road 128 64 128`.
@@ -61,6 +70,8 @@ class FolderDataset(SegmentationDataset):
         mask_dir: str | Path = "masks",
         image_suffix: str | None = None,
         mask_suffix: str | None = None,
+        instance_dir: str | Path | None = None,
+        instance_suffix: str | None = None,
         split_dir: str | Path | None = None,
         classes: Sequence[str] | str | Path | None = None,
         palette: Sequence[Sequence[int]] | None = None,
@@ -76,6 +87,9 @@ class FolderDataset(SegmentationDataset):
             palette = colors or default_palette(len(names))
         shown = checked_palette(palette, len(names))
         files = _find(root, split, image_dir, mask_dir, image_suffix, mask_suffix, split_dir)
+        if instance_dir is not None:
+            folder = root / str(instance_dir).replace("{split}", str(split))
+            files = _with_instances(files, index_folder(folder, instance_suffix))
         reader = MaskReader(
             len(names),
             mask_format=mask_format,
@@ -131,6 +145,19 @@ def _find(
     if ids is None or listed is None:
         return pair_all(images, masks)
     return pair_listed(ids, images, masks, listed)
+
+
+def _with_instances(files: Sequence[SampleFiles], maps: FileIndex) -> list[SampleFiles]:
+    missing = [sample.sample_id for sample in files if sample.sample_id not in maps.files]
+    if missing:
+        raise DatasetError(
+            [
+                Problem(maps.expected(sample_id), "instance map missing", "add it")
+                for sample_id in missing
+            ],
+            str(maps.folder),
+        )
+    return [sample._replace(instances=maps.files[sample.sample_id]) for sample in files]
 
 
 def _split_list(root: Path, split: str | Path, split_dir: str | Path | None) -> Path:

@@ -18,7 +18,7 @@ ValueMap = Mapping[int, int] | Mapping[str, int]
 
 MASK_FORMATS = ("ids", "palette", "rgb")
 # Pillow spreads 2- and 4-bit grey over 0..255; dividing brings the stored numbers back.
-_GREY_FACTORS = {"L;2": 85, "L;4": 17}
+GREY_FACTORS = {"L;2": 85, "L;4": 17}
 
 
 class MaskReader:
@@ -37,6 +37,11 @@ class MaskReader:
             an id.
         ignore_index: The id of void, outside 0..K-1.
         remedy: What to do about a label out of range, where the caller knows better.
+
+    Attributes:
+        dtype: Of the masks: uint8, or uint16 if an id or void exceeds 255.
+        value_map: As given, with integer keys; None without one.
+        colors: ((r, g, b), class id) pairs in the order given; None without them.
 
     Raises:
         ConfigError: If an argument is unknown, out of range, or has no meaning for the format.
@@ -68,8 +73,8 @@ class MaskReader:
         self.mask_format = mask_format
         self.dtype = np.uint8 if max(num_classes - 1, ignore_index) <= 255 else np.uint16
         self._remedy = remedy
-        self._value_map = None if value_map is None else self._checked(value_map)
-        self._colors = None if colors is None else tuple(sorted(colors.items()))
+        self.value_map = None if value_map is None else self._checked(value_map)
+        self.colors = None if colors is None else tuple(colors.items())
         if colors is not None:
             self._check_targets(colors)
         self._table, self._bad = self._make_table()
@@ -84,10 +89,10 @@ class MaskReader:
             DatasetError: If the file cannot be read, has colour where ids are expected, or holds
                 a label that the set does not have.
         """
-        if self._colors is not None:
-            return self._read_colors(path, self._colors)
+        if self.colors is not None:
+            return self._read_colors(path, self.colors)
         stored = self._read_stored(path)
-        if self._value_map is None and stored.dtype == np.uint8 and self.ignore_index == 255:
+        if self.value_map is None and stored.dtype == np.uint8 and self.ignore_index == 255:
             # Void wraps to 0 and K-1 becomes K: one pass tells whether all labels are in range.
             if self.num_classes < 255 and (stored + np.uint8(1)).max() > self.num_classes:
                 raise self._unknown(path, stored, self._table[stored] == self._bad)
@@ -112,7 +117,7 @@ class MaskReader:
             )
         if picture.mode in ("L", "P", "1"):
             stored = np.array(picture).astype(np.uint8, copy=False)
-            return stored // np.uint8(_GREY_FACTORS.get(raw_mode, 1)) if ";" in raw_mode else stored
+            return stored // np.uint8(GREY_FACTORS.get(raw_mode, 1)) if ";" in raw_mode else stored
         if picture.mode == "I" or picture.mode.startswith("I;16"):
             wide = np.array(picture)
             if wide.dtype == np.int32 and ((wide < 0) | (wide > 65535)).any():
@@ -155,11 +160,11 @@ class MaskReader:
         fits = self.dtype == np.uint8 and self.num_classes <= narrow
         bad = narrow if fits else wide
         table = np.full(65536, bad, np.uint8 if fits else np.uint16)
-        if self._value_map is None:
+        if self.value_map is None:
             table[: self.num_classes] = np.arange(self.num_classes)
             table[self.ignore_index] = self.ignore_index
         else:
-            for value, label in self._value_map.items():
+            for value, label in self.value_map.items():
                 table[value] = label
         return table, bad
 
@@ -191,11 +196,11 @@ class MaskReader:
             if others
             else ""
         )
-        if self._value_map is not None:
+        if self.value_map is not None:
             return one_problem(
                 path,
                 f"value {value} at ({row}, {column}){also} is not in value_map "
-                f"{_brief(self._value_map)}{_lossy(path)}",
+                f"{_brief(self.value_map)}{_lossy(path)}",
                 self._remedy
                 or f"add {value}: its class id, or {value}: {self.ignore_index} for void",
             )

@@ -13,8 +13,9 @@ from torch.utils.data import Dataset
 
 from segnoise.datasets.base import LabelledImages, Sample
 from segnoise.datasets.problems import one_problem
-from segnoise.errors import ConfigError
-from segnoise.noise import Noise, build_noise, generator, noise_class
+from segnoise.errors import ConfigError, DataError
+from segnoise.noise import Noise, build_noise, expanded, generator, noise_class
+from segnoise.noise.samples import corrupt_sample
 
 NoiseFunction = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -23,12 +24,17 @@ class NoisyLabels(Dataset[Sample]):
     """A data set with corrupted masks: the same sample always has the same noise.
 
     The noise of a sample depends on (seed, sample id) and nothing else: not on the worker, the
-    epoch, the order of reading or the other samples. The result follows the data sets' protocol;
-    a sample holds the noisy mask as `mask` and the original as `clean_mask`. Wrap training data
-    only: validation and test masks stay clean.
+    epoch, the order of reading or the other samples; except for noise that borrows from the other
+    masks, which depends on which there are. The result follows the data sets' protocol; a sample
+    holds the noisy mask as `mask` and the original as `clean_mask`. Wrap training data only:
+    validation and test masks stay clean.
+
+    Noise models get what they `need`: the image, the instance map, the clean masks of the whole
+    data set, the sample's id. Other functions get the mask alone.
 
     Args:
-        dataset: A data set with `metainfo`, `sample_id`, `load_mask` and `paths`.
+        dataset: A data set with `metainfo`, `sample_id`, `load_mask` and `paths`; for noise that
+            looks at images or instance maps also with `load_image` or `load_instances`.
         noise: A noise model, its config (`dict(type="SymmetricFlip", rate=0.4)`; a bare name or
             class is a config without parameters), or any other function of (mask, rng) that
             returns a new mask of the same shape and dtype. Where a config does
@@ -36,8 +42,9 @@ class NoisyLabels(Dataset[Sample]):
         seed: An integer.
 
     Raises:
-        ConfigError: If the noise cannot be built, or does not fit the data's classes or void; if
-            the seed is no integer; if the data set is a NoisyLabels already.
+        ConfigError: If the noise cannot be built, does not fit the data's classes or void, or
+            needs what the data set does not have; if the seed is no integer; if the data set is a
+            NoisyLabels already.
         DataError: On reading, if a mask cannot be corrupted; names the file.
 
     Example:
@@ -68,7 +75,9 @@ class NoisyLabels(Dataset[Sample]):
                 f"{dataset!r} is noisy already: apply several noises with Compose, in one wrapper"
             )
         self.dataset = dataset
-        self.noise = _built(noise, dataset.metainfo)
+        self.noise = built_noise(noise, dataset.metainfo)
+        if isinstance(self.noise, Noise):
+            _check_sources(self.noise, dataset)
         self.seed = _checked_seed(seed)
 
     @property
@@ -91,11 +100,13 @@ class NoisyLabels(Dataset[Sample]):
         return self.dataset.paths(index)
 
     def load_mask(self, index: int) -> np.ndarray:
-        """Return a sample's noisy labels, (H, W), without decoding its image."""
+        """Return a sample's noisy labels, (H, W); see `load_masks`."""
         return self.load_masks(index)[1]
 
     def load_masks(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return a sample's clean and noisy labels, both (H, W), without decoding its image.
+        """Return a sample's clean and noisy labels, both (H, W).
+
+        The image is decoded only if the noise needs it.
 
         Raises:
             DataError: If the mask cannot be read or corrupted.
@@ -110,13 +121,20 @@ class NoisyLabels(Dataset[Sample]):
             DataError: If the sample cannot be read or its mask cannot be corrupted.
         """
         sample = self.dataset[index]
-        noisy = self._corrupt(sample["mask"], index)
+        noisy = self._corrupt(sample["mask"], index, sample.get("image"))
         return {**sample, "mask": noisy, "clean_mask": sample["mask"]}
 
-    def _corrupt(self, clean: np.ndarray, index: int) -> np.ndarray:
-        sample_id = self.dataset.sample_id(index)
+    def _corrupt(
+        self, clean: np.ndarray, index: int, image: np.ndarray | None = None
+    ) -> np.ndarray:
         try:
-            noisy = self.noise(clean, generator(self.seed, "noise", sample_id))
+            if isinstance(self.noise, Noise):
+                noisy = corrupt_sample(self.noise, self.dataset, index, self.seed, clean, image)
+            else:
+                rng = generator(self.seed, "noise", self.dataset.sample_id(index))
+                noisy = self.noise(clean, rng)
+        except DataError:
+            raise  # about another file: an image, an instance map, a mask to borrow from
         except (TypeError, ValueError) as error:
             raise one_problem(
                 self.dataset.paths(index)[1],
@@ -131,17 +149,28 @@ class NoisyLabels(Dataset[Sample]):
         return noisy
 
 
-def _built(
+def built_noise(
     noise: NoiseFunction | Mapping[str, Any] | str | type[Noise], metainfo: Mapping[str, Any]
 ) -> NoiseFunction:
-    """Build a noise from its config and check it against the data's classes."""
+    """Build a noise from its config and check it against the data's classes.
+
+    Args:
+        noise: A noise as `NoisyLabels` takes it.
+        metainfo: The data set's classes and ignore_index.
+
+    Returns:
+        The noise model, or the function.
+
+    Raises:
+        ConfigError: If it cannot be built, or does not fit the data.
+    """
     num_classes, ignore_index = len(metainfo["classes"]), int(metainfo["ignore_index"])
     known = {"num_classes": num_classes, "ignore_index": ignore_index}
     try:
         if isinstance(noise, (str, type)):
             noise = {"type": noise}
         if isinstance(noise, Mapping):
-            noise = build_noise(_completed(noise, known))
+            noise = build_noise(_completed(expanded(noise), known))
         if isinstance(noise, Noise):
             noise.check_fit(num_classes, ignore_index)
     except (TypeError, ValueError) as error:
@@ -149,6 +178,35 @@ def _built(
     if not callable(noise):
         raise ConfigError(f"noise must be a noise model, its config or a function, not {noise!r}")
     return noise
+
+
+def built_model(config: Noise | Mapping[str, Any] | str, metainfo: Mapping[str, Any]) -> Noise:
+    """Build a noise model as `built_noise` does; a function is none.
+
+    Raises:
+        ConfigError: If it cannot be built, does not fit the data, or is no noise model.
+    """
+    noise = built_noise(config, metainfo)
+    if not isinstance(noise, Noise):
+        raise ConfigError(f"{noise!r} is a function, not a noise model: it has no dose")
+    return noise
+
+
+def _check_sources(noise: Noise, dataset: LabelledImages) -> None:
+    """Raise if a noise model needs what a data set can never give."""
+    for source in ("image", "instances"):
+        if source in noise.needs and not hasattr(dataset, f"load_{source}"):
+            raise ConfigError(
+                f"{noise!r} needs {source}, but {dataset!r} has no load_{source}(index)"
+            )
+    if "instances" in noise.needs and hasattr(dataset, "has_instances"):
+        without = [i for i in range(len(dataset)) if not dataset.has_instances(i)]
+        if without:
+            raise ConfigError(
+                f"{noise!r} needs instance maps, but {len(without)} of the {len(dataset)} samples "
+                f"of {dataset!r} have none, such as {dataset.sample_id(without[0])!r}: unpack "
+                "them, give FolderDataset its instance_dir, or use connected regions instead"
+            )
 
 
 def _completed(config: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from inspect import signature
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -17,12 +18,14 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A
 import cv2
 from albumentations.augmentations.crops.transforms import CropSizeError
+from albumentations.core.transforms_interface import BaseTransformInitSchema
+from albumentations.core.type_definitions import Targets
+from pydantic import BeforeValidator
 
 from segnoise.errors import ConfigError, DataError
+from segnoise.noise import Noise, build_noise, generator
 
 Sample = dict[str, Any]
-
-IMAGE_FILL = (124, 116, 104)  # the mean of ImageNet: close to 0 after the usual normalisation
 
 
 class Augment:
@@ -82,108 +85,92 @@ class Augment:
         return f"{type(self).__name__}({steps})"
 
 
-class RandomScaleCrop(Augment):
-    """The recipe of street and object scenes: scale, crop, flip, change colours.
+class MaskNoise(A.DualTransform):
+    """A noise model as an albumentations transform: it corrupts `mask` and `masks`, nothing else.
 
-    The image is scaled by a factor drawn evenly from `scale`, padded where it is smaller than
-    the crop, cropped at a random place, flipped, and its colours changed.
+    Without a seed the noise is **drawn anew at every call**, so in every epoch, from the
+    pipeline's generator: label noise as augmentation. A network sees many versions of a mask and
+    can average their errors away, which no training on a fixed noisy data set can; for that, wrap
+    the data set in `NoisyLabels`. With a seed the noise is a function of the seed and the mask's
+    content: the same mask always becomes the same noisy one. Random crops or flips before it make
+    other masks, so put it first.
 
-    Args:
-        crop_size: (height, width) of the result, or one number for both.
-        scale: Least and greatest factor.
-        flip: Probability of a horizontal flip.
-        color_jitter: Change brightness, contrast, saturation and hue (in 4 of 5 images).
-        ignore_index: What padding puts into masks.
-
-    Raises:
-        ConfigError: If a size or a factor is not positive.
-    """
-
-    def __init__(
-        self,
-        crop_size: int | Sequence[int],
-        scale: Sequence[float] = (0.5, 2.0),
-        flip: float = 0.5,
-        color_jitter: bool = True,
-        ignore_index: int = 255,
-    ) -> None:
-        height, width = _size(crop_size, "crop_size")
-        if len(scale) != 2 or not 0 < scale[0] <= scale[1]:
-            raise ConfigError(f"scale={scale!r} must be (least, greatest) with 0 < least")
-        steps = [
-            {"type": "RandomScale", "scale_limit": (scale[0] - 1, scale[1] - 1), "p": 1.0},
-            {
-                "type": "RandomCrop",
-                "height": height,
-                "width": width,
-                "pad_if_needed": True,
-                "fill": IMAGE_FILL,
-                "p": 1.0,
-            },
-            {"type": "HorizontalFlip", "p": flip},
-        ]
-        super().__init__(steps + _jitter(color_jitter), ignore_index)
-
-
-class ResizeFlip(Augment):
-    """Bring images to one size and flip them: for small runs, and images of equal framing.
+    Images, boxes, keypoints and additional targets (such as `clean_mask`) pass unchanged.
 
     Args:
-        size: (height, width) of the result, or one number for both; None keeps each image's.
-        flip: Probability of a horizontal flip.
-        vertical_flip: Probability of a vertical flip.
-        color_jitter: Change brightness, contrast, saturation and hue (in 4 of 5 images).
+        noise: A noise model, or its config. It may look at the image, but at nothing else
+            beside the mask: pipelines carry no instances and no other masks.
+        seed: None, or an integer.
+        p: Probability that a sample is corrupted.
 
     Raises:
-        ConfigError: If a size is not positive or a probability not in 0..1.
+        ConfigError: If the noise cannot be built, or needs what a pipeline does not have.
+
+    Example:
+        >>> step = MaskNoise(dict(type="SymmetricFlip", rate=1.0, num_classes=2))
+        >>> pipeline = A.Compose([step, A.HorizontalFlip(p=0.5)], seed=0, strict=True)
+        >>> mask = np.zeros((2, 4), np.uint8)
+        >>> pipeline(image=np.zeros((2, 4, 3), np.uint8), mask=mask)["mask"].tolist()
+        [[1, 1, 1, 1], [1, 1, 1, 1]]
+        >>> A.from_dict(A.to_dict(pipeline)).transforms[0].noise == step.noise
+        True
     """
 
+    _targets = (Targets.IMAGE, Targets.MASK, Targets.BBOXES, Targets.KEYPOINTS)
+
+    class InitSchema(BaseTransformInitSchema):
+        """What albumentations checks the arguments against."""
+
+        # As plain data: albumentations dumps the checked arguments, and would take models apart.
+        noise: Annotated[Any, BeforeValidator(lambda n: n.to_dict() if isinstance(n, Noise) else n)]
+        seed: int | None
+
     def __init__(
-        self,
-        size: int | Sequence[int] | None = None,
-        flip: float = 0.5,
-        vertical_flip: float = 0.0,
-        color_jitter: bool = False,
+        self, noise: Noise | Mapping[str, Any], seed: int | None = None, p: float = 1.0
     ) -> None:
-        steps: list[dict[str, Any]] = []
-        if size is not None:
-            height, width = _size(size, "size")
-            # area: shrinking by plain bilinear sampling would skip pixels
-            steps.append(
-                {
-                    "type": "Resize",
-                    "height": height,
-                    "width": width,
-                    "interpolation": cv2.INTER_AREA,
-                    "p": 1.0,
-                }
+        super().__init__(p=p)
+        try:
+            self.noise = build_noise(noise)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"MaskNoise: {error}") from error
+        if missing := sorted(self.noise.needs - {"image"}):
+            raise ConfigError(
+                f"{self.noise!r} needs {', '.join(missing)}, which pipelines do not carry: wrap "
+                "the data set in NoisyLabels instead"
             )
-        steps.append({"type": "HorizontalFlip", "p": flip})
-        if vertical_flip:
-            steps.append({"type": "VerticalFlip", "p": vertical_flip})
-        super().__init__(steps + _jitter(color_jitter))
+        # albumentations keeps its own generator's seed as `self.seed`
+        self.noise_seed = seed
 
+    def get_params(self) -> dict[str, Any]:
+        """Draw the seed of this call; replays take it from the record."""
+        return {"call": int(self.random_generator.integers(2**63))}
 
-def _jitter(wanted: bool) -> list[dict[str, Any]]:
-    if not wanted:
-        return []
-    return [
-        {
-            "type": "ColorJitter",
-            "brightness": (0.8, 1.2),
-            "contrast": (0.7, 1.3),
-            "saturation": (0.7, 1.3),
-            "hue": (-0.05, 0.05),
-            "p": 0.8,
-        }
-    ]
+    def apply_with_params(
+        self, params: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Corrupt `mask` and `masks`; the image is what the model may look at."""
+        sources = {name: kwargs.get(name) for name in self.noise.needs}
 
+        def noisy(mask: np.ndarray, number: int) -> np.ndarray:
+            if self.noise_seed is None:
+                rng = generator("call", params["call"], number)
+            else:
+                content = hashlib.blake2b(np.ascontiguousarray(mask).data).hexdigest()
+                rng = generator(self.noise_seed, str(mask.shape), content)
+            return self.noise(mask, rng, **sources)
 
-def _size(size: int | Sequence[int], name: str) -> tuple[int, int]:
-    sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or min(sides) < 1:
-        raise ConfigError(f"{name}={size!r} must be (height, width) or one number, at least 1")
-    return sides[0], sides[1]
+        result = dict(kwargs)
+        if kwargs.get("mask") is not None:
+            result["mask"] = noisy(kwargs["mask"], 0)
+        if kwargs.get("masks") is not None:
+            several = [noisy(mask, number) for number, mask in enumerate(kwargs["masks"], 1)]
+            given = kwargs["masks"]
+            result["masks"] = np.stack(several) if isinstance(given, np.ndarray) else several
+        return result
+
+    def get_transform_init_args(self) -> dict[str, Any]:
+        """Return the arguments as plain data, for `to_dict`, `save` and `repr`."""
+        return {"noise": self.noise.to_dict(), "seed": self.noise_seed}
 
 
 def _build(transform: Any, ignore_index: int) -> Any:
@@ -222,7 +209,7 @@ def _lookup(name: str) -> Any:
         key: value
         for key, value in vars(A).items()
         if isinstance(value, type) and issubclass(value, (A.BasicTransform, A.BaseCompose))
-    }
+    } | {"MaskNoise": MaskNoise}
     if name not in known:
         raise ConfigError(f"albumentations has no transform {name!r}{_near(name, known)}")
     return known[name]

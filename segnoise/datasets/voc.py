@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from segnoise.datasets.base import SegmentationDataset
 from segnoise.datasets.folder import checked_root
+from segnoise.datasets.instance_files import read_instances
 from segnoise.datasets.mask_files import MaskReader
 from segnoise.datasets.pairing import FileIndex, index_folder, pair_listed, read_split
 from segnoise.datasets.palettes import voc_palette
@@ -25,7 +27,8 @@ class PascalVOC(SegmentationDataset):
     """PASCAL VOC 2012 segmentation (Everingham et al., 2015), in its official layout.
 
     Read are `JPEGImages/*.jpg`, `ImageSets/Segmentation/{split}.txt` and the palette masks of
-    `SegmentationClass`, whose index 255 (object borders, difficult objects) is void.
+    `SegmentationClass`, whose index 255 (object borders, difficult objects) is void. The instance
+    maps are those of `SegmentationObject`, where they are there.
 
     The split `trainaug` (10,582 images) joins VOC's train images to those of SBD (Hariharan et
     al., 2011) that are not in VOC's val. Its masks come from `SegmentationClass` where VOC has
@@ -56,13 +59,16 @@ class PascalVOC(SegmentationDataset):
             more = index_folder(aug, ".png")
             masks = FileIndex(aug, ".png", {**more.files, **masks.files})
         files = pair_listed(ids, index_folder(folder / "JPEGImages", ".jpg"), masks, lists)
+        instances = folder / "SegmentationObject"
+        numbered = index_folder(instances, ".png").files if instances.is_dir() else {}
         super().__init__(
-            files,
+            [sample._replace(instances=numbered.get(sample.sample_id)) for sample in files],
             classes=CLASSES,
             palette=voc_palette(len(CLASSES)),
             read_mask=MaskReader(
                 len(CLASSES), remedy="fetch or convert the mask again: VOC has 0..20 and 255 (void)"
             ),
+            read_instances=partial(read_instances, void=255),
         )
 
 

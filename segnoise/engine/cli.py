@@ -51,6 +51,20 @@ def add_options(arguments: argparse.ArgumentParser) -> None:
     )
 
 
+def add_dose(arguments: argparse.ArgumentParser, target: float) -> None:
+    """Add ``--target`` and ``--measure`` of a calibration."""
+    arguments.add_argument(
+        "--target", type=float, default=target, help=f"the value to realise (default: {target})"
+    )
+    arguments.add_argument(
+        "--measure",
+        choices=("pixel_rate", "miou", "boundary_rate"),  # calibrate.MEASURES
+        default="pixel_rate",
+        help="pixel_rate: share of the pixels that change (default); miou: mean IoU of noisy and "
+        "clean labels; boundary_rate: share that changes of the pixels within 3 px of a boundary",
+    )
+
+
 def add_launcher(arguments: argparse.ArgumentParser) -> None:
     """Add ``--launcher``; torchrun's ``--local-rank`` is accepted and read from the environment."""
     arguments.add_argument(
@@ -89,6 +103,44 @@ def _value(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
+
+
+def noise_config(text: str) -> dict[str, Any]:
+    """Parse a noise model written as Python writes it, into its config.
+
+    Raises:
+        ConfigError: if it is not a class name, or a call of one with literal keyword arguments.
+
+    Example:
+        >>> noise_config("BoundaryErosion")
+        {'type': 'BoundaryErosion'}
+        >>> noise_config("Compose(noises=[SymmetricFlip(rate=0.1), BoundaryErosion(width=2)])")
+        {'type': 'Compose', 'noises': [{'type': 'SymmetricFlip', 'rate': 0.1}, \
+{'type': 'BoundaryErosion', 'width': 2}]}
+    """
+    try:
+        config = _noise_node(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError):
+        config = None
+    if not isinstance(config, dict) or "type" not in config:
+        raise ConfigError(
+            f'{text!r} is no noise model: write it like SymmetricFlip or "SymmetricFlip(rate=0.1)"'
+        )
+    return config
+
+
+def _noise_node(node: ast.expr) -> Any:
+    if isinstance(node, ast.Name):
+        return {"type": node.id}
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
+        named = {str(word.arg): _noise_node(word.value) for word in node.keywords}
+        return {"type": node.func.id, **named}
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_noise_node(item) for item in node.elts]
+    if isinstance(node, ast.Dict) and all(node.keys):
+        pairs = zip(node.keys, node.values, strict=True)
+        return {ast.literal_eval(key): _noise_node(value) for key, value in pairs if key}
+    return ast.literal_eval(node)
 
 
 def run_tool(work: Callable[[], None]) -> int:

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from segnoise.datasets import (
     DatasetCheck,
+    NoisyCopy,
     NoisyLabels,
     TrainingStream,
     Transformed,
@@ -48,11 +49,16 @@ def build_dataset(config: Mapping[str, Any], key: str) -> Any:
 
 
 def with_noise(dataset: Any, config: Mapping[str, Any]) -> Any:
-    """Corrupt a training set's labels as ``noise`` says; the set itself where it says nothing."""
+    """Corrupt a training set's labels as ``noise`` says; the set itself where it says nothing.
+
+    ``dict(type="NoisyCopy", folder=...)`` takes the labels from a copy that has been written.
+    """
     if not config["noise"]:
         return dataset
     try:
         noise = _with_classes(config["noise"], "noise")
+        if noise.get("type") is NoisyCopy:
+            return NoisyCopy(dataset, **{k: v for k, v in noise.items() if k != "type"})
         return NoisyLabels(dataset, noise, seed=config["noise_seed"])
     except SegnoiseError:
         raise
@@ -166,5 +172,5 @@ def fingerprint(config: Mapping[str, Any], dataset: Any) -> str:
     where = str(
         dataset.paths(0)[1].resolve()
     )  # the same names may lie elsewhere, with other labels
-    parts = [*(config[key] for key in keys), ids, where]
+    parts = [*(config[key] for key in keys), ids, where, getattr(dataset, "fingerprint", None)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

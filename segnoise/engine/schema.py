@@ -19,6 +19,7 @@ from segnoise import registry as rooms
 from segnoise.engine.loop import IterationLoop
 from segnoise.errors import ConfigError
 from segnoise.models import Inference, Preprocessor
+from segnoise.noise import expanded
 from segnoise.registry import near, resolve
 
 DEFAULTS: dict[str, Any] = {
@@ -120,6 +121,8 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     _check_kinds(full)
     if "val_interval" not in full["train_cfg"]:
         full["train_cfg"]["val_interval"] = DEFAULTS["train_cfg"]["val_interval"]
+    if full["noise"]:
+        full["noise"] = expanded(full["noise"])
     if isinstance(full["losses"], dict):
         full["losses"] = [full["losses"]]
     if isinstance(full["param_scheduler"], dict):

@@ -1,33 +1,11 @@
-"""Tables for people: aligned, in percent, valid Markdown."""
+"""The table of scores."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Align cells into a Markdown table, the first column left and the others right.
-
-    Example:
-        >>> print(markdown(["class", "IoU"], [["road", "93.1"], ["pole", "8.2"]]))
-        | class |  IoU |
-        |:------|-----:|
-        | road  | 93.1 |
-        | pole  |  8.2 |
-    """
-    table = [list(header), *(list(row) for row in rows)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-
-    def line(cells: Sequence[str]) -> str:
-        first, *others = (
-            cell.rjust(width) if i else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        )
-        return "| " + " | ".join([first, *others]) + " |"
-
-    rule = "|:" + "-" * (widths[0] + 1) + "|" + "|".join("-" * (w + 1) + ":" for w in widths[1:])
-    return "\n".join([line(table[0]), rule + "|", *(line(row) for row in table[1:])])
+from segnoise.tables import markdown
 
 
 def percent(value: float | None) -> str:
@@ -50,7 +28,7 @@ def score_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
         >>> entry = dict(mIoU=50.0, mDice=60.0, pixel_accuracy=70.0, classes={"a": {"IoU": 50.0}})
         >>> print(score_table({"best": entry}))
         | IoU, %         | best |
-        |:---------------|-----:|
+        | :------------- | ---: |
         | a              | 50.0 |
         | mIoU           | 50.0 |
         | mDice          | 60.0 |

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import numpy as np
 
 from segnoise.noise.mask import Mask, check_mask, check_number
+from segnoise.noise.presets import PRESETS, expanded
 from segnoise.noise.sources import Sources
 
 NOISES: dict[str, type[Noise]] = {}
@@ -136,7 +137,7 @@ class Noise(ABC):
         if own != ignore_index:
             raise ValueError(f"{name} has ignore_index={own}, but void is {ignore_index} here")
         own = getattr(self, "num_classes", num_classes)
-        if own != num_classes:
+        if own is not None and own != num_classes:
             raise ValueError(f"{name} has num_classes={own}, but the data has {num_classes}")
         fill = getattr(self, "fill", None)
         for label in [*(getattr(self, "classes", None) or ()), fill]:
@@ -176,10 +177,13 @@ _N = TypeVar("_N", bound=type[Noise])
 def register(model: _N) -> _N:
     """Enter a noise model in `NOISES` under its class name (a decorator).
 
+    A definition that is executed again, as in a notebook, replaces the one before.
+
     Raises:
         ValueError: If another model has that name.
     """
-    if model.__name__ in NOISES:
+    known = NOISES.get(model.__name__, model)
+    if (known.__module__, known.__qualname__) != (model.__module__, model.__qualname__):
         raise ValueError(f"there is a noise model {model.__name__} already: choose another name")
     NOISES[model.__name__] = model
     return model
@@ -191,8 +195,9 @@ def build_noise(
     """Build a noise model from its name or its config.
 
     Args:
-        noise: A class name ("SymmetricFlip"), a class, a config {"type": name or class,
-            **parameters} as `Noise.to_dict` writes it, or a model, which is returned as it is.
+        noise: A class name ("SymmetricFlip"), the name of one of the `PRESETS`
+            ("coco-n-easy"), a class, a config {"type": name or class, **parameters} as
+            `Noise.to_dict` writes it, or a model, which is returned as it is.
         parameters: The model's parameters; they take precedence over the config's.
 
     Returns:
@@ -214,13 +219,12 @@ def build_noise(
         if parameters:
             raise TypeError(f"{noise!r} is built already: use dataclasses.replace to change it")
         return noise
-    if isinstance(noise, Mapping):
-        config = {**noise, **parameters}
-        if "type" not in config:
-            raise TypeError(f'noise config {dict(noise)!r} lacks "type": name one of {_known()}')
-        model = noise_class(config.pop("type"))
-    else:
-        model, config = noise_class(noise), parameters
+    if not isinstance(noise, Mapping):
+        noise = {"type": noise}
+    config = expanded({**noise, **parameters})
+    if "type" not in config:
+        raise TypeError(f'noise config {dict(noise)!r} lacks "type": name one of {_known()}')
+    model = noise_class(config.pop("type"))
     fields = [field for field in dataclasses.fields(model) if field.init]
     for name in config:
         if name not in (known := [field.name for field in fields]):
@@ -254,12 +258,13 @@ def noise_class(name: object) -> type[Noise]:
         raise TypeError(f"a noise is named by its class or class name, not by {name!r}")
     short = name.rpartition(".")[2] if name.startswith("segnoise.noise.") else name
     if short not in NOISES:
-        raise ValueError(f"unknown noise {name!r}{_suggestion(short, NOISES)} Known: {_known()}")
+        near = _suggestion(short, [*NOISES, *PRESETS])
+        raise ValueError(f"unknown noise {name!r}{near} Known: {_known()}")
     return NOISES[short]
 
 
 def _known() -> str:
-    return ", ".join(sorted(NOISES))
+    return f"{', '.join(sorted(NOISES))}; presets: {', '.join(PRESETS)}"
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

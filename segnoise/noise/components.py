@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segnoise.noise.mask import Mask
+
+_BLOCK = 1 << 17  # pixels; what is looked at in one go should fit the processor's cache
+_ALL, _HEAD, _TAIL = slice(None), slice(None, -1), slice(1, None)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,61 +64,110 @@ def connected_components(
         >>> found.index.tolist(), found.label.tolist(), found.area.tolist()
         ([[0, 0, 1], [2, -1, 1]], [4, 7, 7], [2, 2, 1])
     """
-    height, width = mask.shape
-    flat = mask.ravel()
-    change = np.ones(flat.size, bool)
-    np.not_equal(flat[1:], flat[:-1], out=change[1:])
-    change[::width] = True
+    runs = connected_runs(mask, ignore_index, instances)
+    index = np.repeat(runs.number, runs.length).reshape(mask.shape)
+    return Components(index, runs.label, runs.area, _boxes(runs, mask.shape[1]))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ConnectedRuns:
+    """The connected regions of a mask, as intervals of the flattened mask.
+
+    A run ends where the label changes, and with its row. In masks of things and stuff there are
+    far fewer runs than pixels.
+
+    Attributes:
+        length: (R,) pixels of each run; each begins where the one before it ends.
+        number: (R,) int32; the component of each run, -1 at void.
+        label: (C,) the class id of each component, in the mask's dtype.
+        area: (C,) int64; pixels.
+    """
+
+    length: NDArray[np.intp]
+    number: NDArray[np.int32]
+    label: Mask
+    area: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+def connected_runs(
+    mask: Mask, ignore_index: int, instances: NDArray[Any] | None = None
+) -> ConnectedRuns:
+    """Return the regions of `connected_components`, with the same numbers, as runs.
+
+    Args:
+        mask: (H, W) contiguous label mask.
+        ignore_index: Void.
+        instances: As of `connected_components`.
+    """
+    maps = [mask] if instances is None else [mask, np.ascontiguousarray(instances)]
+    start, one, other = _touching_runs(maps)
+    label = mask.ravel()[start]
     if instances is not None:
-        numbers = np.ascontiguousarray(instances).ravel()
-        change[1:] |= numbers[1:] != numbers[:-1]
-    start = np.flatnonzero(change)
-    end = np.append(start[1:], flat.size)
-    label = flat[start]
-    one, other = _touching_runs(start, end, width)
-    same = label[one] == label[other]
-    if instances is not None:
-        number = numbers[start]
-        chained, next_chained = _runs_of_instances(label, number)
-        same &= number[one] == number[other]
-        one, other = np.append(one[same], chained), np.append(other[same], next_chained)
-    else:
-        one, other = one[same], other[same]
-    parent = _union(start.size, one, other)
-    parent[label == ignore_index] = -1
-    roots, number = np.unique(parent, return_inverse=True)
-    if roots[0] == -1:
-        roots, number = roots[1:], number - 1
-    length = end - start
-    valid = number >= 0
-    index = np.repeat(number.astype(np.int32), length).reshape(height, width)
-    number, start, end, length = number[valid], start[valid], end[valid], length[valid]
-    area = np.bincount(number, length, len(roots)).astype(np.int64)
-    box = np.empty((len(roots), 4), np.int64)
-    box[:, :2], box[:, 2:] = max(height, width), 0
-    row, column = np.divmod(start, width)
-    np.minimum.at(box[:, 0], number, row)
-    np.minimum.at(box[:, 1], number, column)
-    np.maximum.at(box[:, 2], number, row + 1)
-    np.maximum.at(box[:, 3], number, column + (end - start))
-    return Components(index, label[roots], area, box)
+        chained, next_chained = _runs_of_instances(label, maps[1].ravel()[start])
+        one, other = np.append(one, chained), np.append(other, next_chained)
+    length = np.diff(start, append=mask.size)
+    least = _union(start.size, one, other)
+    first = np.flatnonzero((least == np.arange(start.size)) & (label != ignore_index))
+    number = np.full(start.size, -1, np.int32)
+    number[first] = np.arange(first.size)
+    number = number[least]
+    area = np.bincount(number + 1, length, first.size + 1)[1:].astype(np.int64)
+    return ConnectedRuns(length, number, label[first], area)
 
 
 def _touching_runs(
-    start: NDArray[np.intp], end: NDArray[np.intp], width: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the pairs of runs that touch across two rows, corners included.
+    maps: Sequence[NDArray[Any]],
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return where the runs of like pixels start, and which of them touch across two rows.
 
-    Runs are intervals of the flattened mask that end with their row. The runs of the row above
-    that touch a run are consecutive ones.
+    Runs are intervals of the flattened mask that end with their row. Where two of them overlap,
+    one begins. Where they touch at a corner only, the lower one begins or ends there, and what
+    lies straight above differs from it.
+
+    Args:
+        maps: (H, W) maps; pixels are alike where all of them are equal.
+
+    Returns:
+        The first pixel of each run; the numbers of the lower and of the upper run of each pair.
     """
-    row_start = start - start % width
-    first = np.searchsorted(end, np.maximum(start - 1, row_start) - width, side="right")
-    last = np.searchsorted(start, np.minimum(end + 1, row_start + width) - width, side="left")
-    count = np.where(start >= width, last - first, 0)
-    lower = np.repeat(np.arange(start.size), count)
-    upper = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count - first, count)
-    return lower, upper
+    height, width = maps[0].shape
+    starts, lower, upper = [], [], []
+    count = shared = 0
+    step = max(_BLOCK // width, 1)
+    for top in range(0, height, step):
+        first = max(top - 1, 0)  # a block begins with the last row of the one before
+        block = [values[first : top + step] for values in maps]
+        change = np.ones(block[0].shape, bool)
+        np.logical_not(_alike(block, (_ALL, _TAIL), (_ALL, _HEAD)), out=change[:, 1:])
+        run = np.cumsum(change, dtype=np.int32)
+        run += count - shared - 1
+        starts.append(np.flatnonzero(change[top - first :]) + top * width)
+        count += starts[-1].size
+        shared = int(np.count_nonzero(change[-1]))
+        above = _alike(block, (_TAIL, _ALL), (_HEAD, _ALL))
+        found = [np.flatnonzero(above & (change[1:] | change[:-1]))]
+        for here, there in ((_TAIL, _HEAD), (_HEAD, _TAIL)):
+            corner = np.zeros(above.shape, bool)
+            corner[:, here] = _alike(block, (_TAIL, here), (_HEAD, there)) & change[1:, 1:]
+            corner &= ~above
+            found.append(np.flatnonzero(corner))
+        for pixel, shift in zip(found, (0, -1, 1), strict=True):
+            # As intp: ufunc.at is slow on any other type of index.
+            lower.append(run[pixel + width].astype(np.intp))
+            upper.append(run[pixel + shift].astype(np.intp))
+    return np.concatenate(starts), np.concatenate(lower), np.concatenate(upper)
+
+
+def _alike(
+    maps: Sequence[NDArray[Any]], here: tuple[slice, slice], there: tuple[slice, slice]
+) -> NDArray[np.bool_]:
+    equal: NDArray[np.bool_] = maps[0][here] == maps[0][there]
+    for values in maps[1:]:
+        equal &= values[here] == values[there]
+    return equal
 
 
 def _runs_of_instances(
@@ -128,13 +181,46 @@ def _runs_of_instances(
 
 
 def _union(size: int, one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return for each of `size` nodes the least node that the edges connect it to."""
+    """Return for each of `size` nodes the least node that the edges connect it to.
+
+    A node points to a lesser one, or to itself if it is a root. In each round the edges between
+    two trees hang the one with the greater root below the other, and the trees are flattened.
+    """
     parent = np.arange(size)
     while one.size:
-        a, b = parent[one], parent[other]
-        open_edges = a != b
-        one, other, a, b = one[open_edges], other[open_edges], a[open_edges], b[open_edges]
-        np.minimum.at(parent, np.maximum(a, b), np.minimum(a, b))
-        while not np.array_equal(grand := parent[parent], parent):
-            parent = grand
+        high = np.maximum(one, other)
+        np.minimum.at(parent, high, np.minimum(one, other))
+        if 4 * high.size > size:
+            parent = _flattened(parent)
+        else:  # few roots have moved: flatten only what lies above them
+            while not np.array_equal(top := parent[parent[high]], parent[high]):
+                parent[high] = top
+        one, other = parent[one], parent[other]
+        open_edges = np.flatnonzero(one != other)
+        one, other = one[open_edges], other[open_edges]
+    return _flattened(parent)
+
+
+def _flattened(parent: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the root of each node."""
+    while not np.array_equal(grand := parent[parent], parent):
+        parent = grand
     return parent
+
+
+def _boxes(runs: ConnectedRuns, width: int) -> NDArray[np.int64]:
+    """Return the bounding boxes of the components: top, left, bottom, right."""
+    valid = np.flatnonzero(runs.number >= 0)
+    number, length = runs.number[valid].astype(np.intp), runs.length[valid]
+    start = (np.cumsum(runs.length) - runs.length)[valid]
+    row = start // width
+    column = start - row * width
+    box = np.empty((len(runs), 4), np.int64)
+    # Runs come in reading order, and of several values assigned to one place the last one stays.
+    box[number[::-1], 0] = row[::-1]
+    box[number, 2] = row + 1
+    left, right = np.full(len(runs), width), np.zeros(len(runs), np.intp)
+    np.minimum.at(left, number, column)
+    np.maximum.at(right, number, column + length)
+    box[:, 1], box[:, 3] = left, right
+    return box

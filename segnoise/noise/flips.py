@@ -7,12 +7,13 @@ import functools
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.categorical import CategoricalTable
+from segnoise.noise.categorical import CategoricalTable, redraw, shifted
 from segnoise.noise.mask import Mask, check_integer, check_rate, check_void
 from segnoise.noise.sources import Sources
-from segnoise.noise.transitions import confusions, pair_flip, symmetric_flip, transition_matrix
+from segnoise.noise.transitions import confusions, pair_flip, transition_matrix
 
 
 @register
@@ -42,7 +43,7 @@ class SymmetricFlip(Noise):
         >>> noise = SymmetricFlip(rate=0.5, num_classes=4)
         >>> mask = np.array([[0, 0, 0, 0, 1, 1, 1, 1, 255, 255]], np.uint8)
         >>> noise(mask, generator(0, "street")).tolist()
-        [[3, 3, 3, 1, 1, 1, 0, 0, 255, 255]]
+        [[3, 3, 0, 0, 1, 0, 3, 3, 255, 255]]
     """
 
     DOSE = Dose("rate", high=1.0)
@@ -60,8 +61,14 @@ class SymmetricFlip(Noise):
         object.__setattr__(self, "ignore_index", check_void(self.ignore_index, self.num_classes))
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
-        table = _symmetric_table(self.num_classes, self.rate, self.include_self)
-        return table.draw(mask, rng, self.ignore_index)
+        table = _shift_table(self.num_classes, self.rate, self.include_self)
+
+        def draw(ids: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+            # All classes flip alike, so that one row serves: that of the shift modulo K.
+            shift = table.draw(np.zeros(len(ids), np.uint8), rng)
+            return shifted(ids, shift, self.num_classes)
+
+        return redraw(mask, rng, draw, self.num_classes, self.ignore_index)
 
 
 @register
@@ -90,7 +97,7 @@ class AsymmetricFlip(Noise):
         >>> noise = AsymmetricFlip([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.0, 0.5, 0.5]])
         >>> mask = np.array([[0, 0, 0, 1, 1, 1, 2, 2, 2, 255]], np.uint8)
         >>> noise(mask, generator(0, "street")).tolist()
-        [[0, 0, 0, 2, 2, 1, 1, 1, 2, 255]]
+        [[0, 0, 0, 1, 1, 2, 2, 2, 2, 255]]
         >>> AsymmetricFlip.pair(num_classes=3, rate=0.25)
         AsymmetricFlip(3 classes, 0->1: 0.25, 1->2: 0.25, 2->0: 0.25, ignore_index=255)
     """
@@ -157,7 +164,8 @@ class AsymmetricFlip(Noise):
         return f"AsymmetricFlip({len(matrix)} classes, {shown}, ignore_index={self.ignore_index})"
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
-        return _matrix_table(self.transition_matrix).draw(mask, rng, self.ignore_index)
+        table = _matrix_table(self.transition_matrix)
+        return redraw(mask, rng, table.draw, len(self.transition_matrix), self.ignore_index)
 
 
 def _rows(matrix: Any) -> tuple[tuple[float, ...], ...]:
@@ -166,8 +174,11 @@ def _rows(matrix: Any) -> tuple[tuple[float, ...], ...]:
 
 # The tables belong to no instance: a model stays its parameters, small to pickle and to compare.
 @functools.lru_cache(maxsize=32)
-def _symmetric_table(num_classes: int, rate: float, include_self: bool) -> CategoricalTable:
-    return CategoricalTable.from_matrix(symmetric_flip(num_classes, rate, include_self))
+def _shift_table(num_classes: int, rate: float, include_self: bool) -> CategoricalTable:
+    others = rate / (num_classes if include_self else num_classes - 1)
+    row = np.full((1, num_classes), others)
+    row[0, 0] = 1 - rate + (others if include_self else 0)
+    return CategoricalTable.from_matrix(row)
 
 
 @functools.lru_cache(maxsize=32)

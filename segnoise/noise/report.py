@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.noise.boundary import boundary_band
+from segnoise.noise.bit_maps import packed
+from segnoise.noise.counts import Counts
 from segnoise.noise.mask import Mask, check_class_ids, check_integer, check_mask, check_void
+from segnoise.noise.report_boundary import MAX_DISTANCE, count_by_distance
+from segnoise.noise.report_correlation import (
+    LAGS,
+    autocorrelation,
+    correlation_length,
+    count_pairs,
+)
+from segnoise.noise.report_joint import count_jointly
 from segnoise.noise.report_table import report_table
 
-BOUNDARY_DISTANCE = 3
-"""Pixels (Chebyshev) from a clean boundary within which a change counts as near it."""
-
-_BLOCK = 1 << 18  # pixels; bounds the memory of the joint histogram
+_NEAR = 3  # pixels; within this distance of a boundary a change counts as near it
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class NoiseReport:
+class NoiseReport(Counts):
     """Counts of what happened to the labels of a number of masks; reports add with `+`.
 
-    All rates are fractions of the clean masks' valid pixels; pixels that are void in the clean
-    mask are in none of them.
+    All rates are fractions, of the clean masks' valid pixels unless they say otherwise; pixels
+    that are void in the clean mask are in none of them. Distances are Chebyshev, in pixels.
 
     Attributes:
         confusion: (K, K) int64; pixels of clean class i (row) with noisy class j (column).
         to_void: (K,) int64; pixels of clean class i that became void.
-        near_boundary: Changed pixels within `BOUNDARY_DISTANCE` of another label in the clean
-            mask (void is such a label).
+        near_valid: (17,) int64; valid pixels at distance 1, ..., 16 and beyond from a boundary of
+            the clean mask: another label, void included, is that far away and none is nearer.
+        near_changed: (17,) int64; those of them that changed.
+        clean_objects: (K,) int64; 8-connected regions of each class in the clean masks.
+        noisy_objects: (K,) int64; those of the noisy masks, where the clean one is not void.
+        matched_objects: (K,) int64; clean objects that a noisy one of their class matches with
+            IoU > 1/2, the rule of panoptic quality (Kirillov et al., Panoptic Segmentation, CVPR
+            2019), which makes matches unique.
+        changed_objects: (K,) int64; matched objects with IoU < 1.
+        lag_pairs: (12,) int64; pairs of a changed and a valid pixel (1, 2, 3, 4, 6, 8, 12, 16, 24,
+            32, 48, 64) px apart along a row or a column.
+        lag_changed: (12,) int64; those of them whose other pixel changed too.
         num_masks: Number of masks counted.
 
     Example:
@@ -45,38 +62,39 @@ class NoiseReport:
         (0.286, [[0.75, 0.25, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
         >>> report.iou.tolist()
         [0.75, 0.5, nan]
+        >>> report.boundary_share(1), round(report.boundary_rate(1), 3)
+        (1.0, 0.667)
+        >>> report.matched_objects.tolist(), report.lost_objects.tolist()
+        ([1, 0, 0], [0, 1, 0])
         >>> (report + report).num_masks
         2
     """
 
+    SHAPES = {  # noqa: RUF012 - declared as ClassVar in the base class
+        "num_masks": (),
+        "confusion": ("K", "K"),
+        "to_void": ("K",),
+        "near_valid": (MAX_DISTANCE + 1,),
+        "near_changed": (MAX_DISTANCE + 1,),
+        "clean_objects": ("K",),
+        "noisy_objects": ("K",),
+        "matched_objects": ("K",),
+        "changed_objects": ("K",),
+        "lag_pairs": (len(LAGS),),
+        "lag_changed": (len(LAGS),),
+    }
+
     confusion: NDArray[np.int64]
     to_void: NDArray[np.int64]
-    near_boundary: int
+    near_valid: NDArray[np.int64]
+    near_changed: NDArray[np.int64]
+    clean_objects: NDArray[np.int64]
+    noisy_objects: NDArray[np.int64]
+    matched_objects: NDArray[np.int64]
+    changed_objects: NDArray[np.int64]
+    lag_pairs: NDArray[np.int64]
+    lag_changed: NDArray[np.int64]
     num_masks: int
-
-    def __post_init__(self) -> None:
-        confusion = np.array(self.confusion, dtype=np.int64)
-        to_void = np.array(self.to_void, dtype=np.int64)
-        if confusion.ndim != 2 or confusion.shape != (len(to_void), len(to_void)):
-            raise ValueError(
-                f"confusion has shape {confusion.shape} and to_void {to_void.shape}, "
-                "not (K, K) and (K,)"
-            )
-        for array in (confusion, to_void):
-            array.flags.writeable = False
-        object.__setattr__(self, "confusion", confusion)
-        object.__setattr__(self, "to_void", to_void)
-
-    @classmethod
-    def empty(cls, num_classes: int) -> NoiseReport:
-        """Return the report of no masks, the start of a sum."""
-        size = check_integer("num_classes", num_classes, 1)
-        return cls(np.zeros((size, size), np.int64), np.zeros(size, np.int64), 0, 0)
-
-    @property
-    def num_classes(self) -> int:
-        """K."""
-        return len(self.to_void)
 
     @property
     def class_pixels(self) -> NDArray[np.int64]:
@@ -101,12 +119,7 @@ class NoiseReport:
     @property
     def pixel_rate(self) -> float:
         """Share of the valid pixels that changed; NaN if there are none."""
-        return self.changed / self.valid if self.valid else float("nan")
-
-    @property
-    def boundary_rate(self) -> float:
-        """Share of the changed pixels near a boundary of the clean mask; NaN if none changed."""
-        return self.near_boundary / self.changed if self.changed else float("nan")
+        return _ratio(self.changed, self.valid)
 
     @property
     def transition_matrix(self) -> NDArray[np.float64]:
@@ -133,31 +146,73 @@ class NoiseReport:
     def mean_iou(self) -> float:
         """Mean of `iou` over the classes that occur; NaN if none does."""
         present = self.iou[~np.isnan(self.iou)]
-        return float(present.mean()) if present.size else float("nan")
+        return float(present.mean()) if present.size else math.nan
 
-    def __add__(self, other: object) -> NoiseReport:
-        if not isinstance(other, NoiseReport):
-            return NotImplemented
-        if other.num_classes != self.num_classes:
-            raise ValueError(
-                f"cannot add reports on {self.num_classes} and {other.num_classes} classes"
-            )
-        return NoiseReport(
-            self.confusion + other.confusion,
-            self.to_void + other.to_void,
-            self.near_boundary + other.near_boundary,
-            self.num_masks + other.num_masks,
-        )
+    def boundary_share(self, distance: int = _NEAR) -> float:
+        """Return the share of the changed pixels that lie within a distance of a boundary.
 
-    def __radd__(self, other: object) -> NoiseReport:
-        # sum() starts from 0.
-        return self if isinstance(other, int) and other == 0 else NotImplemented
+        Args:
+            distance: Pixels, 1 to 16: a pixel counts if the square of side 2 d + 1 around it holds
+                another label in the clean mask.
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, NoiseReport) and self._counts() == other._counts()
+        Returns:
+            The share; NaN if nothing changed.
 
-    def __hash__(self) -> int:
-        return hash((self.confusion.tobytes(), self.to_void.tobytes(), self.num_masks))
+        Raises:
+            ValueError: If the distance is out of range.
+        """
+        return _ratio(self._within(self.near_changed, distance), self.changed)
+
+    def boundary_rate(self, distance: int = _NEAR) -> float:
+        """Return the share of the valid pixels within a distance of a boundary that changed.
+
+        Args:
+            distance: As of `boundary_share`.
+
+        Returns:
+            The share; NaN if no pixel lies there.
+
+        Raises:
+            ValueError: If the distance is out of range.
+        """
+        near = self._within(self.near_valid, distance)
+        return _ratio(self._within(self.near_changed, distance), near)
+
+    @staticmethod
+    def _within(counts: NDArray[np.int64], distance: int) -> int:
+        if check_integer("distance", distance, 1) > MAX_DISTANCE:
+            raise ValueError(f"distance must be at most {MAX_DISTANCE}, not {distance!r}")
+        return int(counts[:distance].sum())
+
+    @property
+    def lost_objects(self) -> NDArray[np.int64]:
+        """(K,) clean objects that no noisy object matches."""
+        return np.asarray(self.clean_objects - self.matched_objects)
+
+    @property
+    def added_objects(self) -> NDArray[np.int64]:
+        """(K,) noisy objects that match no clean one."""
+        return np.asarray(self.noisy_objects - self.matched_objects)
+
+    @property
+    def autocorrelation(self) -> NDArray[np.float64]:
+        """(12,) spatial autocorrelation of the map of changed pixels.
+
+        rho(lag) = (P(changed at x + lag | changed at x) - p) / (1 - p) with the pixel rate p, over
+        lags along rows and columns of (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64) px. p is that of
+        all masks together: that some have more noise than others is correlation, too. NaN where no
+        mask is large enough, nothing changed or everything did.
+        """
+        return autocorrelation(self.lag_pairs, self.lag_changed, self.pixel_rate)
+
+    @property
+    def correlation_length(self) -> float:
+        """Pixels at which `autocorrelation` falls below 1/e, linear between the lags.
+
+        0.63 for errors that are independent from pixel to pixel; infinity if it does not fall
+        that low within 64 px, or within the largest mask; NaN if nothing changed or everything did.
+        """
+        return correlation_length(self.autocorrelation)
 
     def __repr__(self) -> str:
         return (
@@ -165,38 +220,28 @@ class NoiseReport:
             f"pixel_rate={self.pixel_rate:.4g}, mean_iou={self.mean_iou:.4g})"
         )
 
-    def _counts(self) -> dict[str, Any]:
-        return {
-            "num_masks": self.num_masks,
-            "near_boundary": self.near_boundary,
-            "to_void": self.to_void.tolist(),
-            "confusion": self.confusion.tolist(),
-        }
-
     def to_dict(self) -> dict[str, Any]:
-        """Return the rates, for readers, and the counts, for `from_dict`; NaN becomes None."""
+        """Return the rates, for readers, and the counts, for `from_dict`.
+
+        JSON has neither NaN nor infinity: both become None. A correlation length of None with an
+        autocorrelation that has values is beyond the largest lag.
+        """
         rates = {
             "pixel_rate": self.pixel_rate,
-            "boundary_rate": self.boundary_rate,
-            "boundary_distance": BOUNDARY_DISTANCE,
             "mean_iou": self.mean_iou,
             "iou": self.iou.tolist(),
             "class_pixels": self.class_pixels.tolist(),
             "class_changed": self.class_changed.tolist(),
+            "boundary_distance": _NEAR,
+            "boundary_share": self.boundary_share(),
+            "boundary_rate": self.boundary_rate(),
+            "lost_objects": self.lost_objects.tolist(),
+            "added_objects": self.added_objects.tolist(),
+            "lags": list(LAGS),
+            "autocorrelation": self.autocorrelation.tolist(),
+            "correlation_length": self.correlation_length,
         }
-        return {name: _without_nan(value) for name, value in rates.items()} | self._counts()
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> NoiseReport:
-        """Return the report that `to_dict` wrote; only its counts are read.
-
-        Raises:
-            ValueError: If a count is missing, or their shapes do not fit together.
-        """
-        names = [field.name for field in dataclasses.fields(cls)]
-        if missing := [name for name in names if name not in data]:
-            raise ValueError(f"the noise report lacks {', '.join(missing)}: write it with to_dict")
-        return cls(**{name: data[name] for name in names})
+        return {name: _finite(value) for name, value in rates.items()} | self.to_counts()
 
     def table(self, classes: Sequence[str] | None = None) -> str:
         """Return a table for people, in percent; plain text that is Markdown too.
@@ -207,7 +252,7 @@ class NoiseReport:
         Raises:
             ValueError: If there are not K names.
         """
-        return report_table(self, classes, BOUNDARY_DISTANCE)
+        return report_table(self, classes, _NEAR)
 
 
 def realised_noise(
@@ -241,28 +286,34 @@ def realised_noise(
         raise ValueError(f"clean mask has shape {clean.shape}, noisy mask {noisy.shape}")
     check_class_ids(clean, size, void, "clean mask")
     check_class_ids(noisy, size, void, "noisy mask")
-    joint = _joint_histogram(clean.ravel(), noisy.ravel(), size, void)
-    near: int = 0
-    if clean.size:
-        changed = (clean != noisy) & (clean != void)
-        near = int(np.count_nonzero(changed & boundary_band(clean, BOUNDARY_DISTANCE)))
-    return NoiseReport(joint[:size, :size], joint[:size, size], near, 1)
+    if not clean.size:
+        return dataclasses.replace(NoiseReport.empty(size), num_masks=1)
+    is_valid = clean != void
+    valid, wrong = packed(is_valid), packed((clean != noisy) & is_valid)
+    joint, objects = count_jointly(clean, noisy, size, void)
+    near_valid, near_changed = count_by_distance(clean, valid, wrong)
+    lag_pairs, lag_changed = count_pairs(valid, wrong)
+    return NoiseReport(
+        confusion=joint[:, :size],
+        to_void=joint[:, size],
+        near_valid=near_valid,
+        near_changed=near_changed,
+        clean_objects=objects.clean,
+        noisy_objects=objects.noisy,
+        matched_objects=objects.matched,
+        changed_objects=objects.changed,
+        lag_pairs=lag_pairs,
+        lag_changed=lag_changed,
+        num_masks=1,
+    )
 
 
-def _joint_histogram(clean: Mask, noisy: Mask, size: int, void: int) -> NDArray[np.int64]:
-    """Count pairs of labels, with void as label K: (K + 1, K + 1)."""
-    joint = np.zeros((size + 1) ** 2, np.int64)
-    for start in range(0, clean.size, _BLOCK):
-        row = clean[start : start + _BLOCK].astype(np.intp)
-        column = noisy[start : start + _BLOCK].astype(np.intp)
-        row[row == void] = size
-        column[column == void] = size
-        joint += np.bincount(row * (size + 1) + column, minlength=joint.size)
-    return joint.reshape(size + 1, size + 1)
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan
 
 
-def _without_nan(value: Any) -> Any:
-    """Replace NaN, which JSON does not have, by None."""
+def _finite(value: Any) -> Any:
+    """Replace NaN and infinity, which JSON does not have, by None."""
     if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if value != value else value
+        return [_finite(item) for item in value]
+    return value if math.isfinite(value) else None

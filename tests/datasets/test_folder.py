@@ -74,6 +74,27 @@ def test_split_named_folders(folder_root, tmp_path):
         FolderDataset(root, "test", **names)
 
 
+def test_instance_maps(folder_root):
+    plain = FolderDataset(folder_root, "train")
+    assert not plain.has_instances(0)
+    with pytest.raises(DatasetError, match=r"scan_00.png: there is no instance map.*instance_dir"):
+        plain.load_instances(0)
+    for index in range(len(plain)):
+        path = folder_root / "objects" / f"{plain.sample_id(index)}_objects.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((48, 64), 300 + index, np.uint16)).save(path)
+    names = {"instance_dir": "objects", "instance_suffix": "_objects.png"}
+    dataset = pickle.loads(pickle.dumps(FolderDataset(folder_root, "train", **names)))
+    assert all(dataset.has_instances(i) for i in range(8))
+    assert (dataset.load_instances(3) == 303).all()
+    assert set(dataset[3]) == {"image", "mask", "sample_id"}
+    with pytest.raises(DatasetError, match="4 problems") as raised:
+        FolderDataset(folder_root, "val", **names)
+    assert "scan_08_objects.png: instance map missing; add it" in str(raised.value)
+    with pytest.raises(DatasetError, match="instances: folder not found"):
+        FolderDataset(folder_root, "val", instance_dir="instances")
+
+
 def test_masks_beside_images_with_suffixes(tmp_path):
     save(tmp_path / "p1/x.png", IMAGE)
     save(tmp_path / "p1/x_mask.png", MASK)

@@ -1,39 +1,17 @@
 """Masks keep their ids, whatever way the file writes them, and wrong labels are refused."""
 
-import struct
 import time
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
+from png_bits import write_png
 
 from segnoise.datasets.mask_files import MaskReader, parse_colors
 from segnoise.datasets.problems import DatasetError
 from segnoise.errors import ConfigError
 
 IDS = np.array([[0, 1, 2], [20, 255, 0]], np.uint8)
-
-
-def write_png(path, rows, bits):
-    """Write a grey PNG of any bit depth by hand: Pillow writes 1, 8 and 16 bits only."""
-
-    def chunk(kind, data):
-        body = kind + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    lines = b""
-    for row in rows:
-        text = "".join(f"{value:0{bits}b}" for value in row)
-        text += "0" * (-len(text) % 8)
-        lines += b"\0" + int(text, 2).to_bytes(len(text) // 8, "big")
-    header = struct.pack(">IIBBBBB", len(rows[0]), len(rows), bits, 0, 0, 0, 0)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(lines))
-        + chunk(b"IEND", b"")
-    )
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])

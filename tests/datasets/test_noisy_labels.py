@@ -1,7 +1,10 @@
+import importlib.util
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
-from torch.utils.data import DataLoader
+from torch.utils.data import ConcatDataset, DataLoader
 
 from segnoise.datasets.base import SampleFiles, SegmentationDataset
 from segnoise.datasets.mask_files import MaskReader
@@ -11,6 +14,11 @@ from segnoise.noise import (
     AsymmetricFlip,
     BoundaryErosion,
     Compose,
+    Noise,
+    Omission,
+    RegionSwap,
+    Sometimes,
+    SpuriousObjects,
     SymmetricFlip,
     generator,
     realised_noise,
@@ -20,23 +28,36 @@ CLASSES = ("sky", "tree", "car")
 NOISE = Compose([BoundaryErosion(1), SymmetricFlip(0.3, 3)])
 
 
-@pytest.fixture
-def dataset(tmp_path):
+def write(folder, classes, instances=False):
     """Return five samples of 24 x 32 pixels, on disk, with void."""
     files = []
     for number in range(5):
         rng = np.random.default_rng(number)
-        mask = cv2.resize(rng.integers(0, 3, (6, 8), np.uint8), (32, 24), interpolation=0)
+        labels = rng.integers(0, len(classes), (6, 8), np.uint8)
+        mask = cv2.resize(labels, (32, 24), interpolation=0)
         mask[:, :3] = 255
-        files.append(
-            SampleFiles(f"s{number}", tmp_path / f"{number}.jpg", tmp_path / f"{number}.png")
-        )
-        cv2.imwrite(str(files[-1].image), rng.integers(0, 255, (24, 32, 3), np.uint8))
-        cv2.imwrite(str(files[-1].mask), mask)
-    palette = [(0, 0, 255), (0, 255, 0), (255, 0, 0)]
+        image = rng.integers(0, 255, (24, 32, 3), np.uint8)
+        objects = mask * 10 + np.uint8(1) + (np.arange(32, dtype=np.uint8) > 16)
+        paths = [folder / f"{number}{end}" for end in (".jpg", ".png", "_objects.png")]
+        for path, array in zip(paths, (image, mask, objects), strict=True):
+            cv2.imwrite(str(path), array)
+        files.append(SampleFiles(f"s{number}", *paths[: 3 if instances else 2]))
+    palette = [(0, 0, 255), (0, 255, 0), (255, 0, 0), (9, 9, 9)][: len(classes)]
     return SegmentationDataset(
-        files, classes=CLASSES, palette=palette, read_mask=MaskReader(len(CLASSES))
+        files, classes=classes, palette=palette, read_mask=MaskReader(len(classes))
     )
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Return samples without instance maps."""
+    return write(tmp_path, CLASSES)
+
+
+@pytest.fixture
+def full_dataset(tmp_path):
+    """Return samples of four classes, with instance maps."""
+    return write(tmp_path, (*CLASSES, "bus"), instances=True)
 
 
 def test_sample_holds_the_noisy_and_the_clean_mask(dataset):
@@ -93,11 +114,115 @@ def test_masks_depend_on_seed_and_sample_only(dataset):
     assert all(other[name] != expected[name] for name in expected)
 
 
-@pytest.mark.slow  # each spawned worker imports torch anew
-def test_spawned_workers_give_the_same_masks(dataset):
-    noisy = NoisyLabels(dataset, NOISE, seed=3)
-    spawned = masks_by_id(noisy, num_workers=2, multiprocessing_context="spawn")
-    assert spawned == masks_by_id(noisy)
+def models():
+    """Return the models, of four classes, that the tests of all noise use."""
+    path = Path(__file__).parents[1] / "noise" / "test_properties.py"
+    spec = importlib.util.spec_from_file_location("noise_properties", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.MODELS
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than cores
+@pytest.mark.parametrize(
+    ("method", "workers"),
+    [
+        (None, 0),
+        ("fork", 2),
+        ("fork", 4),
+        # Each spawned worker imports torch anew.
+        pytest.param("spawn", 2, marks=pytest.mark.slow),
+        pytest.param("spawn", 4, marks=pytest.mark.slow),
+    ],
+)
+def test_all_noise_is_the_same_in_any_worker_and_order(full_dataset, method, workers):
+    noisy = [NoisyLabels(full_dataset, noise, seed=3) for noise in models().values()]
+    samples = ConcatDataset(noisy)
+    expected = [part.load_mask(index).tobytes() for part in noisy for index in range(len(part))]
+    forwards = range(len(samples))
+    for order in (forwards, forwards[::-1]):
+        loader = DataLoader(
+            samples,
+            batch_size=None,
+            sampler=order,
+            num_workers=workers,
+            multiprocessing_context=method,
+        )
+        for index, sample in zip(order, loader, strict=True):
+            assert sample["mask"].numpy().tobytes() == expected[index], noisy[index // 5].noise
+
+
+class Seen(Noise):
+    """Keeps what it is given."""
+
+    def __init__(self, *needs):
+        object.__setattr__(self, "names", frozenset(needs))
+        object.__setattr__(self, "seen", {})
+
+    @property
+    def needs(self):
+        return self.names
+
+    def _corrupt(self, mask, rng, sources):
+        self.seen.update(sources.with_names(self.names))
+        return mask.copy()
+
+
+def test_noise_gets_what_it_needs(full_dataset):
+    noise = Seen("image", "instances", "others", "sample_id")
+    noisy = NoisyLabels(full_dataset, noise)
+    for load in (noisy.load_masks, noisy.__getitem__):
+        noise.seen.clear()
+        load(2)
+        np.testing.assert_array_equal(noise.seen["image"], full_dataset[2]["image"])
+        np.testing.assert_array_equal(noise.seen["instances"], full_dataset.load_instances(2))
+        assert noise.seen["sample_id"] == "s2"
+        others = noise.seen["others"]
+        assert len(others) == 5
+        np.testing.assert_array_equal(others[4], full_dataset.load_mask(4))
+
+
+def test_nothing_is_loaded_that_is_not_needed(full_dataset):
+    for files in full_dataset._files:
+        files.image.unlink()
+        files.instances.unlink()
+    NoisyLabels(full_dataset, BoundaryErosion(1)).load_masks(0)
+    NoisyLabels(full_dataset, SpuriousObjects(3)).load_masks(0)
+    with pytest.raises(DataError, match=r"0\.jpg: file not found"):
+        NoisyLabels(full_dataset, Seen("image")).load_masks(0)
+    with pytest.raises(DataError, match=r"0_objects\.png: file not found"):
+        NoisyLabels(full_dataset, Omission(0.5, instances=True)).load_masks(0)
+
+
+def test_a_mask_to_borrow_from_that_cannot_be_read_is_named(full_dataset):
+    full_dataset.paths(3)[1].unlink()
+    noisy = NoisyLabels(full_dataset, SpuriousObjects(50, donors=20))
+    with pytest.raises(DataError, match=r"^\S*/3\.png: file not found"):
+        noisy[0]
+
+
+def test_an_instance_map_of_another_size(full_dataset):
+    cv2.imwrite(str(full_dataset._files[1].instances), np.ones((5, 6), np.uint8))
+    noisy = NoisyLabels(full_dataset, Omission(0.5, instances=True))
+    with pytest.raises(DataError, match=r"1\.png: .*instances has shape \(5, 6\), but the mask"):
+        noisy.load_mask(1)
+
+
+def test_noise_that_needs_what_the_data_lack_is_refused_at_once(dataset, full_dataset):
+    by_instance = Sometimes(RegionSwap(0.5, 3, "instances"), 0.5)
+    with pytest.raises(ConfigError, match=r"5 of the 5 samples .* such as 's0'.* instance_dir"):
+        NoisyLabels(dataset, by_instance)
+    full_dataset._files[3] = full_dataset._files[3]._replace(instances=None)
+    with pytest.raises(ConfigError, match=r"1 of the 5 samples .* such as 's3'"):
+        NoisyLabels(full_dataset, Omission(0.5, instances=True))
+
+    class Plain:
+        metainfo = dataset.metainfo
+
+    with pytest.raises(ConfigError, match=r"has no load_image\(index\)"):
+        NoisyLabels(Plain(), RegionSwap(0.5, 3, "superpixels"))
+    with pytest.raises(ConfigError, match=r"has no load_instances\(index\)"):
+        NoisyLabels(Plain(), by_instance)
 
 
 def test_realised_rate_is_the_requested_one(dataset):

@@ -49,6 +49,18 @@ def test_voc_trainaug_prefers_vocs_own_masks(voc_root):
     assert dataset.paths(1)[1].parent.name == "SegmentationClassAug"
 
 
+def test_voc_instances(voc_root):
+    stored = Image.fromarray(np.array([[0, 1, 2, 255]], np.uint8))
+    stored.putpalette([5] * 768)
+    stored.save(voc_root / "SegmentationObject/2007_000002.png")
+    dataset = PascalVOC(voc_root, "train")
+    assert [dataset.has_instances(i) for i in range(3)] == [False, True, False]
+    assert dataset.load_instances(1).tolist() == [[0, 1, 2, 0]]
+    shutil.rmtree(voc_root / "SegmentationObject")
+    with pytest.raises(DatasetError, match=r"2007_000002.png: there is no instance map"):
+        PascalVOC(voc_root, "train").load_instances(1)
+
+
 def test_voc_errors(voc_root, tmp_path):
     with pytest.raises(DatasetError, match=r"trainaug.txt: .*tools/convert_sbd.py"):
         PascalVOC(voc_root, "trainaug")
@@ -82,6 +94,23 @@ def test_cityscapes_maps_label_ids(cityscapes_root, split, count):
         dataset.paths(0)[0].parent.name,
         dataset.paths(0)[0].name.removesuffix("_leftImg8bit.png"),
     ]
+
+
+def test_cityscapes_instances(cityscapes_root):
+    dataset = Cityscapes(cityscapes_root, "train")
+    path = dataset.paths(0)[1]
+    instances = path.with_name(path.name.replace("labelIds", "instanceIds"))
+    stored = np.array([[7, 26, 999, 1000], [26000, 26001, 33012, 24000]], np.uint16)
+    Image.fromarray(stored).save(instances)
+    found = dataset.load_instances(0)
+    assert found.tolist() == [[0, 0, 0, 1000], [26000, 26001, 33012, 24000]]
+    instances.unlink()
+    with pytest.raises(DatasetError, match=r"instanceIds.png: file not found"):
+        dataset.load_instances(0)
+    dataset = Cityscapes(cityscapes_root, "train")
+    assert [dataset.has_instances(i) for i in range(3)] == [False, True, True]
+    with pytest.raises(DatasetError, match=r"labelIds.png: there is no instance map.*unpack"):
+        dataset.load_instances(0)
 
 
 def test_cityscapes_class_table():

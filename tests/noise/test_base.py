@@ -62,7 +62,7 @@ def test_ways_to_build(given):
     [
         (lambda: build_noise("symmetricflip"), ValueError, "did you mean 'SymmetricFlip'?"),
         (lambda: build_noise("BoundryErosion"), ValueError, "did you mean 'BoundaryErosion'?"),
-        (lambda: build_noise("xyz"), ValueError, "unknown noise 'xyz'. Known: AsymmetricFlip, "),
+        (lambda: build_noise("xyz"), ValueError, "unknown noise 'xyz'. Known: Annotators, "),
         (lambda: build_noise("other.SymmetricFlip"), ValueError, "unknown noise"),
         (lambda: build_noise(3), TypeError, "not by 3"),
         (lambda: build_noise(int), TypeError, "not by <class 'int'>"),
@@ -135,8 +135,9 @@ def test_own_models_can_be_registered():
         noise = build_noise({"type": "Blank", "label": 2})
         assert noise(np.ones((1, 2), np.uint8), generator(0)).tolist() == [[2, 2]]
         assert Noise.from_dict(noise.to_dict()) == noise
+        assert register(Blank) is Blank
         with pytest.raises(ValueError, match="there is a noise model Blank already"):
-            register(Blank)
+            register(dataclasses.make_dataclass("Blank", [], bases=(Blank,), frozen=True))
     finally:
         del NOISES["Blank"]
 

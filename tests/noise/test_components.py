@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import scipy.ndimage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from segnoise.noise.components import connected_components
+from segnoise.noise import components
+from segnoise.noise.components import connected_components, connected_runs
 
 
 def flood_fill(mask, ignore_index, instances):
@@ -70,3 +72,67 @@ def test_void_only():
     found = connected_components(np.full((3, 4), 255, np.uint8), 255)
     assert len(found) == 0
     assert (found.index == -1).all()
+
+
+def comb(size):
+    """Teeth that only the last row joins."""
+    mask = np.zeros((size, size), np.uint8)
+    mask[:, ::2] = 1
+    mask[-1] = 1
+    return mask
+
+
+def spiral(size):
+    """One path that winds inwards, far longer than the mask is high."""
+    mask = np.zeros((size, size), np.uint8)
+    row, column, down, right = 0, 0, 0, 1
+    mask[0, 0] = 1
+    for run in [size - 1] + [n for n in range(size - 1, 1, -2) for _ in (0, 1)]:
+        for _ in range(run):
+            row, column = row + down, column + right
+            mask[row, column] = 1
+        down, right = right, -down
+    return mask
+
+
+def tree(size):
+    """Pairs of branches that join level by level from top to bottom."""
+    mask = np.zeros((size, size), np.uint8)
+    step = 2
+    for row in range(1, size):
+        step = min(step * 2, size) if row % 9 == 0 else step
+        mask[row, ::step] = 1
+        if row % 9 == 8:
+            for left in range(0, size - step, 2 * step):
+                mask[row, left : left + step] = 1
+    return mask
+
+
+def random(size):
+    return np.random.default_rng(0).choice([0, 1, 2, 255], (size, size)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("block", [1, 500, 1 << 17])
+@pytest.mark.parametrize("draw", [comb, spiral, tree, random])
+def test_large_patterns_against_scipy(draw, block, monkeypatch):
+    monkeypatch.setattr(components, "_BLOCK", block)
+    mask = draw(75)
+    found = connected_components(mask, 255)
+    for label in range(3):
+        expected, count = scipy.ndimage.label(mask == label, np.ones((3, 3)))
+        assert count == (found.label == label).sum()
+        pairs = np.unique(np.stack([expected, found.index])[:, mask == label], axis=1)
+        assert pairs.shape[1] == count  # one to one
+    first = [np.flatnonzero(found.index.ravel() == number)[0] for number in range(len(found))]
+    assert first == sorted(first)
+
+
+def test_runs_are_the_components_row_by_row():
+    mask = random(40)
+    found, runs = connected_components(mask, 255), connected_runs(mask, 255)
+    np.testing.assert_array_equal(np.repeat(runs.number, runs.length), found.index.ravel())
+    np.testing.assert_array_equal(runs.label, found.label)
+    np.testing.assert_array_equal(runs.area, found.area)
+    assert len(runs) == len(found)
+    ends = np.cumsum(runs.length)
+    assert set(range(40, 1601, 40)) <= set(ends.tolist())

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segnoise.noise.components import connected_components
-from segnoise.noise.layers import Shape, close_gaps, redraw
+from segnoise.noise.layers import Polygon, Shape, close_gaps, redraw
 
 
 def drawing(text):
@@ -105,3 +105,58 @@ def test_gaps_everywhere_keep_their_labels():
 def test_a_fill_that_the_dtype_cannot_hold():
     with pytest.raises(ValueError, match="fill=300 does not fit a mask of dtype uint8"):
         close_gaps(SCENE.copy(), SCENE == 1, 300, 255)
+
+
+def test_a_polygon_is_painted_like_its_region():
+    found = connected_components(SCENE, 255)
+    number = int(found.index[1, 1])
+    square = np.array([[2, 1], [2, 4], [6, 4], [6, 1]], np.int32)[:, None]
+    as_polygon = redraw(SCENE, found, {number: Polygon([square], 8)}, 5, 255)
+    as_region = redraw(SCENE, found, {number: Shape(1, 2, np.ones((4, 5), bool), 8)}, 5, 255)
+    np.testing.assert_array_equal(as_polygon, as_region)
+
+
+def shrunk(mask, label, width):
+    """Take a band of some columns off the right side of each object of a class."""
+    found = connected_components(mask, 255)
+    shapes = {}
+    for number in np.flatnonzero(found.label == label).tolist():
+        region = found.region(number)
+        region[:, -width:] = False
+        shapes[number] = Shape(*found.box[number, :2].tolist(), region, label)
+    return redraw(mask, found, shapes, "neighbor", 255)
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_a_band_that_an_object_lost_goes_to_its_neighbour(width):
+    mask = np.repeat([[1] * 9 + [2] * 20], 7, axis=0).astype(np.uint8)
+    noisy = shrunk(mask, 1, width)
+    np.testing.assert_array_equal(noisy, [[1] * (9 - width) + [2] * (20 + width)] * 7)
+
+
+def test_nothing_is_handed_over_to_void():
+    mask = np.repeat([[2] * 20 + [1] * 9 + [255] * 3], 7, axis=0).astype(np.uint8)
+    np.testing.assert_array_equal(shrunk(mask, 1, 2), mask)
+
+
+def test_two_objects_that_both_drew_back_share_the_gap():
+    mask = np.repeat([[1] * 9 + [2] * 20], 7, axis=0).astype(np.uint8)
+    found = connected_components(mask, 255)
+    shapes = {0: Shape(0, 0, np.ones((7, 7), bool), 1), 1: Shape(0, 11, np.ones((7, 18), bool), 2)}
+    np.testing.assert_array_equal(redraw(mask, found, shapes, "neighbor", 255), mask)
+    np.testing.assert_array_equal(
+        redraw(mask, found, shapes, "neighbor", 255), mask
+    )
+
+
+def test_nearest_label_in_tall_masks():
+    # Taller than the strips that distances are computed in, with gaps deeper than their margins.
+    mask = np.full((400, 3), 5, np.uint8)
+    mask[:40], mask[-60:], mask[199] = 1, 2, 3
+    mask[100:110] = 255
+    noisy = close_gaps(mask.copy(), mask == 5, "neighbor", 255)
+    kept = np.flatnonzero((mask[:, 0] != 5) & (mask[:, 0] != 255))
+    for y in np.flatnonzero(mask[:, 0] == 5):
+        distance = np.abs(kept - y)
+        assert noisy[y, 1] in mask[kept[distance == distance.min()], 0]
+    assert (noisy[100:110] == 255).all()

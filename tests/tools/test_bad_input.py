@@ -170,7 +170,9 @@ def test_check_dataset_lists_every_problem_with_its_remedy(leaf, folder_root, ca
     assert "2 problem(s)" in captured.err
 
 
-@pytest.mark.parametrize("name", ["train", "test", "check_dataset", "convert_sbd", "demo"])
+@pytest.mark.parametrize(
+    "name", ["train", "test", "check_dataset", "compare_masks", "convert_sbd", "demo"]
+)
 def test_every_command_has_help(name, capsys):
     with pytest.raises(SystemExit) as stop:
         command.main([name, "--help"])

@@ -4,7 +4,7 @@ The official test labels are withheld: scores are on the validation split.
 """
 
 from segnoise.datasets import Cityscapes
-from segnoise.datasets.transforms import RandomScaleCrop
+from segnoise.datasets.recipes import RandomScaleCrop
 
 data_root = "data/cityscapes"
 train_data = dict(type=Cityscapes, split="train")

@@ -9,15 +9,17 @@ import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
+from segnoise.datasets import NoisyLabels
 from segnoise.drawing import colorize, grid, legend, save_png
-from segnoise.noise.seeding import generator
+from segnoise.noise import Noise
 
 
 class ValidationPictures(Hook):
     """Write ``pictures/iter_<n>.png``: image, clean mask, noisy mask and prediction in a row.
 
     Validation labels are never corrupted: the noisy mask shows what the training's noise would
-    make of this image's labels, for the eye only, and is left out of a training without noise.
+    make of this image's labels, for the eye only, and is left out of a training without noise, or
+    with one that looks at what only training images have.
 
     Args:
         count: number of images, spread evenly over this process's share of the validation set.
@@ -27,10 +29,12 @@ class ValidationPictures(Hook):
 
     def __init__(self, count: int, noise: Any = None, seed: int = 0) -> None:
         self.count = count
-        self.noise = noise
+        # What belongs to the training images, such as saved predictions, is not there for these.
+        needs = noise.needs if isinstance(noise, Noise) else frozenset()
+        self.noise = noise if needs <= {"image", "others"} else None
         self.seed = seed
         self._rows: dict[str, list[np.ndarray]] = {}
-        self._wanted: set[str] = set()
+        self._wanted: dict[str, int] = {}
 
     def before_val(self, runner: Any) -> None:
         """Choose the images, the same at every validation."""
@@ -38,7 +42,8 @@ class ValidationPictures(Hook):
         loader = runner.val_loop.dataloader
         indices = list(loader.sampler)
         chosen = np.linspace(0, len(indices) - 1, min(self.count, len(indices))).round()
-        self._wanted = {loader.dataset.sample_id(indices[int(i)]) for i in chosen}
+        wanted = [indices[int(i)] for i in chosen]
+        self._wanted = {loader.dataset.sample_id(index): index for index in wanted}
 
     def after_val_iter(
         self,
@@ -60,10 +65,11 @@ class ValidationPictures(Hook):
     def _row(
         self, runner: Any, name: str, image: np.ndarray, mask: np.ndarray, prediction: np.ndarray
     ) -> list[np.ndarray]:
-        masks = [mask]
+        masks, dataset = [mask], runner.val_loop.dataloader.dataset
         if self.noise is not None:
-            masks.append(self.noise(mask, generator(self.seed, "picture", name)))
-        palette = runner.val_loop.dataloader.dataset.metainfo["palette"]
+            noisy = NoisyLabels(dataset, self.noise, self.seed)
+            masks.append(noisy.load_mask(self._wanted[name]))
+        palette = dataset.metainfo["palette"]
         return [image, *(colorize(m, palette) for m in [*masks, prediction])]
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:

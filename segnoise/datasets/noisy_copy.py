@@ -1,0 +1,130 @@
+"""A data set whose noisy masks have been written to files before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from segnoise.datasets.base import LabelledImages, Sample
+from segnoise.datasets.copy_manifest import MANIFEST, Manifest, differences, sha256
+from segnoise.datasets.copy_plan import labels_of, reader_of
+from segnoise.datasets.problems import DatasetError, Problem, one_problem
+from segnoise.errors import ConfigError
+from segnoise.noise import Noise, build_noise
+
+
+class NoisyCopy(Dataset[Sample]):
+    """A data set with the noisy masks of a copy that `segnoise corrupt` has written.
+
+    It gives the very samples that `NoisyLabels` gives on the copied data set with the copy's noise
+    and seed, at the cost of reading a second file instead of making the noise: `mask` is the
+    noisy one, `clean_mask` the original. The data set may be a part of the copied one.
+
+    Args:
+        dataset: The clean data set.
+        folder: The copy.
+
+    Attributes:
+        manifest: What the copy says about itself.
+        fingerprint: Hash of the manifest: two copies with the same have the same masks.
+
+    Raises:
+        ConfigError: If the data set is not one whose masks can be copied, or its classes or the
+            way in which its files hold them are not the copy's.
+        DatasetError: If there is no finished copy in the folder, or it lacks some of the samples.
+
+    Example:
+        >>> import tempfile
+        >>> from segnoise.datasets import NoisyLabels, Phantoms, write_noisy_copy
+        >>> folder = tempfile.mkdtemp()
+        >>> clean = Phantoms(folder, num_images=2, size=32)
+        >>> noisy = NoisyLabels(clean, dict(type="SymmetricFlip", rate=0.2), seed=1)
+        >>> manifest, written = write_noisy_copy(noisy, f"{folder}/noisy")
+        >>> copied = NoisyCopy(clean, f"{folder}/noisy")
+        >>> written, bool((copied[0]["mask"] == noisy[0]["mask"]).all())
+        (2, True)
+    """
+
+    def __init__(self, dataset: LabelledImages, folder: str | Path) -> None:
+        self.dataset = dataset
+        self.folder = Path(folder)
+        self._reader = reader_of(dataset)
+        self.manifest = Manifest.read(self.folder)
+        self.fingerprint = sha256((self.folder / MANIFEST).read_bytes())
+        different = differences(labels_of(dataset), self.manifest.head["dataset"])
+        if different:
+            raise ConfigError(f"{folder} is a copy of another data set: {different}")
+        paths = {record.sample_id: record.path for record in self.manifest.files}
+        ids = [dataset.sample_id(index) for index in range(len(dataset))]
+        if missing := [name for name in ids if name not in paths]:
+            remedy = "write a copy of this data set: segnoise corrupt"
+            raise DatasetError(
+                [Problem(str(self.folder / MANIFEST), f"lacks {m!r}", remedy) for m in missing],
+                f"{folder}: {len(missing)} of the data set's {len(ids)} samples are not in it",
+            )
+        self._masks = [self.folder / paths[name] for name in ids]
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """The clean data set's classes, palette and ignore_index."""
+        return self.dataset.metainfo
+
+    @property
+    def noise(self) -> Noise:
+        """The noise that the copy was made with.
+
+        Raises:
+            ValueError: If it is of a class that this program does not have.
+        """
+        return build_noise(self.manifest.head["noise"])
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __repr__(self) -> str:
+        return f"NoisyCopy({self.dataset!r}, {str(self.folder)!r})"
+
+    def sample_id(self, index: int) -> str:
+        """Return the name of a sample; reads no file."""
+        return self.dataset.sample_id(index)
+
+    def paths(self, index: int) -> tuple[Path, Path]:
+        """Return the image file and the (clean) mask file of a sample."""
+        return self.dataset.paths(index)
+
+    def load_mask(self, index: int) -> np.ndarray:
+        """Return a sample's noisy labels, (H, W), without decoding its image."""
+        return self.load_masks(index)[1]
+
+    def load_masks(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return a sample's clean and noisy labels, both (H, W), without decoding its image.
+
+        Raises:
+            DatasetError: If a mask cannot be read, or the two differ in size.
+        """
+        clean = self.dataset.load_mask(index)
+        return clean, self._noisy(clean, index)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return the sample with `mask` noisy and `clean_mask` as it was.
+
+        Raises:
+            DatasetError: If a file cannot be read, or the sizes differ.
+        """
+        sample = self.dataset[index]
+        noisy = self._noisy(sample["mask"], index)
+        return {**sample, "mask": noisy, "clean_mask": sample["mask"]}
+
+    def _noisy(self, clean: np.ndarray, index: int) -> np.ndarray:
+        noisy = self._reader(self._masks[index])
+        if noisy.shape != clean.shape:
+            sizes = [f"{width}x{height}" for height, width in (noisy.shape, clean.shape)]
+            raise one_problem(
+                self._masks[index],
+                f"is {sizes[0]}, the clean mask {sizes[1]}",
+                f"look what else has changed: segnoise corrupt --out {self.folder} --verify",
+            )
+        return noisy

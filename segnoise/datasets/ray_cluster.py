@@ -1,0 +1,83 @@
+"""Work through chunks of samples on a Ray cluster; the only file that knows Ray."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import cv2
+
+from segnoise.datasets.parallel import R, S, Work
+from segnoise.errors import ConfigError, DataError
+
+
+def map_on_ray(
+    work: Work[S, R],
+    shared: S,
+    chunks: Sequence[Sequence[int]],
+    *,
+    workers: int,
+    address: str | None = None,
+) -> Iterator[R]:
+    """Yield `work(shared, chunk)` for every chunk, in their order, computed by Ray tasks.
+
+    Every node must have segnoise and see the same files at the same paths.
+
+    Args:
+        work: See `map_chunks`.
+        shared: What every call needs; stored in the cluster once.
+        chunks: Sample numbers.
+        workers: Processes of a local cluster; another cluster decides itself.
+        address: Of a running cluster, such as `"auto"` or `"ray://head:10001"`; None starts a
+            local one, which ends with the work.
+
+    Raises:
+        ConfigError: If Ray is not installed, or the cluster cannot be reached.
+        DataError: If a process of the cluster dies.
+    """
+    # Ray reports its use to a server unless told not to.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError("Ray is not installed: pip install 'segnoise[ray]'") from None
+    mine = not ray.is_initialized()
+    if mine:
+        _check_reachable(address or "local")
+        options: dict[str, Any] = {"address": address or "local", "log_to_driver": False}
+        if address is None:
+            options.update(num_cpus=max(workers, 1), include_dashboard=False)
+        try:
+            ray.init(**options)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ConfigError(f"no Ray cluster at {address or 'local'}: {error}") from error
+    try:
+        task: Any = ray.remote(_task)
+        stored, here = ray.put(shared), os.getcwd()
+        for result in [task.remote(work, stored, chunk, here) for chunk in chunks]:
+            yield ray.get(result)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except ray.exceptions.RayError as error:
+        raise DataError(f"the Ray cluster failed: {' '.join(str(error).split())}") from error
+    finally:
+        if mine:
+            ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Knock at an address first: Ray would try for many minutes."""
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if separator and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise ConfigError(f"no Ray cluster at {address}: {error}") from None
+
+
+def _task(work: Work[S, R], shared: S, chunk: Sequence[int], folder: str) -> R:
+    os.chdir(folder)  # paths may be relative
+    cv2.setNumThreads(0)  # the tasks are the parallelism
+    return work(shared, chunk)

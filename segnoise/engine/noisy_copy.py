@@ -1,0 +1,82 @@
+"""Noisy copies of a config's data sets: the work behind tools/corrupt.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segnoise.datasets import NoisyLabels, check_dataset, verify_noisy_copy, write_noisy_copy
+from segnoise.datasets.copy_manifest import MANIFEST
+from segnoise.datasets.parallel import Mapper
+from segnoise.datasets.problems import DatasetError
+from segnoise.engine import data
+from segnoise.errors import ConfigError, DataError
+from segnoise.noise import NoiseReport
+
+_SHOWN = 50  # problems that a check prints
+
+
+def noisy_labels(config: Mapping[str, Any], split: str) -> NoisyLabels:
+    """Return a config's data set of a split under its noise.
+
+    Raises:
+        ConfigError: if the config names no noise model.
+        DatasetError: if the data set is not there.
+    """
+    noisy = data.with_noise(data.build_dataset(config, f"{split}_data"), config)
+    if not isinstance(noisy, NoisyLabels):
+        raise ConfigError(
+            f"noise={config['noise']!r} is no noise model, so there is nothing to corrupt with: "
+            "give one, e.g. --cfg-options noise.type=SymmetricFlip noise.rate=0.2"
+        )
+    return noisy
+
+
+def write(noisy: NoisyLabels, folder: str | Path, mapper: Mapper, overwrite: bool) -> None:
+    """Write a copy or go on with it; print its realised noise and where it is."""
+    manifest, written = write_noisy_copy(
+        noisy, folder, overwrite=overwrite, mapper=mapper, progress="corrupting"
+    )
+    report = NoiseReport.from_dict(manifest.report)
+    print(f"\nrealised noise\n{report.table(noisy.metainfo['classes'])}\n")
+    if written:
+        print(f"written      {written} of {len(manifest.files)} masks")
+    else:
+        print("written      nothing: the copy was finished, and is as it was written")
+    print(f"manifest     {Path(folder) / MANIFEST}")
+    print(f'to train     noise = dict(type="NoisyCopy", folder="{folder}")')
+
+
+def verify(noisy: NoisyLabels | None, folder: str | Path, mapper: Mapper) -> None:
+    """Check a copy against its manifest.
+
+    Raises:
+        DataError: if anything differs; what, is printed.
+    """
+    problems = verify_noisy_copy(folder, noisy, mapper=mapper, progress="verifying")
+    if problems:
+        print("\nproblems", *problems[:_SHOWN], sep="\n  ")
+        if len(problems) > _SHOWN:
+            print(f"  ... and {len(problems) - _SHOWN} more")
+        raise DataError(f"{folder}: {len(problems)} problem(s), see above")
+    print(f"{folder}: all files and rates are as its {MANIFEST} says")
+
+
+def dry_run(noisy: NoisyLabels, sample: int, workers: int) -> None:
+    """Print the noise of some samples, spread evenly over the data set; write nothing.
+
+    Raises:
+        DatasetError: if a mask cannot be read or corrupted.
+    """
+    indices = np.unique(np.linspace(0, len(noisy) - 1, min(sample, len(noisy))).round())
+    chosen = [int(index) for index in indices]
+    check = check_dataset(
+        noisy, images=False, workers=workers, indices=chosen, progress="corrupting a sample"
+    )
+    if check.problems or check.noise is None:
+        raise DatasetError(check.problems, "data set")
+    print(f"\nexpected noise, from {len(chosen)} of {len(noisy)} masks; nothing is written")
+    print(check.noise.table(noisy.metainfo["classes"]))

@@ -1,0 +1,238 @@
+"""Find the parameter of a noise model that realises a given dose on given data."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from segnoise.noise.base import Noise
+from segnoise.noise.mask import Mask, check_integer, check_number
+from segnoise.noise.report import NoiseReport, realised_noise
+from segnoise.noise.samples import corrupt_sample
+from segnoise.noise.seeding import generator
+
+MEASURES = ("pixel_rate", "miou", "boundary_rate")
+_UNMOVED = 3  # doublings without effect after which a greater dose is not tried
+_BISECTIONS = 40
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """What `calibrate` found.
+
+    Attributes:
+        noise: The model at the dose that was found.
+        measure: What was aimed at.
+        target: The value aimed at.
+        reached: The value that the model realises on the sample.
+        spread: Standard deviation over the sample's masks of the value of a single mask; masks
+            without a value (without a valid pixel, say) are left out. NaN for a single mask.
+        num_masks: Masks in the sample.
+        evaluations: How many doses were tried.
+    """
+
+    noise: Noise
+    measure: str
+    target: float
+    reached: float
+    spread: float
+    num_masks: int
+    evaluations: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.noise!r}: {self.measure} {self.reached:.4f} (target {self.target:.4f}), "
+            f"standard deviation {self.spread:.4f} over {self.num_masks} masks; "
+            f"{self.evaluations} doses tried"
+        )
+
+
+def calibrate(
+    noise: Noise,
+    dataset: Any,
+    target: float = 0.15,
+    measure: str = "pixel_rate",
+    seed: int = 0,
+    *,
+    sample: int = 64,
+    tolerance: float = 0.01,
+) -> Calibration:
+    """Return the model at the dose whose realised noise on a data set is the target.
+
+    The dose is the parameter that the model declares (`Noise.DOSE`). It is doubled until the
+    target is passed, and then bisected. All doses are tried on the same masks with the same
+    generators, those that `NoisyLabels(dataset, noise, seed)` uses: what is reached on a sample of
+    all masks is what a training sees. Where the dose moves in steps, the nearest one is taken.
+
+    Args:
+        noise: The model; its own dose is where the search starts.
+        dataset: A data set with `metainfo`, `sample_id` and `load_mask` (and `load_image` or
+            `load_instances` if the noise needs them), or a sequence of masks, of which the classes
+            are then counted.
+        target: The value aimed at, above 0 and at most 1.
+        measure: "pixel_rate": share of the valid pixels that change. "miou": mean IoU of clean
+            and noisy masks (which falls as the dose grows). "boundary_rate": share of the valid
+            pixels within 3 pixels of a boundary that change.
+        seed: The seed of the noise, and of the choice of the sample.
+        sample: How many masks to look at; all if there are fewer.
+        tolerance: Relative; the search ends once |reached - target| <= tolerance * target.
+
+    Returns:
+        The calibration; its `noise` is the calibrated model.
+
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        ValueError: If one is out of range, or the model has no dose.
+        UnreachableDoseError: If no dose reaches the target; tells what the greatest useful dose
+            does. It is a ValueError.
+
+    Example:
+        >>> import numpy as np
+        >>> from segnoise.noise import BoundaryErosion, calibrate
+        >>> masks = [np.zeros((40, 40), np.uint8) for _ in range(8)]
+        >>> for size, mask in enumerate(masks, start=10):
+        ...     mask[10 : 10 + size, 10 : 10 + size] = 1
+        >>> found = calibrate(BoundaryErosion(width=1), masks, target=0.04)
+        >>> found.noise.width, round(found.reached, 4)
+        (1.25, 0.0381)
+    """
+    if not isinstance(noise, Noise):
+        raise TypeError(f"only a noise model can be calibrated, not {noise!r}: see build_noise")
+    if measure not in MEASURES:
+        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
+    goal = check_number("target", target, above=0, maximum=1)
+    masks = _Sample(dataset, seed, check_integer("sample", sample, 1))
+    noise.check_fit(masks.num_classes, masks.ignore_index)
+    search = _Search(noise, masks, measure, goal)
+    return search.run(check_number("tolerance", tolerance, 0) * goal)
+
+
+class _Sample:
+    """Some masks of a data set, kept in memory."""
+
+    def __init__(self, dataset: Any, seed: int, size: int) -> None:
+        if not hasattr(dataset, "load_mask"):
+            dataset = _Masks(dataset)
+        if len(dataset) == 0:
+            raise ValueError("the data set is empty: there is nothing to calibrate on")
+        self.dataset, self.seed = dataset, seed
+        chosen = generator(seed, "calibrate").permutation(len(dataset))[:size]
+        self.clean = {index: dataset.load_mask(index) for index in sorted(chosen.tolist())}
+        self.num_classes = len(dataset.metainfo["classes"])
+        self.ignore_index = int(dataset.metainfo["ignore_index"])
+
+    def reports(self, noise: Noise) -> list[NoiseReport]:
+        """Return the realised noise of each mask."""
+        return [
+            realised_noise(
+                clean,
+                corrupt_sample(noise, self.dataset, index, self.seed, clean),
+                self.num_classes,
+                self.ignore_index,
+            )
+            for index, clean in self.clean.items()
+        ]
+
+
+class _Masks:
+    """A sequence of masks as a data set."""
+
+    def __init__(self, masks: Sequence[Mask]) -> None:
+        self.masks = masks
+        valid = [int(mask[mask != 255].max(initial=0)) for mask in masks]
+        self.metainfo = {"classes": range(max(valid, default=0) + 1), "ignore_index": 255}
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def load_mask(self, index: int) -> Mask:
+        return self.masks[index]
+
+    def sample_id(self, index: int) -> str:
+        return str(index)
+
+
+class UnreachableDoseError(ValueError):
+    """No dose of a noise model realises the target."""
+
+
+class _Trial(NamedTuple):
+    """One dose, and what it realises; `excess` grows with the dose and is 0 at the target."""
+
+    dose: float
+    noise: Noise
+    value: float
+    excess: float
+    each: list[float]
+
+
+class _Search:
+    """Doubling, then bisection."""
+
+    def __init__(self, noise: Noise, sample: _Sample, measure: str, target: float) -> None:
+        self.noise, self.sample, self.measure, self.target = noise, sample, measure, target
+        self.trials: list[_Trial] = []
+
+    def run(self, tolerance: float) -> Calibration:
+        low, high = self._bracket(tolerance)
+        for _ in range(_BISECTIONS):
+            middle = (low.dose + high.dose) / 2
+            # A dose that moves in steps, or in steps of floating point, has nothing in between.
+            nothing_between = self.noise.with_dose(middle) in (low.noise, high.noise)
+            if self._best() <= tolerance or nothing_between:
+                break
+            trial = self._try(middle)
+            low, high = (trial, high) if trial.excess < 0 else (low, trial)
+        best = min(self.trials, key=lambda trial: abs(trial.excess))
+        each = [value for value in best.each if not math.isnan(value)]
+        return Calibration(
+            best.noise,
+            self.measure,
+            self.target,
+            best.value,
+            float(np.std(each, ddof=1)) if len(each) > 1 else math.nan,
+            len(best.each),
+            len(self.trials),
+        )
+
+    def _bracket(self, tolerance: float) -> tuple[_Trial, _Trial]:
+        """Return a trial below the target and one at or above it."""
+        least, greatest = self.noise.dose_range
+        low = self._try(least)
+        start = self.noise.dose if self.noise.dose > least else min(least + 1, greatest)
+        high = self._try(start)
+        unmoved = 0
+        while high.excess < 0 and self._best() > tolerance:
+            if high.dose >= greatest or unmoved == _UNMOVED:
+                raise UnreachableDoseError(
+                    f"{self.noise!r} reaches a {self.measure} of {high.value:.4f} at its "
+                    f"greatest useful dose {high.dose:g}, not {self.target:g}: choose another "
+                    "target, or other parameters"
+                )
+            grown = self._try(min(2 * high.dose, greatest))
+            unmoved = unmoved + 1 if grown.value == high.value else 0
+            low, high = high, grown
+        return low, high
+
+    def _try(self, dose: float) -> _Trial:
+        noise = self.noise.with_dose(dose)
+        reports = self.sample.reports(noise)
+        value = self._measured(sum(reports[1:], reports[0]))
+        if math.isnan(value):
+            raise ValueError(f"the masks have no {self.measure}: they hold no label, or one only")
+        excess = self.target - value if self.measure == "miou" else value - self.target
+        each = [self._measured(report) for report in reports]
+        self.trials.append(_Trial(dose, noise, value, excess, each))
+        return self.trials[-1]
+
+    def _best(self) -> float:
+        return min(abs(trial.excess) for trial in self.trials)
+
+    def _measured(self, report: NoiseReport) -> float:
+        if self.measure == "miou":
+            return report.mean_iou
+        return report.pixel_rate if self.measure == "pixel_rate" else report.boundary_rate()

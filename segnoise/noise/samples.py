@@ -1,0 +1,59 @@
+"""Corrupt a sample of a data set: the one place that says which random numbers it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segnoise.noise.base import Noise
+from segnoise.noise.mask import Mask
+from segnoise.noise.seeding import generator
+
+
+def corrupt_sample(
+    noise: Noise,
+    dataset: Any,
+    index: int,
+    seed: int,
+    mask: Mask,
+    image: NDArray[np.uint8] | None = None,
+) -> Mask:
+    """Return a sample's noisy mask, a function of the seed and the sample's id.
+
+    Args:
+        noise: The model.
+        dataset: A data set with `sample_id(index)`, and with what the model `needs`: image by
+            `load_image(index)`, instances by `load_instances(index)`, others by `len` and
+            `load_mask(index)`. Only what is needed is loaded.
+        index: The sample.
+        seed: The seed of the data set's noise.
+        mask: The sample's clean mask.
+        image: The sample's image, where it is loaded already.
+    """
+    sample_id = str(dataset.sample_id(index))
+    given: dict[str, Any] = {}
+    if "image" in noise.needs:
+        given["image"] = dataset.load_image(index) if image is None else image
+    if "instances" in noise.needs:
+        given["instances"] = dataset.load_instances(index)
+    if "others" in noise.needs:
+        given["others"] = _Masks(dataset)
+    if "sample_id" in noise.needs:
+        given["sample_id"] = sample_id
+    return noise(mask, generator(seed, "noise", sample_id), **given)
+
+
+class _Masks(Sequence[Mask]):
+    """The masks of a data set, loaded when asked for."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._dataset.load_mask(index)

@@ -1,0 +1,119 @@
+"""A training on a noisy copy is the training on the same noise made on the fly."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import tiny_training
+
+from segnoise.datasets import NoisyCopy, NoisyLabels, write_noisy_copy
+from segnoise.engine import data
+from segnoise.engine.config import dump_config, load_config
+from segnoise.engine.schema import complete
+from segnoise.engine.train import train
+from segnoise.errors import ConfigError, DataError
+
+NOISE = {"type": "SymmetricFlip", "rate": 0.4}
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of the tiny training's masks; returns what a config says about it."""
+    config = complete(tiny_training.config(tmp_path, noise=NOISE, noise_seed=3))
+    noisy = data.with_noise(data.build_dataset(config, "train_data"), config)
+    write_noisy_copy(noisy, tmp_path / "copy")
+    return {"type": "NoisyCopy", "folder": str(tmp_path / "copy")}
+
+
+def datasets(root, copied):
+    for changes in ({"noise": NOISE, "noise_seed": 3}, {"noise": copied}):
+        config = complete(tiny_training.config(root, **changes))
+        dataset = data.with_noise(data.build_dataset(config, "train_data"), config)
+        yield config, dataset
+
+
+def test_streams_are_identical_through_the_engine(tmp_path, copied):
+    (config, noisy), (_, copy) = datasets(tmp_path, copied)
+    assert isinstance(noisy, NoisyLabels)
+    assert isinstance(copy, NoisyCopy)
+    for dataset in (copy, pickle.loads(pickle.dumps(copy))):
+        streams = [data.training_stream(d, config) for d in (noisy, dataset)]
+        for draw in range(2 * len(noisy)):
+            ours, theirs = streams[0][draw], streams[1][draw]
+            assert set(ours) == set(theirs)
+            assert ours["sample_id"] == theirs["sample_id"]
+            for key in ("image", "mask", "clean_mask"):
+                np.testing.assert_array_equal(ours[key], theirs[key])
+
+
+def losses(folder):
+    lines = (folder / "scalars.json").read_text().splitlines()
+    return [entry["loss"] for entry in map(json.loads, lines) if "loss" in entry]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_trainings_are_identical_to_the_last_digit(tmp_path, copied, workers):
+    results = []
+    for name, noise in (("fly", NOISE), ("copy", copied)):
+        changes = {"noise": noise, "noise_seed": 3, "num_workers": workers}
+        config = tiny_training.config(tmp_path, work_dir=str(tmp_path / name), **changes)
+        results.append(train(complete(config)))
+    assert losses(tmp_path / "fly") == losses(tmp_path / "copy")
+    assert results[0].last == results[1].last
+    checks = [{**result.check, "fingerprint": None} for result in results]
+    assert checks[0] == checks[1]
+    for name in ("noise.json", "noise.md"):
+        assert (tmp_path / "fly" / name).read_text() == (tmp_path / "copy" / name).read_text()
+    assert list((tmp_path / "copy" / "pictures").iterdir())
+    stored = load_config(tmp_path / "copy" / "config.py")
+    assert stored["noise"]["folder"] == copied["folder"]
+
+
+def test_a_run_goes_on_and_trusts_only_the_same_copy(tmp_path, copied):
+    def run(iterations, **options):
+        training = {"train_cfg": {"max_iters": iterations, "val_interval": 4}}
+        config = tiny_training.config(tmp_path, noise=copied, **training)
+        return train(complete(config), **options)
+
+    first = run(8)
+    assert run(8, resume=True).check == first.check
+    config, dataset = list(datasets(tmp_path, copied))[1]
+    before = data.fingerprint(config, dataset)
+    noisy = NoisyLabels(dataset.dataset, NOISE, seed=4)
+    write_noisy_copy(noisy, copied["folder"], overwrite=True)
+    other = data.with_noise(dataset.dataset, config)
+    assert data.fingerprint(config, other) != before
+
+
+def test_the_class_itself_and_its_dotted_name(tmp_path, copied):
+    config = tiny_training.config(tmp_path, noise={**copied, "type": NoisyCopy})
+    path = tmp_path / "leaf.py"
+    path.write_text(dump_config(complete(config)))
+    stored = load_config(path)
+    assert stored["noise"]["type"] == "segnoise.datasets.noisy_copy.NoisyCopy"
+    dataset = data.with_noise(data.build_dataset(stored, "train_data"), stored)
+    assert isinstance(dataset, NoisyCopy)
+
+
+@pytest.mark.parametrize(
+    ("noise", "words"),
+    [
+        ({"type": "NoisyCopy"}, "folder"),
+        ({"type": "NoisyCopi", "folder": "x"}, "did you mean NoisyCopy"),
+        ({"type": "NoisyCopy", "foldr": "x"}, "did you mean folder"),
+        ({"type": "NoisyCopy", "folder": "x", "dataset": 1}, "dataset"),
+        ({"type": "NoisyCopy", "folder": 3}, "expected str"),
+        ({"type": "Compose", "noises": [{"type": "NoisyCopy", "folder": "x"}]}, "NoisyCopy"),
+    ],
+)
+def test_wrong_arguments(tmp_path, noise, words):
+    with pytest.raises(ConfigError, match=words):
+        train(complete(tiny_training.config(tmp_path, noise=noise)))
+
+
+def test_a_copy_that_is_not_there(tmp_path):
+    noise = {"type": "NoisyCopy", "folder": str(tmp_path / "nowhere")}
+    with pytest.raises(DataError, match=r"nowhere/manifest.json: no such file"):
+        train(complete(tiny_training.config(tmp_path, noise=noise)))
+    assert not (tmp_path / "run").exists()

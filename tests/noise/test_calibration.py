@@ -1,0 +1,207 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from segnoise.noise import (
+    NOISES,
+    AsymmetricFlip,
+    BoundaryErosion,
+    Compose,
+    Dose,
+    Noise,
+    Sometimes,
+    SymmetricFlip,
+    calibrate,
+    generator,
+    realised_noise,
+    register,
+)
+from segnoise.noise.calibration import UnreachableDoseError
+from segnoise.noise.samples import corrupt_sample
+
+
+class Scenes:
+    """Masks with discs of several sizes."""
+
+    metainfo = {"classes": ("ground", "tree", "car"), "ignore_index": 255}  # noqa: RUF012
+
+    def __init__(self, count=12):
+        self.count = count
+        self.loaded = []
+
+    def __len__(self):
+        return self.count
+
+    def sample_id(self, index):
+        return f"scene_{index}"
+
+    def load_mask(self, index):
+        self.loaded.append(index)
+        rng = np.random.default_rng(index)
+        rows, columns = np.mgrid[:72, :96]
+        mask = np.zeros((72, 96), np.uint8)
+        for label in (1, 2, 1, 2):
+            y, x, radius = rng.uniform(0, 72), rng.uniform(0, 96), rng.uniform(6, 16)
+            mask[(rows - y) ** 2 + (columns - x) ** 2 < radius**2] = label
+        mask[:2] = 255
+        return mask
+
+
+def realised(noise, dataset, seed, measure):
+    reports = []
+    for index in range(len(dataset)):
+        mask = dataset.load_mask(index)
+        noisy = noise(mask, generator(seed, "noise", dataset.sample_id(index)))
+        reports.append(realised_noise(mask, noisy, 3))
+    total = sum(reports)
+    value = {
+        "pixel_rate": lambda r: r.pixel_rate,
+        "miou": lambda r: r.mean_iou,
+        "boundary_rate": lambda r: r.boundary_rate(),
+    }[measure]
+    return value(total), np.std([value(report) for report in reports], ddof=1)
+
+
+@pytest.mark.parametrize(
+    ("noise", "measure", "target", "allowed"),
+    [
+        (SymmetricFlip(0.9, 3), "pixel_rate", 0.15, 0.01),
+        (SymmetricFlip(0.01, 3), "miou", 0.6, 0.01),
+        (AsymmetricFlip.pair(3, 0.1), "pixel_rate", 0.15, 0.01),
+        (BoundaryErosion(1), "boundary_rate", 0.3, 0.1),
+        (BoundaryErosion(4), "miou", 0.7, 0.1),  # 12 masks take one width or the next: steps
+        (Compose([BoundaryErosion(1), SymmetricFlip(0.05, 3)]), "pixel_rate", 0.1, 0.1),
+        (Sometimes(BoundaryErosion(4), 0.2), "pixel_rate", 0.06, 0.25),
+    ],
+)
+def test_the_target_is_realised(noise, measure, target, allowed):
+    found = calibrate(noise, Scenes(), target, measure, seed=3)
+    value, spread = realised(found.noise, Scenes(), 3, measure)
+    assert found.reached == pytest.approx(value, abs=1e-12)
+    assert found.spread == pytest.approx(spread, abs=1e-12)
+    assert value == pytest.approx(target, rel=allowed)
+    assert type(found.noise) is type(noise)
+    assert (found.target, found.measure, found.num_masks) == (target, measure, 12)
+    assert found == calibrate(noise, Scenes(), target, measure, seed=3), "it is deterministic"
+
+
+def test_only_the_dose_changes():
+    found = calibrate(BoundaryErosion(1, fill=0, classes=(1,)), Scenes(), 0.03)
+    assert found.noise == dataclasses.replace(
+        BoundaryErosion(1, fill=0, classes=(1,)), width=found.noise.width
+    )
+    assert found.noise.width == found.noise.dose
+
+
+def test_a_dose_in_steps_takes_the_nearest():
+    @register
+    @dataclasses.dataclass(frozen=True)
+    class Columns(Noise):
+        DOSE = Dose("number", high=96, integer=True)
+        number: int = 1
+
+        def _corrupt(self, mask, rng, sources):
+            noisy = mask.copy()
+            noisy[2:, : self.number] = (noisy[2:, : self.number] + 1) % 3
+            return noisy
+
+    try:
+        for target in (0.05, 0.149, 0.5, 1.0):
+            found = calibrate(Columns(7), Scenes(), target)
+            assert found.noise.number == round(96 * target)
+            assert found.evaluations < 20
+    finally:
+        del NOISES["Columns"]
+
+
+def test_a_sample_is_drawn_by_the_seed_and_loaded_once():
+    dataset = Scenes(40)
+    found = calibrate(SymmetricFlip(0.3, 3), dataset, 0.2, seed=1, sample=5)
+    assert found.num_masks == len(dataset.loaded) == len(set(dataset.loaded)) == 5
+    other = Scenes(40)
+    calibrate(SymmetricFlip(0.3, 3), other, 0.2, seed=2, sample=5)
+    assert set(other.loaded) != set(dataset.loaded)
+
+
+def test_a_plain_list_of_masks():
+    masks = [Scenes().load_mask(index) for index in range(5)]
+    found = calibrate(BoundaryErosion(1), masks, 0.05)
+    noisy = [found.noise(mask, generator(0, "noise", str(i))) for i, mask in enumerate(masks)]
+    reports = [realised_noise(*pair, 3) for pair in zip(masks, noisy, strict=True)]
+    assert found.reached == pytest.approx(sum(reports).pixel_rate)
+    single = calibrate(BoundaryErosion(1), masks[:1], 0.05)
+    assert math.isnan(single.spread)
+
+
+def test_what_it_says():
+    found = calibrate(BoundaryErosion(1), Scenes(), 0.05)
+    text = str(found)
+    assert repr(found.noise) in text
+    assert "pixel_rate 0.0" in text
+    assert "(target 0.0500)" in text
+    assert "over 12 masks" in text
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: calibrate("x", Scenes()), TypeError, "only a noise model"),
+        (lambda: calibrate(SymmetricFlip(0.1, 3), Scenes(), 0), ValueError, "target must be above"),
+        (lambda: calibrate(SymmetricFlip(0.1, 3), Scenes(), 1.5), ValueError, "at most 1"),
+        (
+            lambda: calibrate(SymmetricFlip(0.1, 3), Scenes(), measure="rate"),
+            ValueError,
+            "measure must be one of pixel_rate, miou",
+        ),
+        (lambda: calibrate(SymmetricFlip(0.1, 3), []), ValueError, "data set is empty"),
+        (lambda: calibrate(SymmetricFlip(0.1, 3), Scenes(), sample=0), ValueError, "at least 1"),
+        (
+            lambda: calibrate(SymmetricFlip(0.1, 4), Scenes()),
+            ValueError,
+            "num_classes=4, but the data has 3",
+        ),
+        (
+            lambda: calibrate(BoundaryErosion(1, classes=(2,)), Scenes(), 0.9),
+            UnreachableDoseError,
+            r"reaches a pixel_rate of 0\.\d+ at its greatest useful dose",
+        ),
+        (
+            lambda: calibrate(BoundaryErosion(1), [np.full((9, 9), 255, np.uint8)]),
+            ValueError,
+            "the masks have no pixel_rate",
+        ),
+        (
+            lambda: calibrate(AsymmetricFlip.pair(3, 0), Scenes()),
+            ValueError,
+            "flips nothing",
+        ),
+    ],
+)
+def test_bad_input(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_sources_come_from_the_data_set():
+    class Spy(Noise):
+        needs = frozenset({"image", "instances", "others", "sample_id"})
+
+        def _corrupt(self, mask, rng, sources):
+            assert sources.image.shape == (*mask.shape, 3)
+            assert sources.instances.max() == 7
+            assert len(sources.others) == 12
+            assert (sources.others[3] == Scenes().load_mask(3)).all()
+            assert sources.sample_id == "scene_5"
+            return mask + np.uint8(rng.integers(1, 2))
+
+    class Rich(Scenes):
+        def load_image(self, index):
+            return np.zeros((72, 96, 3), np.uint8)
+
+        def load_instances(self, index):
+            return np.full((72, 96), 7, np.int32)
+
+    mask = Scenes().load_mask(5)
+    assert (corrupt_sample(Spy(), Rich(), 5, 0, mask) == mask + 1).all()

@@ -1,0 +1,50 @@
+import pytest
+
+from segnoise.datasets.noisy_labels import built_noise
+from segnoise.engine.schema import complete
+from segnoise.errors import ConfigError
+from segnoise.noise import NOISES, PRESETS, Noise, build_noise, expanded
+
+METAINFO = {"classes": ("ground", "house", "tree"), "ignore_index": 255}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_can_be_built(name):
+    noise = built_noise(name, METAINFO)
+    assert isinstance(noise, Noise)
+    assert build_noise(noise.to_dict()) == noise
+    assert built_noise({"type": "Compose", "noises": [{"type": name}]}, METAINFO).noises == (noise,)
+
+
+def test_names_do_not_clash():
+    assert not set(PRESETS) & set(NOISES)
+
+
+def test_parameters_can_be_changed():
+    noise = build_noise("t-loss-50-70", beta=0.6)
+    assert (type(noise).__name__, noise.alpha, noise.beta) == ("AreaControlled", 0.5, 0.6)
+    assert build_noise({"type": "coco-n-hard", "num_classes": 3, "scale": 2}).scale == 2
+
+
+def test_the_numbers_of_the_papers():
+    hard = build_noise("coco-n-hard", num_classes=80)
+    assert (hard.morphology, hard.jitter, hard.simplify) == (0.3, 0.3, 0.3)
+    assert (hard.tolerance, hard.sigma, hard.kernel, hard.class_flip) == (15, 4, 7, 0.4)
+    walk = build_noise("jsrt-clavicle-shrink")
+    assert (walk.steps, walk.expand, walk.boundary_flip, walk.pixel_flip) == (100, 0.2, 0.02, 0.2)
+    level = build_noise("cadis-20")
+    assert level.probability == 0.67
+    assert {part.width for part in level.noise.noises} == {5}
+
+
+def test_in_a_training_config():
+    config = complete({"noise": {"type": "t-loss-30-50"}, "train_cfg": {"max_iters": 1}})
+    assert config["noise"] == {"type": "AreaControlled", "alpha": 0.3, "beta": 0.5}
+    with pytest.raises(ConfigError, match="did you mean t-loss-30-50"):
+        complete({"noise": {"type": "t-loss-3-50"}, "train_cfg": {"max_iters": 1}})
+
+
+def test_expansion_leaves_its_argument_alone():
+    config = {"type": "Sometimes", "probability": 0.5, "noise": {"type": "aio2-omission"}}
+    assert expanded(config)["noise"]["type"] == "Omission"
+    assert config["noise"] == {"type": "aio2-omission"}

@@ -1,0 +1,55 @@
+"""Calibration as a user runs it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from segnoise import cli
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "phantoms"
+
+
+def run(tmp_path, capsys, config, *arguments):
+    options = [f"data_root={tmp_path}", "train_data.num_images=8"]
+    command = ["calibrate", str(CONFIGS / config), *arguments, "--cfg-options", *options]
+    code = cli.main(command)
+    return code, capsys.readouterr()
+
+
+def test_the_configs_noise(tmp_path, capsys):
+    code, printed = run(
+        tmp_path, capsys, "unet_r18_ce_symmetric_phantoms_200.py", "--target", "0.25"
+    )
+    assert code == 0
+    assert "pixel_rate 0.25" in printed.out
+    found = ast.literal_eval(printed.out.split("noise = ")[1])
+    assert found["type"] == "SymmetricFlip"
+    assert found["rate"] == pytest.approx(0.25, abs=0.01)
+
+
+def test_another_noise_and_measure(tmp_path, capsys):
+    code, printed = run(
+        tmp_path, capsys, "unet_r18_ce_clean_phantoms_200.py",
+        "--noise", "Shift(distance=2)", "--target", "0.7", "--measure", "miou",
+    )  # fmt: skip
+    assert code == 0
+    assert "miou 0.70" in printed.out or "miou 0.69" in printed.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the config has no noise: name one with --noise"),
+        (["--noise", "Shift(distance=-2)"], "distance must be at least 0"),
+        (["--noise", "Shiftt(distance=2)"], "did you mean 'Shift'"),
+        (["--noise", "Shift(distance="], "is no noise model: write it like"),
+        (["--noise", "SymmetricFlip(rate=0.1)", "--target", "1.5"], "target must be above 0"),
+        (["--noise", "HullMask", "--target", "0.9"], "reaches a pixel_rate of"),
+    ],
+)
+def test_bad_input(tmp_path, capsys, arguments, message):
+    code, printed = run(tmp_path, capsys, "unet_r18_ce_clean_phantoms_200.py", *arguments)
+    assert code == 2
+    assert message in printed.err
+    assert len(printed.err.strip().splitlines()) == 1

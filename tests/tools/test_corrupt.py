@@ -1,0 +1,294 @@
+"""Noisy copies from the command line: write, kill, go on, verify, try out."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_training
+from PIL import Image
+from tool_runs import tool
+from trees import tree
+
+from segnoise import cli as command
+from segnoise.datasets import CamVid, NoisyCopy, NoisyLabels
+from segnoise.engine.config import dump_config
+from segnoise.engine.schema import complete
+
+FLIP = {"type": "SymmetricFlip", "rate": 0.3}
+
+
+def leaf(root, data, noise=FLIP, name="leaf.py"):
+    """A config over a data set; its network and the like play no part."""
+    config = tiny_training.config(root, noise=noise, train_transform=None)
+    config.pop("test_data")
+    config |= {"data_root": None, "train_data": {**data, "split": "train"},
+               "val_data": {**data, "split": "val"}}  # fmt: skip
+    path = root / name
+    path.write_text(dump_config(complete(config)))
+    return path
+
+
+@pytest.fixture
+def voc_leaf(voc_root, tmp_path):
+    return leaf(tmp_path, {"type": "PascalVOC", "root": str(voc_root)})
+
+
+def run(*arguments):
+    return command.main(["corrupt", *map(str, arguments), "--workers", "1"])
+
+
+def fails(capsys, *arguments):
+    assert run(*arguments) == 2
+    captured = capsys.readouterr()
+    errors = [line for line in captured.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, captured.err
+    return captured.out + errors[0]
+
+
+def test_write_verify_and_write_again(voc_leaf, tmp_path, capsys):
+    out = tmp_path / "copy"
+    assert run(voc_leaf, "--out", out) == 0
+    printed = capsys.readouterr().out
+    assert "| aeroplane " in printed
+    assert "written      6 of 6 masks" in printed
+    assert f"manifest     {out / 'manifest.json'}" in printed
+    assert f'noise = dict(type="NoisyCopy", folder="{out}")' in printed
+    before = tree(out)
+    for arguments in ((voc_leaf, "--out", out, "--verify"), ("--out", out, "--verify")):
+        assert run(*arguments) == 0
+        assert "all files and rates are as its manifest.json says" in capsys.readouterr().out
+    assert run(voc_leaf, "--out", out) == 0
+    assert "written      nothing: the copy was finished" in capsys.readouterr().out
+    assert tree(out) == before
+    options = ("--cfg-options", "noise.rate=0.5")
+    assert "--overwrite" in fails(capsys, voc_leaf, "--out", out, *options)
+    assert tree(out) == before
+    assert run(voc_leaf, "--out", out, "--overwrite", *options) == 0
+    assert json.loads((out / "manifest.json").read_text())["noise"]["rate"] == 0.5
+
+
+def test_verify_lists_what_differs(voc_leaf, voc_root, tmp_path, capsys):
+    out = tmp_path / "copy"
+    run(voc_leaf, "--out", out)
+    (out / "SegmentationClass" / "2007_000001.png").unlink()
+    (out / "SegmentationClass" / "2007_000002.png").write_bytes(b"mine")
+    clean = voc_root / "SegmentationClass" / "2007_000003.png"
+    picture = Image.open(clean)
+    picture.putpixel((0, 0), 9)
+    picture.save(clean)
+    capsys.readouterr()
+    printed = fails(capsys, voc_leaf, "--out", out, "--verify")
+    assert "2007_000001.png: noisy mask missing" in printed
+    assert "2007_000002.png: noisy mask has changed since it was written" in printed
+    assert f"{clean}: clean mask has changed since it was corrupted" in printed
+    assert "3 problem(s)" in printed
+    (out / "manifest.json").unlink()
+    assert "manifest.json: no such file" in fails(capsys, "--out", out, "--verify")
+
+
+def test_dry_run_writes_nothing(voc_leaf, tmp_path, capsys):
+    before = set(tmp_path.rglob("*"))
+    assert run(voc_leaf, "--dry-run", "--sample", 4) == 0
+    printed = capsys.readouterr().out
+    assert "from 4 of 6 masks; nothing is written" in printed
+    rate = float(printed.split("Changed: ")[1].split(" %")[0])
+    assert 28 < rate < 32
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_other_splits(voc_leaf, tmp_path):
+    assert run(voc_leaf, "--out", tmp_path / "copy", "--split", "val") == 0
+    stored = json.loads((tmp_path / "copy" / "manifest.json").read_text())
+    assert stored["files"][0]["sample_id"] == "2008_000001"
+
+
+def test_a_check_of_the_copy(voc_leaf, voc_root, tmp_path, capsys):
+    assert run(voc_leaf, "--out", tmp_path / "copy") == 0
+    table = capsys.readouterr().out.split("realised noise\n")[1].split("\n\nwritten")[0]
+    noise = {"type": "NoisyCopy", "folder": str(tmp_path / "copy")}
+    data = {"type": "PascalVOC", "root": str(voc_root)}
+    copied = leaf(tmp_path, data, noise, "copied.py")
+    arguments = [str(copied), "--splits", "train", "--out", str(tmp_path / "sheets")]
+    assert command.main(["check_dataset", *arguments]) == 0
+    assert table in capsys.readouterr().out
+    assert "is no noise model" in fails(capsys, copied, "--out", tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["config.py"],
+        ["--out", "x"],
+        ["config.py", "--out", "x", "--verify", "--dry-run"],
+        ["config.py", "--out", "x", "--verify", "--overwrite"],
+        ["config.py", "--out", "x", "--dry-run"],
+        ["config.py", "--dry-run", "--ray"],
+        ["config.py", "--dry-run", "--sample", "0"],
+        ["config.py", "--out", "x", "--sample", "3"],
+        ["config.py", "--out", "x", "--ray-address", "auto"],
+        ["config.py", "--out", "x", "--workers", "-1"],
+        ["config.py", "--out", "x", "--split", "trainval"],
+    ],
+)
+def test_flags_without_meaning(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command.main(["corrupt", *arguments])
+    assert stop.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_no_noise(voc_leaf, tmp_path, capsys):
+    error = fails(capsys, voc_leaf, "--out", tmp_path / "copy", "--cfg-options", "noise=None")
+    assert "noise=None is no noise model" in error
+    assert not (tmp_path / "copy").exists()
+
+
+def test_without_ray(voc_leaf, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    error = fails(capsys, voc_leaf, "--out", tmp_path / "copy", "--ray")
+    assert "pip install 'segnoise[ray]'" in error
+
+
+def test_a_cluster_that_does_not_answer(voc_leaf, tmp_path, capsys):
+    pytest.importorskip("ray")
+    arguments = (voc_leaf, "--out", tmp_path / "copy", "--ray", "--ray-address", "127.0.0.1:9")
+    assert "no Ray cluster at 127.0.0.1:9" in fails(capsys, *arguments)
+
+
+def test_help_says_what_to_corrupt(capsys):
+    with pytest.raises(SystemExit) as stop:
+        command.main(["corrupt", "--help"])
+    assert stop.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "scores on noisy val or test labels say little" in printed
+
+
+@pytest.fixture
+def many(tmp_path):
+    """A folder of masks that takes a process some seconds."""
+    root = tmp_path / "data"
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    (root / "classes.txt").write_text("a\nb\nc\n")
+    names = [f"{number:03d}" for number in range(120)]
+    for split in ("train", "val"):
+        (root / f"{split}.txt").write_text("\n".join(names))
+    mask = np.kron(np.random.default_rng(0).integers(0, 3, (12, 15)), np.ones((40, 40)))
+    for number, name in enumerate(names):
+        for folder in ("images", "masks"):
+            picture = Image.fromarray(np.roll(mask, number, 1).astype(np.uint8))
+            picture.save(root / folder / f"{name}.png")
+    return leaf(tmp_path, {"type": "FolderDataset", "root": str(root)})
+
+
+def journaled(out):
+    path = out / ".unfinished" / "journal.jsonl"
+    return path.read_text().count('"record"') if path.is_file() else 0
+
+
+def children(process):
+    path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(pid) for pid in path.read_text().split()] if path.exists() else []
+
+
+def alive(pid):
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.slow
+def test_killed_twice_and_gone_on_with(many, tmp_path):
+    out = tmp_path / "copy"
+    done = 0
+    for _ in range(2):
+        process = tool("corrupt", many, "--out", out, "--workers", "2",
+                       start=subprocess.Popen, stderr=subprocess.DEVNULL)  # fmt: skip
+        deadline = time.monotonic() + 120
+        while journaled(out) < done + 16:
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        workers = children(process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        while any(alive(pid) for pid in workers):
+            assert time.monotonic() < deadline, "a worker outlives its parent"
+            time.sleep(0.05)
+        assert done < journaled(out) < 120
+        done = journaled(out)
+    unfinished = tool("corrupt", "--out", out, "--verify")
+    assert unfinished.returncode == 2
+    assert "not finished" in unfinished.stderr
+    last = tool("corrupt", many, "--out", out, "--workers", "2")
+    assert last.returncode == 0, last.stderr
+    assert f"written      {120 - done} of 120 masks" in last.stdout
+    assert run(many, "--out", tmp_path / "whole") == 0
+    assert tree(out) == tree(tmp_path / "whole")
+    assert run(many, "--out", out, "--verify") == 0
+
+
+@pytest.mark.slow
+def test_ray_writes_the_same_files(many, tmp_path):
+    pytest.importorskip("ray")
+    done = tool("corrupt", many, "--out", tmp_path / "ray", "--ray", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert run(many, "--out", tmp_path / "here") == 0
+    assert tree(tmp_path / "ray") == tree(tmp_path / "here")
+    verified = tool("corrupt", "--out", tmp_path / "ray", "--verify", "--ray", "--workers", "2")
+    assert verified.returncode == 0, verified.stderr
+    victim = tmp_path / "data" / "masks" / "007.png"
+    victim.write_bytes(victim.read_bytes()[:100])
+    bad = tool("corrupt", many, "--out", tmp_path / "bad", "--ray", "--workers", "2")
+    assert bad.returncode == 2
+    assert str(victim) in bad.stderr
+    assert "Traceback" not in bad.stderr
+
+
+@pytest.mark.skipif("SEGNOISE_CAMVID" not in os.environ, reason="SEGNOISE_CAMVID not set")
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {"type": "SymmetricFlip", "rate": 0.4},
+        {"type": "BoundaryErosion", "width": 3},
+        {"type": "Compose", "noises": [{"type": "BoundaryErosion", "width": 2, "fill": "void"},
+                                       {"type": "SymmetricFlip", "rate": 0.1}]},
+    ],
+    ids=lambda noise: noise["type"],
+)  # fmt: skip
+def test_the_real_camvid(tmp_path, noise):
+    """Twelve of its masks: manifest against Pillow and NumPy, copy against noise on the fly."""
+    real, root = Path(os.environ["SEGNOISE_CAMVID"]), tmp_path / "camvid"
+    lists = root / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    for folder in ("JPEGImages", "SegmentationClass"):
+        (root / folder).symlink_to(real / folder)
+    names = (real / "ImageSets" / "Segmentation" / "train.txt").read_text().split()[::31]
+    for split in ("train", "val"):
+        (lists / f"{split}.txt").write_text("\n".join(names))
+    config, out = leaf(tmp_path, {"type": "CamVid", "root": str(root)}, noise), tmp_path / "copy"
+    assert run(config, "--out", out) == 0
+    assert run(config, "--out", out, "--verify") == 0
+    stored = json.loads((out / "manifest.json").read_text())
+    assert [entry["sample_id"] for entry in stored["files"]] == names
+    valid = changed = 0
+    for entry in stored["files"]:
+        clean, noisy = (np.array(Image.open(p / entry["path"])) for p in (real, out))
+        valid += int((clean != 255).sum())
+        changed += int(((clean != noisy) & (clean != 255)).sum())
+        rate = ((clean != noisy) & (clean != 255)).sum() / (clean != 255).sum()
+        assert entry["pixel_rate"] == pytest.approx(rate, abs=1e-15)
+    assert stored["report"]["pixel_rate"] == changed / valid
+    dataset = CamVid(root)
+    copied, fly = NoisyCopy(dataset, out), NoisyLabels(dataset, noise)
+    for index in range(len(dataset)):
+        np.testing.assert_array_equal(copied[index]["mask"], fly[index]["mask"])

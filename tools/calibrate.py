@@ -1,0 +1,63 @@
+"""Find the dose at which a config's noise realises a target on its training set.
+
+So that kinds of noise can be compared at equal damage: a width of 3 wrecks poles and leaves roads
+alone, a rate of 0.3 hurts neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from segnoise.engine import cli
+
+EXAMPLES = """
+examples:
+  tools/calibrate.py configs/camvid/unet_r34_ce_boundary_camvid_4k.py --target 0.15
+  tools/calibrate.py CONFIG --noise "Elastic(amplitude=4, length=30)" --target 0.6 --measure miou
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and calibrate."""
+    parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
+    cli.add_config(parser)
+    parser.add_argument("--noise", help="another noise than the config's, as Python writes it")
+    cli.add_dose(parser, target=0.15)
+    parser.add_argument("--sample", type=int, default=64, help="masks to look at (default: 64)")
+    arguments = parser.parse_args(argv)
+    return cli.run_tool(lambda: calibrate(arguments))
+
+
+def calibrate(arguments: Any) -> None:
+    """Calibrate, and print what to write into the config."""
+    # Imported late, so that --help answers at once.
+    from segnoise import noise as noises
+    from segnoise.datasets.noisy_labels import built_model
+    from segnoise.engine import data
+    from segnoise.engine.config import load_config
+    from segnoise.errors import ConfigError
+
+    config = load_config(arguments.config, cli.options(arguments.cfg_options))
+    dataset = data.build_dataset(config, "train_data")
+    given = cli.noise_config(arguments.noise) if arguments.noise else config["noise"]
+    if not given:
+        raise ConfigError("the config has no noise: name one with --noise")
+    noise = built_model(given, dataset.metainfo)
+    try:
+        found = noises.calibrate(
+            noise,
+            dataset,
+            arguments.target,
+            arguments.measure,
+            config["noise_seed"],
+            sample=arguments.sample,
+        )
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+    print(found)
+    print(f"\nnoise = {found.noise.to_dict()!r}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

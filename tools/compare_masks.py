@@ -1,0 +1,98 @@
+"""Measure how one set of masks differs from another: real noise, with the numbers of simulated.
+
+Masks are matched by their paths below the two folders, without the suffix. The first folder holds
+the masks that count as clean. Prints the realised noise and its distribution over the images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from segnoise.engine import cli
+from segnoise.errors import ConfigError
+
+EXAMPLES = """
+examples:
+  tools/compare_masks.py gold annotator_1 --classes background cell --out annotator_1.json
+  tools/compare_masks.py fixed original --classes classes.txt --workers 4
+  tools/compare_masks.py a b --classes no yes --value-map 0=0 255=1    # black-and-white masks
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and compare."""
+    parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
+    parser.add_argument("clean", type=Path, help="folder of the masks to compare with")
+    parser.add_argument("noisy", type=Path, help="folder of the masks to judge")
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        required=True,
+        metavar="NAME",
+        help="class names in the order of their ids, or a .txt file with one a line",
+    )
+    parser.add_argument(
+        "--value-map",
+        nargs="+",
+        metavar="VALUE=ID",
+        help="class id of every value in the files, where they differ: 0=0 255=1",
+    )
+    parser.add_argument("--ignore-index", type=int, default=255, help="void (default: 255)")
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="pass over masks that only one folder has"
+    )
+    parser.add_argument("--out", type=Path, help="JSON file: the report, and rates image by image")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
+    )
+    arguments = parser.parse_args(argv)
+    return cli.run_tool(lambda: compare(arguments))
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Compare, print, and write."""
+    # Imported late, so that --help answers at once.
+    from segnoise.datasets.class_file import read_classes
+    from segnoise.datasets.compare import compare_masks, pair_masks
+    from segnoise.datasets.mask_files import MaskReader
+    from segnoise.files import write_json
+
+    classes = arguments.classes
+    if len(classes) == 1 and classes[0].endswith(".txt"):
+        classes, _ = read_classes(Path(classes[0]))
+    values = value_map(arguments.value_map)
+    reader = MaskReader(len(classes), value_map=values, ignore_index=arguments.ignore_index)
+    pairs = pair_masks(arguments.clean, arguments.noisy, arguments.allow_missing)
+    found = compare_masks(pairs, reader, workers=arguments.workers, progress="comparing")
+    print(found.table(classes))
+    if arguments.out:
+        write_json(arguments.out, found.to_dict(classes))
+        print(f"\nall of it    {arguments.out}")
+
+
+def value_map(pairs: Sequence[str] | None) -> dict[int, int] | None:
+    """Parse VALUE=ID pairs.
+
+    Raises:
+        ConfigError: if one is none, or a value has two ids.
+
+    Example:
+        >>> value_map(["0=0", "255=1"])
+        {0: 0, 255: 1}
+    """
+    if pairs is None:
+        return None
+    found: dict[int, int] = {}
+    for pair in pairs:
+        value, _, label = pair.partition("=")
+        if not (value.isdecimal() and label.isdecimal()) or int(value) in found:
+            raise ConfigError(f"--value-map wants each VALUE=ID once, such as 255=1, not {pair!r}")
+        found[int(value)] = int(label)
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
