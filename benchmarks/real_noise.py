@@ -24,7 +24,7 @@ from segnoise.datasets.mask_files import MaskReader
 from segnoise.engine.cli import noise_config
 from segnoise.files import write_json
 from segnoise.noise import NoiseReport, build_noise, generator, realised_noise
-from segnoise.noise.displacement import boundary_displacement
+from segnoise.noise.report.displacement import boundary_displacement
 from segnoise.tables import markdown
 
 READ = MaskReader(2)

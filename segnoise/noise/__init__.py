@@ -3,31 +3,31 @@
 Stands on NumPy and OpenCV only.
 """
 
-from segnoise.noise.annotators import Annotators
-from segnoise.noise.area_controlled import AreaControlled
 from segnoise.noise.base import NOISES, Dose, Noise, build_noise, noise_class, register
-from segnoise.noise.boundary import BoundaryDilation, BoundaryErosion
 from segnoise.noise.calibration import Calibration, UnreachableDoseError, calibrate
-from segnoise.noise.coarse import BoxMask, CoarsePolygon, HullMask
-from segnoise.noise.combine import Compose, OneOf, PerClass, Sometimes
-from segnoise.noise.distance import DistanceMorphology
-from segnoise.noise.feature_dependent import FeatureDependent
-from segnoise.noise.flips import AsymmetricFlip, SymmetricFlip
-from segnoise.noise.jitter import BoundaryJitter
-from segnoise.noise.markov import MarkovBoundary
-from segnoise.noise.omission import Omission
-from segnoise.noise.opening import BoundaryClosing, BoundaryOpening
-from segnoise.noise.polygons import PolygonNoise
-from segnoise.noise.predictions import prediction_path, save_top2
+from segnoise.noise.models.annotators import Annotators
+from segnoise.noise.models.area_controlled import AreaControlled
+from segnoise.noise.models.boundary import BoundaryDilation, BoundaryErosion
+from segnoise.noise.models.coarse import BoxMask, CoarsePolygon, HullMask
+from segnoise.noise.models.combine import Compose, OneOf, PerClass, Sometimes
+from segnoise.noise.models.distance import DistanceMorphology
+from segnoise.noise.models.feature_dependent import FeatureDependent
+from segnoise.noise.models.flips import AsymmetricFlip, SymmetricFlip
+from segnoise.noise.models.jitter import BoundaryJitter
+from segnoise.noise.models.markov import MarkovBoundary
+from segnoise.noise.models.omission import Omission
+from segnoise.noise.models.opening import BoundaryClosing, BoundaryOpening
+from segnoise.noise.models.polygons import PolygonNoise
+from segnoise.noise.models.region_swap import RegionSwap
+from segnoise.noise.models.spurious import SpuriousObjects
+from segnoise.noise.models.void_dropout import VoidDropout
+from segnoise.noise.models.warps import Elastic, Rotate, Shift
+from segnoise.noise.parts.predictions import prediction_path, save_top2
+from segnoise.noise.parts.transitions import confusions, group_flip, pair_flip, transition_matrix
 from segnoise.noise.presets import PRESETS, expanded
-from segnoise.noise.region_swap import RegionSwap
-from segnoise.noise.report import NoiseReport, realised_noise
+from segnoise.noise.report.noise_report import NoiseReport, realised_noise
 from segnoise.noise.seeding import generator
 from segnoise.noise.sources import Sources
-from segnoise.noise.spurious import SpuriousObjects
-from segnoise.noise.transitions import confusions, group_flip, pair_flip, transition_matrix
-from segnoise.noise.void_dropout import VoidDropout
-from segnoise.noise.warps import Elastic, Rotate, Shift
 
 __all__ = [
     "NOISES",

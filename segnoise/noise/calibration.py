@@ -11,7 +11,7 @@ import numpy as np
 
 from segnoise.noise.base import Noise
 from segnoise.noise.mask import Mask, check_integer, check_number
-from segnoise.noise.report import NoiseReport, realised_noise
+from segnoise.noise.report.noise_report import NoiseReport, realised_noise
 from segnoise.noise.samples import corrupt_sample
 from segnoise.noise.seeding import generator
 

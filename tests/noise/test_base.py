@@ -49,7 +49,7 @@ def test_nested_round_trip():
         (SymmetricFlip, {"rate": 0.4, "num_classes": 3}),
         ({"type": "SymmetricFlip", "rate": 0.4, "num_classes": 3}, {}),
         ({"type": SymmetricFlip, "rate": 0.1}, {"rate": 0.4, "num_classes": 3}),
-        ("segnoise.noise.flips.SymmetricFlip", {"rate": 0.4, "num_classes": 3}),
+        ("segnoise.noise.models.flips.SymmetricFlip", {"rate": 0.4, "num_classes": 3}),
         (SymmetricFlip(0.4, 3), {}),
     ],
 )

@@ -39,9 +39,10 @@ def test_the_page_is_one_file_without_addresses(gallery):
 
 
 def test_the_model_that_cannot_reach_the_dose_is_named(gallery):
-    assert "BoundaryErosion(width=1, classes=[4])</b> is left out: " in (
-        gallery / "gallery.html"
-    ).read_text()
+    assert (
+        "BoundaryErosion(width=1, classes=[4])</b> is left out: "
+        in (gallery / "gallery.html").read_text()
+    )
 
 
 def test_the_picture_shows_all_cells(gallery):

@@ -1,0 +1,1 @@
+"""The noise models, one idea a file."""

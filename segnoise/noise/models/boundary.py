@@ -1,0 +1,203 @@
+"""Boundaries of classes that are off by the same width everywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.mask import (
+    Mask,
+    check_classes,
+    check_fill,
+    check_integer,
+    check_storable,
+    is_any_of,
+)
+from segnoise.noise.parts.ranks import Ranks, highest_within, lowest_within
+from segnoise.noise.parts.squares import (
+    LARGEST_WIDTH,
+    check_width,
+    comparable,
+    drawn_width,
+    square_maximum,
+    square_minimum,
+)
+from segnoise.noise.parts.strips import strips
+from segnoise.noise.sources import Sources
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class BoundaryErosion(Noise):
+    """Regions lose a band of a given width along their boundaries.
+
+    Distances are Chebyshev: a pixel's neighbourhood is the square of side 2 w + 1 around it, so
+    that a slanted boundary moves by up to 1.41 w. The image's border is no boundary. Regions
+    thinner than the band vanish. What the band becomes decides who loses:
+
+    - fill="void", or a class id such as 0 for background: every region loses. A pixel is in the
+      band exactly where its neighbourhood holds another label, and takes the fill; the band
+      reaches w pixels to either side of a boundary. Void counts as one more label here, so that
+      objects inside a void rim (as Pascal VOC draws) shrink too.
+    - fill="neighbor": the smaller side loses. At a boundary of two classes, the band belongs to
+      the class that has fewer pixels in this mask (at equal counts, to the higher id) and takes
+      the other's label: things shrink into the stuff around them, as if outlined too tightly. If
+      both sides lost, their bands would trade labels and leave a detached stripe of each class
+      inside the other. Formally, noisy(p) is the class with the most pixels in the neighbourhood
+      of p, p included (at equal counts the lower id): the minimum of the map of `Ranks`. Void
+      neither wins nor loses: where only void is near, the label stays. `BoundaryDilation` is the
+      counterpart: there things grow by the same rule.
+
+    Source: the definition is this library's; PyMIC's noise erodes medical masks by 6 to 12 pixels.
+
+    Args:
+        width: w, in pixels, at least 0; 0 changes nothing. Between two whole numbers, each mask
+            gets one of them, drawn such that the mean is w.
+        fill: "neighbor", "void", or the id of a class.
+        classes: Ids of the classes that may lose; pixels of all others stay as they are, and with
+            "neighbor" they win against every listed class. None stands for all. For masks of
+            objects on a background, listing the objects makes sure that they shrink even where
+            they cover most of the image.
+        ignore_index: Void; stays as it is.
+
+    Raises:
+        TypeError: If a parameter is of the wrong type.
+        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
+
+    Example:
+        >>> import numpy as np
+        >>> from segnoise.noise import BoundaryErosion, generator
+        >>> mask = np.array([[0, 0, 0, 0, 0, 7, 7, 7, 255, 255]], np.uint8)
+        >>> rng = generator(0)  # not used: a whole width leaves nothing to chance
+        >>> BoundaryErosion(width=1)(mask, rng).tolist()
+        [[0, 0, 0, 0, 0, 0, 7, 7, 255, 255]]
+        >>> BoundaryErosion(width=1, fill=0)(mask, rng).tolist()
+        [[0, 0, 0, 0, 0, 0, 7, 0, 255, 255]]
+        >>> BoundaryErosion(width=1, fill="void")(mask, rng).tolist()
+        [[0, 0, 0, 0, 255, 255, 7, 255, 255, 255]]
+    """
+
+    DOSE = Dose("width", high=LARGEST_WIDTH)
+
+    width: float
+    fill: str | int = "neighbor"
+    classes: tuple[int, ...] | None = None
+    ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "width", check_width("width", self.width))
+        void = check_integer("ignore_index", self.ignore_index)
+        object.__setattr__(self, "ignore_index", void)
+        object.__setattr__(self, "fill", check_fill(self.fill, void))
+        object.__setattr__(self, "classes", check_classes(self.classes, void))
+
+    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
+        width = drawn_width(self.width, rng)
+        if self.fill == "neighbor":
+            ranks = Ranks.of(mask, self.classes, self.ignore_index)
+            square = functools.partial(square_maximum, width=width)
+            shrink = functools.partial(lowest_within, spread=square)
+            return ranks.filtered(mask, shrink, reach=width)
+        fill = self.ignore_index if isinstance(self.fill, str) else self.fill
+        check_storable(fill, mask, "ignore_index" if self.fill == "void" else "fill")
+        noisy = np.empty_like(mask)
+        for strip in strips(mask.shape, reach=width):
+            own = mask[strip.rows]
+            lost = boundary_band(mask[strip.window], width)[strip.inner]
+            lost &= own != self.ignore_index
+            if self.classes is not None:
+                lost &= is_any_of(own, self.classes)
+            # own where kept, fill where lost; several times faster than np.where.
+            noisy[strip.rows] = own ^ ((own ^ mask.dtype.type(fill)) * lost)
+        return noisy
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class BoundaryDilation(Noise):
+    """Regions grow by a given width over their neighbours.
+
+    At a boundary of two classes, the one that has fewer pixels in this mask (at equal counts, the
+    one of the higher id) takes a band of width w from the other: things grow over the stuff around
+    them, as if outlined too generously, and gaps of up to 2 w pixels between them close. Formally,
+    noisy(p) is the class with the fewest pixels in the neighbourhood of p, p included: the maximum
+    of the map of `Ranks` over the square of side 2 w + 1 (Chebyshev distance). The image's border
+    is no boundary. Void neither wins nor loses.
+
+    `BoundaryErosion(width)` is the counterpart: things lose the same band to the stuff. Take the
+    erosion for annotators who stay inside of what they outline and miss what is thin, the dilation
+    for those who draw around it, and `OneOf` both where either happens; for one and the same class
+    to shrink here and grow there, take `BoundaryJitter`. `BoundaryErosion(width, fill="void")` is
+    something else: both sides of a boundary are left unlabelled.
+
+    Source: the definition is this library's; for a single class on a background it is binary
+    dilation, as in PyMIC's noise and many others.
+
+    Args:
+        width: w, in pixels, at least 0; 0 changes nothing. Between two whole numbers, each mask
+            gets one of them, drawn such that the mean is w.
+        classes: Ids of the classes that may grow; they win against all others, which keep to
+            themselves. None stands for all.
+        ignore_index: Void; stays as it is.
+
+    Raises:
+        TypeError: If a parameter is of the wrong type.
+        ValueError: If one is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> from segnoise.noise import BoundaryDilation, generator
+        >>> mask = np.array([[0, 0, 0, 0, 7, 255, 255, 0, 0, 3, 3]], np.uint8)
+        >>> rng = generator(0)  # not used: a whole width leaves nothing to chance
+        >>> BoundaryDilation(width=1)(mask, rng).tolist()
+        [[0, 0, 0, 7, 7, 255, 255, 0, 3, 3, 3]]
+        >>> BoundaryDilation(width=1, classes=[3])(mask, rng).tolist()
+        [[0, 0, 0, 0, 7, 255, 255, 0, 3, 3, 3]]
+    """
+
+    DOSE = Dose("width", high=LARGEST_WIDTH)
+
+    width: float
+    classes: tuple[int, ...] | None = None
+    ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "width", check_width("width", self.width))
+        void = check_integer("ignore_index", self.ignore_index)
+        object.__setattr__(self, "ignore_index", void)
+        object.__setattr__(self, "classes", check_classes(self.classes, void))
+
+    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
+        width = drawn_width(self.width, rng)
+        ranks = Ranks.of(mask, self.classes, self.ignore_index)
+        square = functools.partial(square_maximum, width=width)
+        grow = functools.partial(highest_within, spread=square)
+        return ranks.filtered(mask, grow, reach=width)
+
+
+def boundary_band(mask: Mask, width: int) -> NDArray[np.bool_]:
+    """Return where a mask's neighbourhoods hold more than one label.
+
+    A pixel is interior exactly where the least label of the square of side 2 w + 1 around it
+    equals the greatest: one grayscale erosion and one dilation of the label map do for all
+    classes at once. Every value is a label here, void too; the image's border is no boundary.
+
+    Args:
+        mask: (H, W) contiguous label mask.
+        width: w, in pixels.
+
+    Returns:
+        (H, W) boolean map of the pixels within w of another label.
+
+    Example:
+        >>> import numpy as np
+        >>> boundary_band(np.array([[4, 4, 4, 9, 9, 9]], np.uint8), 1).astype(int).tolist()
+        [[0, 0, 1, 1, 0, 0]]
+    """
+    labels = comparable(mask)
+    band: NDArray[np.bool_] = square_minimum(labels, width) != square_maximum(labels, width)
+    return band

@@ -1,0 +1,98 @@
+"""Objects that nobody outlined."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.mask import Mask, check_classes, check_fill, check_integer, check_rate
+from segnoise.noise.parts.components import connected_components
+from segnoise.noise.parts.layers import close_gaps
+from segnoise.noise.parts.regions import of_each_pixel
+from segnoise.noise.sources import Sources
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Omission(Noise):
+    """Each object is left out with a given probability.
+
+    Every object of the listed classes disappears with probability r, independently of all others;
+    its pixels take the fill. An object is an 8-connected region of one class, or an instance.
+    With `vary`, r is drawn anew for each mask from U(0, rate): some masks are nearly complete,
+    others lack many objects, and on average half the rate is missing.
+
+    Source: AIO2 (Liu et al., arXiv 2403.01641) drops buildings of binary masks, r ~ U(0, 0.6) a
+    mask: `Omission(0.6, fill=0, classes=[1], vary=True)`. It is the masks' analogue of missing
+    labels in multi-label classification. With several classes an object gives way to whatever is
+    around it, since there need be no background class.
+
+    Args:
+        rate: r, or the greatest r with `vary`; from 0 to 1.
+        fill: What the pixels of an omitted object become: "neighbor" (the nearest label that
+            remains; where no label remains in the whole mask, it stays), "void", or the id of a
+            class, such as 0 for background.
+        classes: Ids of the classes whose objects may be missing; None stands for all. List the
+            things: stuff such as road is one large object, and whoever omits it drowns the street
+            in its surroundings. With all classes and fill="neighbor" the damage stops growing as
+            the rate nears 1, since ever fewer labels remain to take an object's place.
+        max_area: Objects of more pixels are never omitted, since it is the small ones that people
+            overlook; None for no limit.
+        instances: Whether objects are those of an instance map, which is needed then; pixels
+            without an instance number are divided into connected regions.
+        vary: Whether each mask draws its r.
+        ignore_index: Void; stays as it is.
+
+    Raises:
+        TypeError: If a parameter is of the wrong type.
+        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
+
+    Example:
+        >>> import numpy as np
+        >>> from segnoise.noise import Omission, generator
+        >>> mask = np.array([[0, 1, 1, 0, 1, 0, 2, 2, 0, 1, 255]], np.uint8)
+        >>> Omission(rate=0.5, classes=[1])(mask, generator(0, "b")).tolist()
+        [[0, 1, 1, 0, 0, 0, 2, 2, 0, 0, 255]]
+        >>> Omission(rate=1.0, classes=[1, 2], max_area=1)(mask, generator(0)).tolist()
+        [[0, 1, 1, 0, 0, 0, 2, 2, 0, 0, 255]]
+    """
+
+    DOSE = Dose("rate", high=1.0)
+
+    rate: float
+    fill: str | int = "neighbor"
+    classes: tuple[int, ...] | None = None
+    max_area: int | None = None
+    instances: bool = False
+    vary: bool = False
+    ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", check_rate("rate", self.rate))
+        void = check_integer("ignore_index", self.ignore_index)
+        object.__setattr__(self, "ignore_index", void)
+        object.__setattr__(self, "fill", check_fill(self.fill, void))
+        object.__setattr__(self, "classes", check_classes(self.classes, void))
+        if self.max_area is not None:
+            object.__setattr__(self, "max_area", check_integer("max_area", self.max_area, 1))
+        for name in ("instances", "vary"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be true or false, not {getattr(self, name)!r}")
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The instance map, with `instances`."""
+        return frozenset({"instances"} if self.instances else ())
+
+    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
+        found = connected_components(mask, self.ignore_index, sources.instances)
+        rate = self.rate * rng.random() if self.vary else self.rate
+        omitted = rng.random(len(found)) < rate
+        if self.classes is not None:
+            omitted &= np.isin(found.label, self.classes)
+        if self.max_area is not None:
+            omitted &= found.area <= self.max_area
+        noisy: Mask = mask.copy()
+        return close_gaps(noisy, of_each_pixel(omitted, found, False), self.fill, self.ignore_index)

@@ -1,0 +1,114 @@
+"""Labels that are withheld."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.mask import (
+    Mask,
+    check_classes,
+    check_integer,
+    check_rate,
+    check_storable,
+    is_any_of,
+)
+from segnoise.noise.parts.regions import (
+    REGIONS,
+    check_regions,
+    find_regions,
+    of_each_pixel,
+    region_needs,
+)
+from segnoise.noise.sources import Sources
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class VoidDropout(Noise):
+    """A share of the pixels or regions becomes void: partial labels, but no wrong ones.
+
+    Every valid pixel, or every region of one class, becomes void with probability r, independently
+    of all others. The labels that remain are right.
+
+    Source: partial annotation with an ignore label, as nnU-Net (Isensee et al., 2021) trains on;
+    the random choice of what is missing is this library's.
+
+    Args:
+        rate: r, from 0 to 1.
+        regions: What becomes void as a whole. "pixels": each pixel on its own. "components": an
+            8-connected region of one class. "instances": all pixels of one class and one instance
+            number; pixels without a number as components. Needs the instance map. "superpixels":
+            all pixels of one class in a superpixel of the image; needs the image.
+        size: Side of a superpixel, in pixels, at least 1; of no effect for other regions.
+        classes: Ids of the classes that may become void; None stands for all.
+        ignore_index: Void.
+
+    Raises:
+        TypeError: If a parameter is of the wrong type.
+        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold void.
+
+    Example:
+        >>> import numpy as np
+        >>> from segnoise.noise import VoidDropout, generator
+        >>> mask = np.array([[0, 0, 0, 1, 1, 1, 2, 2]], np.uint8)
+        >>> VoidDropout(rate=0.5)(mask, generator(0, "street")).tolist()
+        [[0, 0, 0, 1, 1, 255, 255, 255]]
+        >>> VoidDropout(0.5, regions="components")(mask, generator(0, "street")).tolist()
+        [[255, 255, 255, 1, 1, 1, 255, 255]]
+    """
+
+    DOSE = Dose("rate", high=1.0)
+
+    rate: float
+    regions: str = "pixels"
+    size: int = 24
+    classes: tuple[int, ...] | None = None
+    ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", check_rate("rate", self.rate))
+        object.__setattr__(self, "regions", check_regions(self.regions, ("pixels", *REGIONS)))
+        object.__setattr__(self, "size", check_integer("size", self.size, 1))
+        void = check_integer("ignore_index", self.ignore_index)
+        object.__setattr__(self, "ignore_index", void)
+        object.__setattr__(self, "classes", check_classes(self.classes, void))
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The instance map or the image, if regions are made from it."""
+        return region_needs(self.regions)
+
+    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
+        check_storable(self.ignore_index, mask, "ignore_index")
+        if self.regions == "pixels":
+            lost = _coins(mask.size, self.rate, rng).reshape(mask.shape)
+        else:
+            found = find_regions(mask, self.regions, self.size, sources, self.ignore_index)
+            lost = of_each_pixel(rng.random(len(found)) < self.rate, found, False)
+        if self.classes is not None:
+            lost &= is_any_of(mask, self.classes)
+        # Arithmetic, modulo the dtype's range: a branch at each pixel takes twenty times as long.
+        noisy: Mask = mask.dtype.type(self.ignore_index) - mask
+        noisy *= lost
+        noisy += mask
+        return noisy
+
+
+def _coins(count: int, rate: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return independent truths of a given probability, most of them from a single byte.
+
+    A byte b decides by b < floor(256 r); where both are equal, a uniform number decides with the
+    probability that is left.
+    """
+    drawn = np.frombuffer(rng.bytes(count), np.uint8)
+    whole = int(256 * rate)
+    if whole == 256:
+        return np.ones(count, bool)
+    truths: NDArray[np.bool_] = drawn < whole
+    close = np.flatnonzero(drawn == whole)
+    truths[close] = rng.random(close.size) < 256 * rate - whole
+    return truths

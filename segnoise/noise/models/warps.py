@@ -1,0 +1,313 @@
+"""Maps that do not lie on the image: shifted, rotated and distorted masks."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.mask import (
+    Mask,
+    check_classes,
+    check_fill,
+    check_integer,
+    check_number,
+)
+from segnoise.noise.parts.components import Components, connected_components
+from segnoise.noise.parts.layers import Shape, redraw
+from segnoise.noise.parts.resampling import rotated, rotation, warp
+from segnoise.noise.parts.smooth_field import LARGEST_LENGTH, SmoothField
+from segnoise.noise.sources import Sources
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Shift(Noise):
+    """The mask, or each object, lies a given distance off, in a random direction.
+
+    The offset is distance * (sin t, cos t) pixels down and to the right, with an angle t that is
+    uniform on the circle. Either part is rounded up or down to a whole number, at random such that
+    it is right on average. The distance itself is not random, so that all masks get the same dose;
+    for a random one, list several shifts in `OneOf`.
+
+    - per="mask": one offset for all. Pixel p takes the label at p - offset; with
+      fill="neighbor", what lies outside the image continues the nearest pixel of the border.
+    - per="object" or "instance": each object gets an offset of its own. Objects are 8-connected
+      regions of one class; with "instance", all pixels of one class and one number in the sample's
+      instance map. Larger objects are laid down first.
+
+    A pixel that its label leaves, and that nothing moves onto, takes the fill. Void does not move:
+    it stays where it is, and nothing moves onto pixels where void would have come to lie.
+
+    Source: the misregistration of maps and aerial images, which Mnih and Hinton (Learning to
+    label aerial images from noisy data, ICML 2012) model as a translation that is constant over a
+    patch. Several classes, and moving objects one by one, are this library's generalisation.
+
+    Args:
+        distance: In pixels, at least 0.
+        per: What moves as one: "mask", "object" or "instance".
+        classes: Ids of the classes that move, as a layer over the others, which stay (such as the
+            buildings of a map); None stands for all.
+        fill: What a pixel becomes that its label left and that nothing moved onto: "void", a class
+            id, or "neighbor": the nearest label of the classes that do not move, or of the result
+            where all move. What single objects left, others near it take.
+        ignore_index: Void; stays as it is.
+
+    Raises:
+        TypeError: If a parameter is of the wrong type.
+        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
+
+    Example:
+        >>> import numpy as np
+        >>> from segnoise.noise import Shift, generator
+        >>> mask = np.array([[0, 0, 1, 1, 0, 0, 2, 2, 0, 255]], np.uint8)
+        >>> Shift(distance=2)(mask, generator(1)).tolist()
+        [[0, 0, 0, 1, 1, 0, 0, 2, 2, 255]]
+        >>> mask = np.repeat(mask, 3, axis=0)
+        >>> Shift(distance=1, per="object", classes=[1, 2])(mask, generator(4)).tolist()[1]
+        [0, 1, 1, 0, 0, 0, 0, 2, 0, 255]
+    """
+
+    DOSE = Dose("distance", high=1 << 14)
+
+    distance: float
+    per: str = "mask"
+    classes: tuple[int, ...] | None = None
+    fill: str | int = "neighbor"
+    ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "distance", check_number("distance", self.distance, 0))
+        _check_per(self.per)
+        _check_layer(self)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The instance map, if instances move."""
+        return frozenset({"instances"} if self.per == "instance" else ())
+
+    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
+        if self.per != "mask":
+            return self._shift_objects(mask, rng, sources)
+        down, right = self._offsets(rng, 1)[0]
+        if not down and not right:
+            unmoved: Mask = mask.copy()
+            return unmoved
+        columns = np.arange(mask.shape[1])[None] - right
+
+        def source(top: int, bottom: int) -> tuple[NDArray[Any], NDArray[Any]]:
+            return np.arange(top, bottom)[:, None] - down, columns
+
+        return warp(mask, source, self.fill, self.classes, self.ignore_index)
+
+    def _shift_objects(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
+        objects = connected_components(mask, self.ignore_index, sources.instances)
+        moving = _of_classes(objects, self.classes)
+        offsets = dict(zip(moving, self._offsets(rng, len(moving)), strict=True))
+        offsets = {number: offset for number, offset in offsets.items() if any(offset)}
+
+        def shifted(number: int) -> Shape:
+            top, left = (objects.box[number, :2] + offsets[number]).tolist()
+            return Shape(top, left, objects.region(number), int(objects.label[number]))
+
+        shapes = _Shapes(list(offsets), shifted)
+        return redraw(mask, objects, shapes, self.fill, self.ignore_index)
+
+    def _offsets(self, rng: np.random.Generator, count: int) -> list[tuple[int, int]]:
+        return [
+            (
+                math.floor(self.distance * math.sin(2 * math.pi * turn) + up),
+                math.floor(self.distance * math.cos(2 * math.pi * turn) + left),
+            )
+            for turn, up, left in rng.random((count, 3)).tolist()
+        ]
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Rotate(Noise):
+    """The mask, or each object, is turned by a random angle.
+
+    The angle is uniform on [-angle, angle] degrees. The label at p is the one at the pixel nearest
+    to c + R (p - c), where R turns by the drawn angle and c is the centre of the image or, with
+    per="object" or "instance", of the object: the mean of its pixels. What comes from outside,
+    what nothing moves onto, and void are treated as `Shift` treats them, and so are objects.
+
+    Source: the rotations of noisy annotations such as T-Loss's (Gonzalez-Jimenez et al., MICCAI
+    2023: up to 30 degrees, with a shift), without their search for a given area of error. Several
+    classes, and the choice of what turns, are this library's.
+
+    Args:
+        angle: The greatest angle, in degrees, from 0 to 180.
+        per: What turns as one: "mask", "object" or "instance".
+        classes: Ids of the classes that turn, as a layer over the others; None stands for all.
+        fill: See `Shift`.
+        ignore_index: Void; stays as it is.
+
+    Raises:
+        TypeError: If a parameter is of the wrong type.
+        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
+
+    Example:
+        >>> import numpy as np
+        >>> from segnoise.noise import Rotate, generator
+        >>> mask = np.zeros((5, 5), np.uint8)
+        >>> mask[2, 1:] = 1
+        >>> Rotate(angle=90)(mask, generator(0)).tolist()
+        [[0, 0, 0, 0, 1], [0, 0, 0, 1, 0], [0, 0, 1, 0, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0]]
+    """
+
+    DOSE = Dose("angle", high=180)
+
+    angle: float
+    per: str = "mask"
+    classes: tuple[int, ...] | None = None
+    fill: str | int = "neighbor"
+    ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "angle", check_number("angle", self.angle, 0, 180))
+        _check_per(self.per)
+        _check_layer(self)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The instance map, if instances turn."""
+        return frozenset({"instances"} if self.per == "instance" else ())
+
+    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
+        if not self.angle:
+            unmoved: Mask = mask.copy()
+            return unmoved
+        if self.per != "mask":
+            return self._rotate_objects(mask, rng, sources)
+        height, width = mask.shape
+        centre = (height - 1) / 2, (width - 1) / 2
+        source = rotation(self._angles(rng, 1)[0], centre, 0, width)
+        return warp(mask, source, self.fill, self.classes, self.ignore_index)
+
+    def _rotate_objects(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
+        objects = connected_components(mask, self.ignore_index, sources.instances)
+        turning = _of_classes(objects, self.classes)
+        angles = dict(zip(turning, self._angles(rng, len(turning)), strict=True))
+
+        def turned(number: int) -> Shape:
+            top, left = objects.box[number, :2].tolist()
+            window = slice(-top, mask.shape[0] - top), slice(-left, mask.shape[1] - left)
+            down, right, region = rotated(objects.region(number), angles[number], window)
+            return Shape(top + down, left + right, region, int(objects.label[number]))
+
+        shapes = _Shapes(turning, turned)
+        return redraw(mask, objects, shapes, self.fill, self.ignore_index)
+
+    def _angles(self, rng: np.random.Generator, count: int) -> list[float]:
+        angles: list[float] = np.radians(rng.uniform(-self.angle, self.angle, count)).tolist()
+        return angles
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Elastic(Noise):
+    """The mask is distorted by a smooth random field of displacements.
+
+    The label at p is the one at the pixel nearest to p + u(p). The two components of u are
+    independent Gaussian fields of mean 0, standard deviation amplitude / sqrt(2) and correlation
+    exp(-|p - q|^2 / length^2) between p and q. So the displacement |u| has the root mean square
+    `amplitude`, and points much closer than `length` move together. Where the amplitude is not
+    small against the length, the field folds and tears regions apart. What comes from outside,
+    what nothing moves onto, and void are treated as `Shift` treats them.
+
+    Source: the elastic distortions of Simard et al. (Best practices for convolutional neural
+    networks applied to visual document analysis, ICDAR 2003): white noise blurred by a Gaussian,
+    here with the amplitude that results rather than a factor before the blur. As errors of maps:
+    Girard et al. (Aligning and updating cadaster maps with aerial images, ACCV 2018) displace
+    buildings by smooth random fields of up to 32 pixels, at 0.3 m a pixel.
+
+    Args:
+        amplitude: Root mean square of the displacement, in pixels, at least 0.
+        length: Correlation length, in pixels, from 1 to 16384. Below 8, it takes more time.
+        classes: Ids of the classes that move, as a layer over the others; None stands for all.
+        fill: See `Shift`.
+        ignore_index: Void; stays as it is.
+
+    Raises:
+        TypeError: If a parameter is of the wrong type.
+        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
+
+    Example:
+        >>> import numpy as np
+        >>> from segnoise.noise import Elastic, generator
+        >>> mask = np.array([[0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]], np.uint8)
+        >>> Elastic(amplitude=2, length=3)(mask, generator(0)).tolist()
+        [[0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2, 3]]
+    """
+
+    DOSE = Dose("amplitude", high=1 << 14)
+
+    amplitude: float
+    length: float = 32.0
+    classes: tuple[int, ...] | None = None
+    fill: str | int = "neighbor"
+    ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "amplitude", check_number("amplitude", self.amplitude, 0))
+        object.__setattr__(self, "length", check_number("length", self.length, 1, LARGEST_LENGTH))
+        _check_layer(self)
+
+    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
+        if not self.amplitude:
+            unmoved: Mask = mask.copy()
+            return unmoved
+        shape = mask.shape[0], mask.shape[1]
+        down, right = (SmoothField(shape, self.length, rng) for _ in range(2))
+        scale = np.float32(self.amplitude / math.sqrt(2))
+
+        def source(top: int, bottom: int) -> tuple[NDArray[Any], NDArray[Any]]:
+            rows = np.rint(down.rows(top, bottom) * scale).astype(np.int32)
+            rows += np.arange(top, bottom, dtype=np.int32)[:, None]
+            columns = np.rint(right.rows(top, bottom) * scale).astype(np.int32)
+            columns += np.arange(mask.shape[1], dtype=np.int32)
+            return rows, columns
+
+        return warp(mask, source, self.fill, self.classes, self.ignore_index)
+
+
+def _check_per(per: object) -> None:
+    if per not in ("mask", "object", "instance"):
+        raise ValueError(f'per must be "mask", "object" or "instance", not {per!r}')
+
+
+def _check_layer(noise: Any) -> None:
+    """Check and set the parameters that all warps share."""
+    void = check_integer("ignore_index", noise.ignore_index)
+    object.__setattr__(noise, "ignore_index", void)
+    object.__setattr__(noise, "fill", check_fill(noise.fill, void))
+    object.__setattr__(noise, "classes", check_classes(noise.classes, void))
+
+
+def _of_classes(objects: Components, classes: tuple[int, ...] | None) -> list[int]:
+    """Return the numbers of the objects that belong to one of the classes."""
+    labels = objects.label.tolist()
+    return [n for n, label in enumerate(labels) if classes is None or label in classes]
+
+
+class _Shapes(Mapping[int, Shape]):
+    """Shapes by object, made when asked for: together they may take many times the mask."""
+
+    def __init__(self, numbers: list[int], shape_of: Callable[[int], Shape]) -> None:
+        self._numbers, self._shape_of = numbers, shape_of
+
+    def __getitem__(self, number: int) -> Shape:
+        return self._shape_of(number)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)

@@ -1,0 +1,1 @@
+"""What noise models are built from: objects, outlines, orders of classes, random fields."""

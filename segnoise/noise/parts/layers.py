@@ -1,0 +1,287 @@
+"""Redraw objects of a mask: smaller ones lie on larger ones, and gaps close from their rims.
+
+A mask is seen as a pile of cut-outs, the largest at the bottom. An object that gets another shape
+is cut out anew and put back into its place in the pile.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segnoise.noise.mask import Mask, check_storable
+from segnoise.noise.parts.components import Components
+
+_BLOCK = 1 << 17  # pixels
+_STRIP, _MARGIN = 96, 24  # rows
+_AROUND = ((-1, 0), (0, -1), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
+
+
+class Shape(NamedTuple):
+    """What becomes of an object: its new region, and the class id to write there.
+
+    Attributes:
+        top: Row of the region's first line; may be negative.
+        left: Column of the region's first pixel; may be negative.
+        region: (h, w) bool; what lies outside the mask is cut off.
+        label: The class id.
+    """
+
+    top: int
+    left: int
+    region: NDArray[np.bool_]
+    label: int
+
+    def paint(self, canvas: NDArray[Any], value: int) -> None:
+        """Write a value where the shape is."""
+        top, left = max(self.top, 0), max(self.left, 0)
+        region = self.region[top - self.top :, left - self.left :]
+        region = region[: max(canvas.shape[0] - top, 0), : max(canvas.shape[1] - left, 0)]
+        place = canvas[top : top + region.shape[0], left : left + region.shape[1]]
+        np.copyto(place, value, where=region)
+
+
+class Polygon(NamedTuple):
+    """What becomes of an object, as outlines instead of a region: far cheaper to paint.
+
+    Attributes:
+        outlines: Closed lines of (n, 1, 2) int32 vertices (column, row) within the mask: OpenCV
+            distorts what sticks out. A pixel belongs to the object if an odd number of them
+            encloses it, or if it lies on one.
+        label: The class id.
+    """
+
+    outlines: Sequence[NDArray[np.int32]]
+    label: int
+
+    def paint(self, canvas: NDArray[Any], value: int) -> None:
+        """Write a value where the polygon is."""
+        cv2.fillPoly(canvas, self.outlines, value)
+
+
+def redraw(
+    mask: Mask,
+    components: Components,
+    shapes: Mapping[int, Shape | Polygon | None],
+    fill: str | int,
+    ignore_index: int,
+) -> Mask:
+    """Return the mask with some of its objects redrawn.
+
+    1. The objects in `shapes` are taken off the pile.
+    2. Their new shapes are painted from the largest object to the smallest (by area before the
+       change; at equal areas the later one is on top). A shape covers larger objects and gaps; it
+       does not cover smaller objects that stayed, nor void.
+    3. Gaps that no shape covers take the fill.
+
+    Half of a band that an object lost is nearest to the object itself, which would win it back if
+    the nearest label closed the gap. With the fill "neighbor", such pixels are handed over in
+    waves, as many as the object's gaps are deep (the greatest distance of one of them to the
+    nearest object): a pixel takes the label of one of its eight neighbours that another object
+    has, the four next to it first. Pixels that no wave reaches, as between two objects that both
+    drew back, keep the nearest label.
+
+    Args:
+        mask: (H, W) contiguous label mask.
+        components: Its objects.
+        shapes: The new shape of each object that changes, by number; None removes the object.
+        fill: What gaps become, see `close_gaps`.
+        ignore_index: Void; stays.
+
+    Returns:
+        A new mask.
+
+    Raises:
+        ValueError: If the mask's dtype cannot hold the fill, or the class id of a shape.
+    """
+    noisy: Mask = mask.copy()
+    if not shapes:
+        return noisy
+    # Heights in the pile; 0 lies below all objects, void on top of them.
+    count, void = len(components), len(components) + 1
+    dtype = np.uint8 if void < 1 << 8 else np.uint16 if void < 1 << 16 else np.int32
+    height = np.empty(count + 1, dtype)
+    height[np.argsort(-components.area, kind="stable")] = np.arange(1, count + 1)
+    height[-1] = void  # void's number is -1
+    numbers = np.array(sorted(shapes, key=height.__getitem__), np.intp)
+    heights = height[numbers].tolist()
+    framed = np.full((mask.shape[0] + 2, mask.shape[1] + 2), void, dtype)
+    owner = framed[1:-1, 1:-1]
+    owner[:] = 0
+    label = np.zeros(count + 1, mask.dtype)
+    label[height[:-1]] = components.label
+    for number, own_height in zip(numbers.tolist(), heights, strict=True):
+        shape = shapes[number]
+        if shape is not None:
+            check_storable(shape.label, mask, "class id")
+            label[own_height] = shape.label
+            shape.paint(owner, own_height)
+    before = height.copy()
+    height[numbers] = 0
+    gaps = np.empty(mask.shape, bool)
+    # By blocks of rows: the look-up of numbers takes eight bytes a pixel.
+    rows = max(1, _BLOCK // mask.shape[1])
+    for start in range(0, mask.shape[0], rows):
+        block = slice(start, start + rows)
+        above, below = owner[block], np.take(height, components.index[block], mode="wrap")
+        np.copyto(noisy[block], np.take(label, above, mode="clip"), where=above > below)
+        np.equal(above, below, out=gaps[block])
+        np.maximum(above, below, out=above)
+    if fill != "neighbor" or not gaps.any():
+        return close_gaps(noisy, gaps, fill, ignore_index)
+    gap = np.flatnonzero(gaps)
+    far = np.logical_or(gaps, owner == void, out=gaps)
+    if not far.all():
+        heirs = _heirs(framed, far, gap, before[components.index.ravel()[gap]], void)
+        noisy.ravel()[gap] = label[heirs]
+    return noisy
+
+
+def _heirs(
+    framed: NDArray[Any],
+    far: NDArray[np.bool_],
+    gap: NDArray[np.intp],
+    before: NDArray[Any],
+    void: int,
+) -> NDArray[Any]:
+    """Return which objects get the gaps, as `redraw` says.
+
+    Args:
+        framed: (H + 2, W + 2) height in the pile of the object that each pixel belongs to, in a
+            frame of void; it is written to.
+        far: (H, W) where no object is: gaps and void.
+        gap: (n,) pixels of the gaps, as ascending indices of the flattened mask.
+        before: (n,) heights of the objects that left them.
+        void: Height of void.
+
+    Returns:
+        (n,) heights of the objects that get them.
+    """
+    around, width = framed.ravel(), framed.shape[1]
+    nearest, distance = _nearest(far, gap)
+    nearest, pixel = (p + 2 * (p // far.shape[1]) + width + 1 for p in (nearest, gap))
+    after: NDArray[Any] = around[nearest]
+    back = np.flatnonzero(after == before)
+    depth = np.zeros(void, np.float32)
+    np.maximum.at(depth, before.astype(np.intp), distance)
+    # What is won back is nobody's, as void is, until another object reaches it.
+    around[pixel] = after
+    around[pixel[back]] = void
+    for wave in range(math.ceil(depth.max())):
+        back = back[depth[before[back]] > wave]
+        here, own = pixel[back], before[back]
+        taken = np.full(back.size, void, framed.dtype)
+        for down, right in _AROUND:
+            beside = around[here + (down * width + right)]
+            taken = np.where((taken == void) & (beside != own), beside, taken)
+        won = taken != void
+        if not won.any():
+            break
+        around[here[won]] = after[back[won]] = taken[won]
+        back = back[~won]
+    return after
+
+
+def close_gaps(mask: Mask, gaps: NDArray[np.bool_], fill: str | int, ignore_index: int) -> Mask:
+    """Write what pixels become that no object claims any more.
+
+    Args:
+        mask: (H, W) contiguous label mask; changed in place.
+        gaps: (H, W) bool; the pixels that lost their label.
+        fill: "neighbor": the label of the nearest pixel that is neither gap nor void (Euclidean,
+            in OpenCV's 5 x 5 approximation); where there is none in the whole mask, gaps keep
+            what the mask holds. "void": void. A class id: that class.
+        ignore_index: Void.
+
+    Returns:
+        The mask.
+
+    Raises:
+        ValueError: If the mask's dtype cannot hold the fill.
+
+    Example:
+        >>> import numpy as np
+        >>> mask = np.array([[5, 9, 9, 9, 9, 255, 7]], np.uint8)
+        >>> gaps = mask == 9
+        >>> close_gaps(mask, gaps, "neighbor", 255).tolist()
+        [[5, 5, 5, 5, 7, 255, 7]]
+    """
+    if not gaps.any():
+        return mask
+    if fill != "neighbor":
+        label = ignore_index if isinstance(fill, str) else fill
+        check_storable(label, mask, "ignore_index" if isinstance(fill, str) else "fill")
+        mask[gaps] = label
+        return mask
+    place = _window_of(gaps, ignore_index, mask)
+    hole, inner = gaps[place], mask[place]
+    far = hole | (inner == ignore_index)
+    if not far.all():
+        nearest, _ = _nearest(far, np.flatnonzero(hole))
+        inner[hole] = inner.ravel()[nearest]
+    return mask
+
+
+def _window_of(gaps: NDArray[np.bool_], ignore_index: int, mask: Mask) -> tuple[slice, slice]:
+    """Return a window that holds, with the gaps, the pixels nearest to them.
+
+    That is the gaps' bounding box and a rim of one pixel: what is nearest to a gap can only lie
+    outside if the rim holds void. Then it is the whole mask.
+    """
+    left, top, width, height = cv2.boundingRect(gaps.view(np.uint8))
+    rows = slice(max(top - 1, 0), top + height + 1)
+    columns = slice(max(left - 1, 0), left + width + 1)
+    inner = mask[rows, columns]
+    rim = (inner[0], inner[-1], inner[:, 0], inner[:, -1])
+    if any((side == ignore_index).any() for side in rim):
+        return slice(None), slice(None)
+    return rows, columns
+
+
+def _nearest(
+    far: NDArray[np.bool_], wanted: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return the nearest pixel that is not far to each of some pixels, and its distance.
+
+    The distances are computed in strips of rows, which takes a fraction of the memory and, as
+    most gaps are shallow, of the time; for what turns out to lie deeper, in the whole map.
+
+    Args:
+        far: (H, W); not all true.
+        wanted: (n,) pixels, as ascending indices of the flattened map.
+
+    Returns:
+        (n,) indices of the nearest pixels and (n,) distances.
+    """
+    height, width = far.shape
+    nearest, distance = np.empty(wanted.size, np.intp), np.full(wanted.size, np.inf, np.float32)
+    for top in range(0, height, _STRIP):
+        some = slice(*np.searchsorted(wanted, (top * width, (top + _STRIP) * width)).tolist())
+        first = max(top - _MARGIN, 0)
+        strip = far[first : top + _STRIP + _MARGIN]
+        if some.start < some.stop and not strip.all():
+            found, distance[some] = _nearest_within(strip, wanted[some] - first * width)
+            nearest[some] = found + first * width
+    deep = np.flatnonzero(distance > _MARGIN)
+    if deep.size:
+        nearest[deep], distance[deep] = _nearest_within(far, wanted[deep])
+    return nearest, distance
+
+
+def _nearest_within(
+    far: NDArray[np.bool_], wanted: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    distance, region = cv2.distanceTransformWithLabels(
+        far.view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    # The last step of a 5 x 5 chamfer path to the nearest pixel is at most a knight's move.
+    rim = cv2.dilate(far.view(np.uint8), np.ones((5, 5), np.uint8)) > far.view(np.uint8)
+    pixel = np.empty(int(region.max()) + 1, np.intp)
+    pixel[region[rim]] = np.flatnonzero(rim)
+    nearest = pixel[region.ravel()[wanted]]
+    return nearest, np.asarray(distance.ravel()[wanted], np.float32)

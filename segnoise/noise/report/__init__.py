@@ -1,0 +1,1 @@
+"""What a noise did to masks: counts, rates, and tables for people."""

@@ -1,0 +1,51 @@
+"""How far from the boundaries of the clean mask pixels lie, and which of them changed."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segnoise.noise.mask import Mask
+from segnoise.noise.models.boundary import boundary_band
+from segnoise.noise.parts.bit_maps import BitMap, count, dilated, packed
+
+MAX_DISTANCE = 16
+"""Pixels; all that lie farther from a boundary are counted together."""
+
+
+def count_by_distance(
+    clean: Mask, valid: BitMap, wrong: BitMap
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count pixels by their distance to the nearest boundary of the clean mask.
+
+    A pixel lies at distance d if another label (void is one) is d pixels away and none is nearer:
+    in `boundary_band(clean, d)` but not in `boundary_band(clean, d - 1)`. Distances are Chebyshev;
+    the image's border is no boundary.
+
+    The band of width d is the band of width 1 dilated d - 1 times by a square of 3 x 3: on the way
+    of d steps from a pixel to another label there is a first step between two labels.
+
+    Args:
+        clean: (H, W) contiguous label mask.
+        valid: Where it is not void.
+        wrong: Where valid pixels changed.
+
+    Returns:
+        Valid and wrong pixels at the distances 1, ..., `MAX_DISTANCE` and, last, beyond.
+
+    Example:
+        >>> import numpy as np
+        >>> clean = np.array([[0, 0, 0, 0, 1, 255]], np.uint8)
+        >>> wrong = np.array([[0, 0, 1, 0, 1, 0]], bool)
+        >>> near, changed = count_by_distance(clean, packed(clean != 255), packed(wrong))
+        >>> near[:5].tolist(), changed[:5].tolist()
+        ([2, 1, 1, 1, 0], [1, 1, 0, 0, 0])
+    """
+    within = np.zeros((2, MAX_DISTANCE + 2), np.int64)
+    band = packed(boundary_band(clean, 1))
+    for distance in range(1, MAX_DISTANCE + 1):
+        within[:, distance] = count(band & valid), count(band & wrong)
+        band = dilated(band)
+    within[:, -1] = count(valid), count(wrong)
+    by_distance = np.diff(within, axis=1)
+    return by_distance[0], by_distance[1]

@@ -1,0 +1,116 @@
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from segnoise.noise import DistanceMorphology, generator
+from segnoise.noise.models.distance import disk_maximum
+
+DTYPES = [np.uint8, np.uint16, np.int32, np.int64]
+
+
+def drawn(noise, seed):
+    """Return the radius and the direction that the model draws."""
+    rng = generator(seed)
+    return noise.low + (noise.high - noise.low) * rng.random(), rng.random() < 0.5
+
+
+def moved_pixel_by_pixel(mask, radius, grows, classes=None, void=255):
+    """Follow the definition word by word, one pixel at a time."""
+
+    def rank(label):
+        return classes is None or label in classes, -(mask == label).sum(), label
+
+    noisy = mask.copy()
+    places = np.argwhere(mask != void)
+    for y, x in places:
+        near = np.hypot(*(places - (y, x)).T) <= radius
+        around = set(mask[tuple(places[near].T)].tolist())
+        own, other = mask[y, x], (max if grows else min)(around, key=rank)
+        if classes is None or own in classes or other in classes:
+            noisy[y, x] = other
+    return noisy
+
+
+@pytest.mark.parametrize("radius", [0, 0.99, 1, 1.5, 2, 3.7, 5, 100])
+@pytest.mark.parametrize("classes", [None, (1, 3)])
+def test_equals_the_definition(patches, radius, classes):
+    noise = DistanceMorphology(radius, radius, classes)
+    for seed in range(4):  # of both directions
+        mask = patches(seed, void=seed % 2 == 0)
+        expected = moved_pixel_by_pixel(mask, *drawn(noise, seed), classes)
+        for dtype in DTYPES:
+            noisy = noise(mask.astype(dtype), generator(seed))
+            assert noisy.dtype == dtype
+            np.testing.assert_array_equal(noisy, expected)
+    assert {drawn(noise, seed)[1] for seed in range(4)} == {True, False}
+
+
+def test_equals_the_definition_beyond_a_byte(patches):
+    noise = DistanceMorphology(1, 4, ignore_index=-1)
+    for seed in range(4):
+        mask = patches(seed, dtype=np.int32, void=False, offset=600)
+        mask[mask == 0] = 70_000
+        mask[3:6, 8:12] = -1
+        expected = moved_pixel_by_pixel(mask, *drawn(noise, seed), void=-1)
+        np.testing.assert_array_equal(noise(mask, generator(seed)), expected)
+
+
+def test_thresholds_the_distance_transform_of_a_binary_mask():
+    mask = np.zeros((60, 90), np.uint8)
+    cv2.ellipse(mask, (40, 30), (25, 14), 20.0, 0.0, 360.0, 1, -1)
+    noise = DistanceMorphology(0, 8)
+    for seed in range(12):
+        radius, grows = drawn(noise, seed)
+        to_object = cv2.distanceTransform(1 - mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        to_background = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        expected = to_object <= radius if grows else to_background > radius
+        np.testing.assert_array_equal(noise(mask, generator(seed)), expected)
+
+
+def test_the_radius_is_uniform_and_the_direction_even():
+    # A strip of one class: the realised radius is the number of columns that it gained or lost.
+    mask = np.zeros((1, 200), np.uint8)
+    mask[0, :90] = 1
+    noise = DistanceMorphology(1, 21)
+    changes = [int(noise(mask, generator(seed)).sum()) - 90 for seed in range(600)]
+    assert abs(sum(change > 0 for change in changes) - 300) < 4 * math.sqrt(150)
+    counts = np.bincount(np.abs(changes), minlength=21)[1:]
+    assert (np.abs(counts - 30) < 4 * math.sqrt(30)).all()
+    assert counts.sum() == 600
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (1, 1), (5, 3)])
+@pytest.mark.parametrize("radius", [0, 1, 2.9, 8, 40])
+def test_disks_are_cut_off_at_the_border(shape, radius):
+    values = np.random.default_rng(0).integers(0, 60, shape).astype(np.uint16)
+    places = np.argwhere(np.ones(shape, bool))
+    expected = [
+        values[tuple(places[np.hypot(*(places - place).T) <= radius].T)].max() for place in places
+    ]
+    assert disk_maximum(values, radius).ravel().tolist() == expected
+
+
+def test_the_dose_scales_both_bounds():
+    noise = DistanceMorphology(2, 8)
+    assert noise.dose == 8
+    assert noise.with_dose(4) == DistanceMorphology(1, 4)
+    assert noise.with_dose(0) == DistanceMorphology(0, 0)
+    with pytest.raises(ValueError, match="moves nothing: there is no distance to scale"):
+        DistanceMorphology(0, 0).with_dose(1)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"low": -1, "high": 2}, ValueError, "low must be at least 0, not -1"),
+        ({"low": 0, "high": math.inf}, ValueError, "high must be at least 0 .* not inf"),
+        ({"low": 3, "high": 2}, ValueError, "low=3 is above high=2: swap them"),
+        ({"low": 1, "high": "2"}, TypeError, "high must be a number, not '2'"),
+        ({"low": 1, "high": 2, "classes": [-1]}, ValueError, "at least 0, not -1"),
+    ],
+)
+def test_wrong_parameters(parameters, error, message):
+    with pytest.raises(error, match=message):
+        DistanceMorphology(**parameters)

@@ -1,0 +1,287 @@
+import dataclasses
+import json
+
+import naive_objects as naive
+import numpy as np
+import pytest
+
+from segnoise.noise import PolygonNoise, build_noise, generator
+from segnoise.noise.parts.components import connected_components
+from segnoise.noise.parts.outlines import trace
+
+K, GAP = 4, 3
+T = [[0.5, 0.5, 0, 0], [0, 1, 0, 0], [0.2, 0.2, 0.2, 0.4], [1, 0, 0, 0]]
+
+
+def moved(pixels, shape, shift):
+    """Dilate or erode a set of pixels by a square; beyond the image's border is no outside."""
+    reach = range(-abs(shift), abs(shift) + 1)
+    where = np.zeros(shape, bool)
+    for y, x in np.ndindex(shape):
+        square = {(y + i, x + j) for i in reach for j in reach}
+        square = {p for p in square if 0 <= p[0] < shape[0] and 0 <= p[1] < shape[1]}
+        where[y, x] = square & pixels if shift > 0 else square <= pixels
+    return where
+
+
+def flipped(noise, label, flip, target):
+    """Return an object's class after the flip, given its two uniform numbers."""
+    if isinstance(noise.class_flip, float):
+        choices = noise.classes or range(noise.num_classes)
+        others = [other for other in choices if other != label]
+        if flip < noise.scale * noise.class_flip:
+            return others[int(target * len(others))]
+        return label
+    row = [p if j != label else 0 for j, p in enumerate(noise.class_flip[label])]
+    if flip < noise.scale * sum(row):
+        return next(j for j in range(len(row)) if target * sum(row) < sum(row[: j + 1]))
+    return label
+
+
+def protocol(noise, mask, seed, instances=None):
+    """Follow the definition object by object, vertex by vertex, with the same draws."""
+    rng = generator(seed)
+    found = naive.objects(mask, instances=instances)
+    traced = connected_components(mask, 255, instances)
+    draws = rng.random((5, len(found)))
+    shapes = {}
+    for n, (label, pixels) in enumerate(found):
+        if noise.classes is not None and label not in noise.classes:
+            continue
+        fate, direction, rounding, flip, target = draws[:, n].tolist()
+        lines = [line.reshape(-1, 2) for line in trace(traced, n)]
+        where = naive.as_map(pixels, mask.shape)
+        if fate < noise.morphology:
+            shift = int(noise.scale * (noise.kernel - 1) / 2 + rounding)
+            where = moved(pixels, mask.shape, shift if direction < 0.5 else -shift)
+        elif fate < noise.morphology + noise.jitter:
+            lines = [naive.simplified(line, noise.vertex_tolerance) for line in lines]
+            lines = [
+                np.rint(
+                    np.array(line)
+                    + noise.scale * noise.sigma * rng.standard_normal((len(line), 1, 2))[:, 0]
+                )
+                for line in lines
+            ]
+            where = naive.drawn(lines, mask.shape)
+        elif fate < noise.morphology + noise.jitter + noise.simplify:
+            lines = [naive.simplified(line, noise.scale * noise.tolerance) for line in lines]
+            where = naive.drawn(lines, mask.shape)
+        shapes[n] = (where, flipped(noise, label, flip, target))
+    return naive.pile(mask, found, shapes, GAP)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"morphology": 1, "jitter": 0, "simplify": 0, "kernel": 5},
+        {"morphology": 1, "jitter": 0, "simplify": 0, "kernel": 3, "scale": 1.7},
+        {"morphology": 0, "jitter": 1, "simplify": 0, "sigma": 1.5},
+        {"morphology": 0, "jitter": 1, "simplify": 0, "sigma": 3, "vertex_tolerance": 0},
+        {"morphology": 0, "jitter": 0, "simplify": 1, "tolerance": 2},
+        {"morphology": 0, "jitter": 0, "simplify": 0, "class_flip": 0.6},
+        {"class_flip": 0.6, "classes": [0, 1, 3], "scale": 0.5},
+        {"class_flip": T, "scale": 0.8, "kernel": 7},
+        {"class_flip": T, "scale": 3.0, "classes": [0, 2]},
+        {"scale": 0.0, "class_flip": T},
+        {"instances": True, "class_flip": T, "jitter": 0.5},
+    ],
+)
+def test_against_the_definition(patches, parameters):
+    noise = PolygonNoise(K, **{"tolerance": 2, "sigma": 1, "fill": GAP, **parameters})
+    changed = 0
+    for seed in range(3):
+        mask = np.kron(patches(seed, (7, 9)), np.ones((2, 2), np.uint8))
+        instances = np.where(patches(seed + 9, mask.shape) == 1, 5, 0) if noise.instances else None
+        noisy = noise(mask, generator(seed), instances=instances)
+        np.testing.assert_array_equal(noisy, protocol(noise, mask, seed, instances))
+        for dtype in (np.uint16, np.int32, np.int64):
+            other = noise(mask.astype(dtype), generator(seed), instances=instances)
+            assert other.dtype == dtype
+            np.testing.assert_array_equal(other, noisy)
+        changed += np.count_nonzero(noisy != mask)
+    assert (changed > 0) == (noise.scale > 0)
+
+
+def squares(count, side=5, gap=4):
+    """Draw a chequer of objects of classes 1 to 3 on class 0."""
+    tile = np.pad(np.ones((side, side), np.uint8), (gap, gap))
+    labels = np.arange(count * count).reshape(count, count) % 3 + 1
+    return np.kron(labels, tile).astype(np.uint8)
+
+
+def regions_of(noisy, count):
+    """Split an image of squares into those tiles."""
+    side = noisy.shape[0] // count
+    tiles = noisy.reshape(count, side, count, side).swapaxes(1, 2)
+    return tiles.reshape(count * count, side, side)
+
+
+def test_shares_of_the_fates():
+    count = 40
+    mask = squares(count)
+    noise = PolygonNoise(K, 0.3, 0.2, 0.1, kernel=3, sigma=1, class_flip=0.5, classes=[1, 2, 3])
+    for parameters, expected in [
+        ({"jitter": 0, "simplify": 0, "class_flip": 0.0}, 0.3),
+        ({"morphology": 0, "simplify": 0, "class_flip": 0.0}, 0.2),
+        ({"morphology": 0, "jitter": 0, "simplify": 0}, 0.5),
+    ]:
+        noisy = dataclasses.replace(noise, **parameters)(mask, generator(1))
+        changed = (regions_of(noisy, count) != regions_of(mask, count)).any((1, 2))
+        sigma = np.sqrt(expected * (1 - expected) / count**2)
+        # All corners of a jittered square stay where they were less than once in 1000 times.
+        assert abs(changed.mean() - expected) < 4 * sigma + 1e-3
+
+
+def test_dilation_and_erosion_are_equally_likely_and_right_on_average():
+    count = 40
+    mask = squares(count)
+    for scale, side in [(1.0, {3, 7}), (0.25, {3, 5, 7}), (1.5, {1, 3, 7, 9})]:
+        noise = PolygonNoise(K, 1, 0, 0, kernel=3, scale=scale, classes=[1, 2, 3])
+        noisy = regions_of(noise(mask, generator(0)), count)
+        sides = np.sqrt((noisy > 0).sum((1, 2)))
+        assert set(sides.tolist()) == side
+        assert abs((sides > 5).mean() - (sides < 5).mean()) < 4 / count
+        assert abs(np.abs(sides - 5).mean() / 2 - scale) < 4 * 0.5 / count
+
+
+@pytest.mark.parametrize("flip", [0.3, T])
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_class_flips_agree_with_the_matrix(flip, scale):
+    count = 60
+    mask = squares(count, 1, 1)
+    noise = PolygonNoise(
+        K, 0, 0, 0, class_flip=flip, scale=scale, classes=None if flip is T else [1, 2, 3]
+    )
+    matrix = np.array(T)
+    if flip is not T:
+        matrix = np.full((K, K), flip / 2)
+    np.fill_diagonal(matrix, 0)
+    away = np.minimum(scale * matrix.sum(1), 1)
+    matrix = away[:, None] * matrix / np.maximum(matrix.sum(1, keepdims=True), 1e-9)
+    before, after = mask[1::3, 1::3].ravel(), noise(mask, generator(0))[1::3, 1::3].ravel()
+    for i in range(1, K):
+        n = np.count_nonzero(before == i)
+        for j in set(range(0 if flip is T else 1, K)) - {i}:
+            realised = np.count_nonzero((before == i) & (after == j)) / n
+            error = np.sqrt(matrix[i, j] * (1 - matrix[i, j]) / n)
+            assert abs(realised - matrix[i, j]) <= 4 * error
+
+
+def test_jitter_moves_vertices_by_sigma():
+    mask = np.zeros((400, 400), np.uint8)
+    mask[100:301, 100:301] = 1
+    noise = PolygonNoise(2, 0, 1, 0, sigma=6, classes=[1])
+    corners = []
+    for seed in range(200):
+        rows, columns = np.nonzero(noise(mask, generator(seed)))
+        order = np.argsort(rows + columns, kind="stable")
+        corners += [(rows[i] - e, columns[i] - e) for i, e in ((order[0], 100), (order[-1], 300))]
+    corners = np.array(corners, float)
+    # The corner of a tilted square is its extreme pixel along the diagonal, all but a pixel.
+    assert np.abs(corners.mean(0)).max() < 4 * 6 / np.sqrt(len(corners))
+    assert np.abs(corners.std(0) - 6).max() < 4 * 6 / np.sqrt(2 * len(corners))
+
+
+def test_jitter_below_half_a_pixel_gives_back_the_object(patches):
+    mask = np.kron(patches(0), np.ones((3, 3), np.uint8))
+    noise = PolygonNoise(K, 0, 1, 0, sigma=0.05, vertex_tolerance=0)
+    np.testing.assert_array_equal(noise(mask, generator(0)), mask)
+
+
+def test_any_sigma_is_survived(patches):
+    noise = PolygonNoise(K, 0, 1, 0, sigma=1e9)
+    assert noise(patches(0), generator(0)).shape == patches(0).shape
+
+
+def test_eroded_objects_lose_the_whole_band_to_what_is_around():
+    mask = np.zeros((30, 40), np.uint8)
+    mask[5:25, 8:28] = 1
+    mask[10:20, 28:34] = 2
+    noise = PolygonNoise(3, 1, 0, 0, kernel=7, classes=[1])
+    noisy = next(
+        noisy
+        for noisy in (noise(mask, generator(seed)) for seed in range(20))
+        if (noisy == 1).sum() < (mask == 1).sum()
+    )
+    assert (noisy == 1).sum() == 14 * 14
+    assert noisy[15].tolist() == [0] * 11 + [1] * 14 + [2] * 9 + [0] * 6
+
+
+def test_an_instance_in_two_parts_has_one_fate():
+    mask = np.zeros((12, 30), np.uint8)
+    mask[3:8, 3:8] = mask[3:8, 20:25] = 1
+    instances = (mask * 4).astype(np.int32)
+    noise = PolygonNoise(3, 1, 0, 0, class_flip=0.5, classes=[1, 2], instances=True)
+    for seed in range(10):
+        noisy = noise(mask, generator(seed), instances=instances)
+        np.testing.assert_array_equal(noisy[:, 1:12], noisy[:, 18:29])
+
+
+def test_draws_are_shared_by_all_doses():
+    count = 12
+    mask = squares(count)
+    noise = build_noise("coco-n-easy", num_classes=K, classes=[1, 2, 3])
+    half = noise.with_dose(0.6)(mask, generator(3))
+    full = noise.with_dose(1.0)(mask, generator(3))
+    touched = [(regions_of(m, count) != regions_of(mask, count)).any((1, 2)) for m in (half, full)]
+    assert touched[0].sum() > 20
+    assert (touched[1] | ~touched[0]).mean() > 0.97
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "kernel", "sigma", "tolerance", "flip"),
+    [("easy", 0.2, 3, 2, 5, 0.2), ("medium", 0.25, 5, 3, 10, 0.3), ("hard", 0.3, 7, 4, 15, 0.4)],
+)
+def test_presets(name, share, kernel, sigma, tolerance, flip):
+    noise = build_noise(f"coco-n-{name}", num_classes=19, scale=0.5)
+    assert (noise.morphology, noise.jitter, noise.simplify) == (share, share, share)
+    assert (noise.kernel, noise.sigma, noise.tolerance) == (kernel, sigma, tolerance)
+    assert (noise.class_flip, noise.include_self, noise.vertex_tolerance) == (flip, True, 0)
+    assert noise.scale == 0.5
+
+
+def test_flips_that_may_draw_the_true_class():
+    count = 40
+    mask = squares(count)
+    noise = PolygonNoise(K, 0, 0, 0, class_flip=0.6, include_self=True, classes=[1, 2, 3])
+    changed = np.mean((noise(mask, generator(0)) != mask)[mask > 0])
+    assert abs(changed - 0.6 * 2 / 3) < 4 * np.sqrt(0.24 / count**2)
+    alone = PolygonNoise(K, 0, 0, 0, class_flip=0.6, include_self=True, classes=[1])
+    np.testing.assert_array_equal(alone(mask, generator(0)), mask)
+
+
+def test_json_round_trip_of_a_matrix():
+    noise = PolygonNoise(K, class_flip={"pair": K, "rate": 0.25}, classes=[2, 1])
+    assert noise.class_flip[3] == (0.25, 0, 0, 0.75)
+    assert build_noise(json.loads(json.dumps(noise.to_dict()))) == noise
+    assert hash(noise) == hash(build_noise(noise.to_dict()))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"kernel": 4}, ValueError, "kernel must be odd, not 4"),
+        ({"kernel": 2.5}, TypeError, "kernel must be an integer, not 2.5"),
+        ({"sigma": -1}, ValueError, "sigma must be at least 0, not -1"),
+        ({"tolerance": "x"}, TypeError, "tolerance must be a number, not 'x'"),
+        ({"jitter": 1.2}, ValueError, "jitter must be from 0 to 1, not 1.2"),
+        ({"jitter": 0.7}, ValueError, "add up to 1.1, more than all objects"),
+        ({"class_flip": 2}, ValueError, "class_flip must be from 0 to 1, not 2"),
+        ({"class_flip": T[:2]}, ValueError, r"has shape \(2, 4\), not \(K, K\)"),
+        ({"class_flip": np.eye(3).tolist()}, ValueError, "matrix of 3 classes, but num_classes=4"),
+        ({"class_flip": 0.1, "classes": [2]}, ValueError, "class_flip=0.1 needs a second class"),
+        ({"classes": [4]}, ValueError, r"classes lists 4, but there are 4 classes \(0 to 3\)"),
+        ({"scale": float("nan")}, ValueError, "scale must be at least 0, not nan"),
+        ({"instances": None}, TypeError, "instances must be true or false, not None"),
+        ({"ignore_index": 2}, ValueError, "ignore_index=2 is one of the 4 classes"),
+    ],
+)
+def test_wrong_parameters(parameters, error, message):
+    with pytest.raises(error, match=message):
+        PolygonNoise(K, **parameters)
+
+
+def test_ids_out_of_range():
+    with pytest.raises(ValueError, match="mask holds class id 4"):
+        PolygonNoise(K)(np.full((3, 3), 4, np.uint8), generator(0))

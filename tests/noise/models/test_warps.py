@@ -1,0 +1,328 @@
+import json
+import math
+import tracemalloc
+
+import cv2
+import numpy as np
+import pytest
+
+from segnoise.noise import Elastic, Rotate, Shift, build_noise, generator
+from segnoise.noise.parts import resampling
+from segnoise.noise.parts.smooth_field import SmoothField
+
+VOID = 255
+DTYPES = [np.uint8, np.uint16, np.int32, np.int64]
+
+
+def chamfer(down, right):
+    """OpenCV's 5 x 5 distance: steps of 1, 1.4 and, for a knight's move, 2.1969."""
+    far, near = max(abs(down), abs(right)), min(abs(down), abs(right))
+    if far >= 2 * near:
+        return far - 2 * near + 2.1969 * near
+    return 2.1969 * (far - near) + 1.4 * (2 * near - far)
+
+
+def nearest_labels(mask, sources, y, x):
+    distance = {(i, j): chamfer(i - y, j - x) for i, j in sources}
+    least = min(distance.values())
+    return {mask[place] for place, d in distance.items() if d < least + 1e-3}
+
+
+def assert_moved(noisy, mask, source, classes, fill):
+    """Follow the definition word by word; several labels may be equally near to a gap."""
+    height, width = mask.shape
+    labels = set(np.unique(mask).tolist()) - {VOID}
+    moving = labels if classes is None else labels & set(classes)
+    result, gaps, stayed = mask.copy(), [], []
+    for y, x in np.ndindex(mask.shape):
+        if mask[y, x] == VOID:
+            continue
+        i, j = source(y, x)
+        inside = 0 <= i < height and 0 <= j < width
+        i, j = min(max(i, 0), height - 1), min(max(j, 0), width - 1)
+        if (inside or fill == "neighbor") and mask[i, j] in moving:
+            result[y, x] = mask[i, j]
+        elif mask[y, x] in moving:
+            gaps.append((y, x))
+        else:
+            stayed.append((y, x))
+    # Where no label stayed, the nearest one of the result counts.
+    known = {(y, x) for y, x in np.ndindex(mask.shape) if mask[y, x] != VOID} - set(gaps)
+    for y, x in gaps:
+        if fill == "void":
+            expected = {VOID}
+        elif fill != "neighbor":
+            expected = {fill}
+        elif stayed:
+            expected = nearest_labels(mask, stayed, y, x)
+        else:
+            expected = nearest_labels(result, known, y, x) if known else {mask[y, x]}
+        assert noisy[y, x] in expected
+        result[y, x] = noisy[y, x]
+    np.testing.assert_array_equal(noisy, result)
+
+
+LAYERS = [(None, "neighbor"), (None, 3), (None, "void"), ((1, 2), "neighbor"), ((0, 3), 1)]
+
+
+@pytest.mark.parametrize(("classes", "fill"), LAYERS)
+@pytest.mark.parametrize("distance", [1, 2.5, 30])
+def test_shift_equals_the_definition(patches, distance, classes, fill):
+    for seed in range(4):
+        mask = patches(seed, (13, 15), void=seed > 0)
+        turn, up, left = generator(seed).random(3)
+        down = math.floor(distance * math.sin(2 * math.pi * turn) + up)
+        right = math.floor(distance * math.cos(2 * math.pi * turn) + left)
+        for dtype in DTYPES:
+            noisy = Shift(distance, classes=classes, fill=fill)(mask.astype(dtype), generator(seed))
+            assert noisy.dtype == dtype
+            assert_moved(noisy, mask, lambda y, x: (y - down, x - right), classes, fill)  # noqa: B023
+
+
+@pytest.mark.parametrize(("classes", "fill"), LAYERS)
+def test_rotation_equals_the_definition(patches, classes, fill):
+    for seed in range(6):
+        mask = patches(seed, (14, 11), void=seed > 0)
+        angle = math.radians(generator(seed).uniform(-70, 70))
+
+        def source(y, x):
+            y, x = y - 6.5, x - 5
+            row = 6.5 + math.cos(angle) * y + math.sin(angle) * x  # noqa: B023
+            column = 5 + math.cos(angle) * x - math.sin(angle) * y  # noqa: B023
+            return math.floor(row + 0.5), math.floor(column + 0.5)
+
+        noisy = Rotate(70, classes=classes, fill=fill)(mask, generator(seed))
+        assert_moved(noisy, mask, source, classes, fill)
+
+
+@pytest.mark.parametrize(("classes", "fill"), LAYERS)
+@pytest.mark.parametrize("length", [1, 7.5, 100])
+def test_elastic_equals_the_definition(patches, length, classes, fill):
+    for seed in range(3):
+        mask = patches(seed, (13, 15), void=seed > 0)
+        rng = generator(seed)
+        down, right = (SmoothField(mask.shape, length, rng).rows(0, 13) for _ in range(2))
+        scale = 3 / math.sqrt(2)
+
+        def source(y, x):
+            return round(y + scale * down[y, x]), round(x + scale * right[y, x])  # noqa: B023
+
+        noisy = Elastic(3, length, classes, fill)(mask, generator(seed))
+        assert_moved(noisy, mask, source, classes, fill)
+
+
+def offsets_of(noisy, mask):
+    """Return where the pixels of a mask of distinct labels came from, relative to themselves."""
+    order = np.zeros(mask.max() + 1, int)
+    order[mask.ravel()] = np.arange(mask.size)
+    row, column = np.divmod(order[noisy], mask.shape[1])
+    return row - np.arange(mask.shape[0])[:, None], column - np.arange(mask.shape[1])
+
+
+def test_shift_has_the_distance_and_any_direction():
+    mask = np.arange(15 * 15, dtype=np.int32).reshape(15, 15)
+    down, right = np.array(
+        [
+            [part[7, 7] for part in offsets_of(Shift(5)(mask, generator(s)), mask)]
+            for s in range(600)
+        ]
+    ).T
+    assert (np.abs(np.hypot(down, right) - 5) < math.sqrt(2)).all()
+    # Rounding at random adds between 0 and 1/2 to the square of the distance.
+    assert 25 < (down**2 + right**2).mean() < 25.5
+    assert abs(down.mean()) < 4 * math.sqrt(12.5 / 600)
+    assert abs(right.mean()) < 4 * math.sqrt(12.5 / 600)
+    quadrants = np.histogram(np.arctan2(down + 0.1, right + 0.1), 4, (-math.pi, math.pi))[0]
+    assert (np.abs(quadrants - 150) < 4 * math.sqrt(600 * 0.25 * 0.75)).all()
+
+
+def test_small_shifts_move_some_of_the_masks():
+    mask = np.arange(9, dtype=np.int32).reshape(3, 3)
+    moved = sum((Shift(0.25)(mask, generator(s)) != mask).any() for s in range(400))
+    # E[1 - (1 - |d sin t|)(1 - |d cos t|)] = 4 d / pi - d^2 / pi
+    chance = 4 * 0.25 / math.pi - 0.25**2 / math.pi
+    assert abs(moved - 400 * chance) < 4 * math.sqrt(400 * chance * (1 - chance))
+
+
+@pytest.mark.parametrize(("amplitude", "length"), [(6, 20), (2, 5)])
+def test_elastic_has_the_amplitude_and_the_correlation(amplitude, length):
+    mask = np.arange(300 * 500, dtype=np.int32).reshape(300, 500)
+    inner = (slice(40, -40), slice(40, -40))
+    square, product = [], []
+    for seed in range(6):
+        for part in offsets_of(Elastic(amplitude, length)(mask, generator(seed)), mask):
+            square.append((part[inner] ** 2).mean())
+            product.append((part[inner][:, :-length] * part[inner][:, length:]).mean())
+    rms = math.sqrt(2 * np.mean(square))
+    assert rms == pytest.approx(math.sqrt(amplitude**2 + 2 / 12), rel=0.05)
+    assert 2 * np.mean(product) / amplitude**2 == pytest.approx(math.exp(-1), abs=0.08)
+
+
+@pytest.mark.parametrize("noise", [Shift(3), Rotate(20), Elastic(3, 6)])
+def test_void_neither_moves_nor_spreads(noise):
+    mask = np.kron(np.arange(20, dtype=np.uint8).reshape(4, 5), np.ones((9, 9), np.uint8))
+    mask[10:20, 12:30] = VOID
+    mask[:, :3] = VOID
+    for seed in range(5):
+        noisy = noise(mask, generator(seed))
+        np.testing.assert_array_equal(noisy == VOID, mask == VOID)
+    assert any((noise(mask, generator(seed)) != mask).any() for seed in range(5))
+
+
+@pytest.mark.parametrize("noise", [Shift(40), Rotate(180, fill="neighbor"), Elastic(60, 9)])
+def test_where_only_void_arrives_labels_stay(noise):
+    mask = np.full((9, 9), VOID, np.uint8)
+    mask[0, 0] = 7
+    for seed in range(10):
+        np.testing.assert_array_equal(noise(mask, generator(seed)), mask)
+
+
+def squares(dtype=np.uint8):
+    mask = np.zeros((90, 120), dtype)
+    for number, (top, left) in enumerate([(15, 20), (15, 80), (60, 20), (60, 80)]):
+        mask[top : top + 12, left : left + 16] = 1 + number % 2
+    return mask
+
+
+@pytest.mark.parametrize("per", ["mask", "object"])
+def test_things_move_as_they_are_and_uncover_what_is_behind(per):
+    mask = squares()
+    noisy = Shift(6, per, classes=[1, 2])(mask, generator(3))
+    assert np.bincount(noisy.ravel()).tolist() == np.bincount(mask.ravel()).tolist()
+    offsets = set()
+    for top, left in [(15, 20), (15, 80), (60, 20), (60, 80)]:
+        around = noisy[top - 8 : top + 20, left - 8 : left + 24] > 0
+        rows, columns = np.nonzero(around.any(1))[0], np.nonzero(around.any(0))[0]
+        assert (rows.size, columns.size, around.sum()) == (12, 16, 12 * 16)
+        offsets.add((int(rows[0]) - 8, int(columns[0]) - 8))
+        assert abs(math.hypot(*offsets.pop() if per == "mask" else (6, 0)) - 6) < 1.5
+    assert len(offsets) == (0 if per == "mask" else 4)
+
+
+def test_each_object_turns_about_its_own_centre():
+    mask = squares()
+    noisy = Rotate(90, "object", classes=[1, 2])(mask, generator(5))
+    drawn = generator(5).uniform(-90, 90, 4)
+    for angle, (top, left) in zip(drawn, [(15, 20), (15, 80), (60, 20), (60, 80)], strict=True):
+        part = np.ascontiguousarray(noisy[top - 12 : top + 24, left - 12 : left + 28] > 0)
+        moments = cv2.moments(part.astype(np.uint8), binaryImage=True)
+        assert moments["m00"] == pytest.approx(12 * 16, rel=0.06)
+        assert moments["m10"] / moments["m00"] == pytest.approx(12 + 7.5, abs=0.3)
+        assert moments["m01"] / moments["m00"] == pytest.approx(12 + 5.5, abs=0.3)
+        # The long axis; rows grow downwards, so that it turns against the angle.
+        axis = math.degrees(math.atan2(2 * moments["mu11"], moments["mu20"] - moments["mu02"])) / 2
+        assert abs((axis + angle + 90) % 180 - 90) < 5
+
+
+def test_instances_move_as_one():
+    mask = np.zeros((60, 80), np.uint8)
+    mask[20:40, 20:25] = mask[20:40, 55:60] = 1
+    together = mask.astype(np.int32)
+    apart = np.where(mask == 1, np.arange(80) // 40 + 1, 0)
+    with pytest.raises(ValueError, match="needs instances"):
+        Shift(4, "instance")(mask, generator(0))
+
+    def vectors(noise, instances):
+        """Return the ways from the left bar's centre to the right one's, for some seeds."""
+        for seed in range(6):
+            noisy = noise(mask, generator(seed), instances=instances)
+            left, right = (
+                np.mean(np.nonzero(part), axis=1) for part in (noisy[:, :40], noisy[:, 40:])
+            )
+            yield right - left + (0, 40)
+
+    shift = Shift(4, "instance", classes=[1], fill=0)
+    np.testing.assert_array_equal(list(vectors(shift, together)), [(0, 35)] * 6)
+    assert np.ptp(list(vectors(shift, apart)), axis=0).min() >= 2
+    turn = Rotate(40, "instance", classes=[1], fill=0)
+    down, right = np.transpose(list(vectors(turn, together)))
+    np.testing.assert_allclose(np.hypot(down, right), 35, atol=0.7)
+    assert np.ptp(down) > 10
+    np.testing.assert_allclose(list(vectors(turn, apart)), [(0, 35)] * 6, atol=0.4)
+
+
+@pytest.mark.parametrize("shape", [(1, 40_000), (40_000, 1)])
+def test_masks_longer_than_opencv_maps(shape):
+    mask = (np.arange(40_000, dtype=np.int32) + 70_000).reshape(shape)
+    for noise in (Shift(300), Rotate(180), Elastic(20, 50)):
+        noisy = noise(mask, generator(1)).ravel()
+        assert (noisy != mask.ravel()).mean() > 0.9
+        assert np.isin(noisy, mask).all()
+    offset = set((Shift(300)(mask, generator(1)) - mask).ravel()[400:-400].tolist())
+    assert len(offset) == 1
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        Shift(5),
+        Shift(5, classes=(1,)),
+        Rotate(30),
+        Rotate(30, "object", classes=(1, 2)),
+        Elastic(4),
+    ],
+)
+def test_strips_threads_and_layout_play_no_part(noise, monkeypatch):
+    mask = squares()
+    expected = noise(mask, generator(3))
+    assert (expected != mask).any()
+    for pixels in (1, 1000):
+        monkeypatch.setattr(resampling, "_PIXELS_AT_ONCE", pixels)
+        np.testing.assert_array_equal(noise(mask, generator(3)), expected)
+    cv2.setNumThreads(4)
+    try:
+        np.testing.assert_array_equal(noise(np.asfortranarray(mask), generator(3)), expected)
+    finally:
+        cv2.setNumThreads(1)
+
+
+@pytest.mark.parametrize("noise", [Shift(5), Rotate(5), Elastic(5)])
+def test_memory_is_a_small_multiple_of_the_mask(noise):
+    mask = np.kron(np.arange(32, dtype=np.uint8).reshape(4, 8), np.ones((256, 256), np.uint8))
+    noise(mask[:64], generator(0))  # tables that stay
+    tracemalloc.start()
+    try:
+        noise(mask, generator(0))
+        assert tracemalloc.get_traced_memory()[1] < 5 * mask.size  # the result is one of them
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [Shift(3), Shift(2.5, "object", [2, 1], 0, 9), Rotate(np.int64(5), fill="void"), Elastic(1, 2)],
+)
+def test_json_round_trip(noise):
+    assert build_noise(json.loads(json.dumps(noise.to_dict()))) == noise
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "error", "message"),
+    [
+        (Shift, {"distance": -1}, ValueError, "distance must be at least 0, not -1"),
+        (Shift, {"distance": "3"}, TypeError, "distance must be a number, not '3'"),
+        (
+            Shift,
+            {"distance": 1, "per": "pixel"},
+            ValueError,
+            "per must be \"mask\", .* not 'pixel'",
+        ),
+        (Shift, {"distance": 1, "fill": "edge"}, ValueError, "fill must be .* not 'edge'"),
+        (Shift, {"distance": 1, "classes": [255]}, ValueError, "classes lists 255, which is void"),
+        (Rotate, {"angle": 181}, ValueError, "angle must be at least 0 and at most 180, not 181"),
+        (Rotate, {"angle": 5, "per": None}, ValueError, "not None"),
+        (Elastic, {"amplitude": math.nan}, ValueError, "amplitude must be at least 0, not nan"),
+        (Elastic, {"amplitude": 1, "length": 0.5}, ValueError, "length must be at least 1 and"),
+        (Elastic, {"amplitude": 1, "length": 1e9}, ValueError, "at most 16384, not 10000"),
+    ],
+)
+def test_wrong_parameters(model, parameters, error, message):
+    with pytest.raises(error, match=message):
+        model(**parameters)
+
+
+@pytest.mark.parametrize("noise", [Shift(3, fill=300), Rotate(90, fill=300), Elastic(5, fill=300)])
+def test_a_dtype_too_narrow_for_the_fill_is_named(noise):
+    mask = np.kron(np.eye(3, dtype=np.uint8), np.ones((9, 9), np.uint8))
+    with pytest.raises(ValueError, match="fill=300 does not fit a mask of dtype uint8"):
+        noise(mask, generator(0))
