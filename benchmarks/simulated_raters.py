@@ -18,8 +18,8 @@ from typing import Any
 from real_noise import READ, ROWS, Record, looked_up, measured, raters, summarised
 
 from segnoise.engine.cli import noise_config
-from segnoise.engine.tables import markdown
 from segnoise.noise import PRESETS, Annotators, build_noise, generator
+from segnoise.tables import markdown
 
 Group = dict[str, dict[str, Record]]
 # Title, place among the statistics, factor, decimals.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from segnoise.noise.base import Noise
-from segnoise.noise.mask import Mask, check_integer, check_number
+from segnoise.noise.mask import Mask, check_integer, check_mask, check_number
 from segnoise.noise.report.noise_report import NoiseReport, realised_noise
 from segnoise.noise.samples import corrupt_sample
 from segnoise.noise.seeding import generator
@@ -18,6 +18,8 @@ from segnoise.noise.seeding import generator
 MEASURES = ("pixel_rate", "miou", "boundary_rate")
 _UNMOVED = 3  # doublings without effect after which a greater dose is not tried
 _BISECTIONS = 40
+_HALVINGS = 8
+_RESOLUTION = 1e-3  # of the dose; the masks of a sample do not tell finer ones apart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +45,18 @@ class Calibration:
     num_masks: int
     evaluations: int
 
+    @property
+    def hit(self) -> bool:
+        """Whether what was reached is within a tenth of the target."""
+        return abs(self.reached - self.target) <= 0.1 * self.target
+
     def __str__(self) -> str:
+        spread = "1 mask"
+        if not math.isnan(self.spread):
+            spread = f"standard deviation {self.spread:.4f} over {self.num_masks} masks"
+        target = f"target {self.target:.4f}" + ("" if self.hit else ", MISSED")
         return (
-            f"{self.noise!r}: {self.measure} {self.reached:.4f} (target {self.target:.4f}), "
-            f"standard deviation {self.spread:.4f} over {self.num_masks} masks; "
+            f"{self.noise!r}: {self.measure} {self.reached:.4f} ({target}), {spread}; "
             f"{self.evaluations} doses tried"
         )
 
@@ -60,19 +70,22 @@ def calibrate(
     *,
     sample: int = 64,
     tolerance: float = 0.01,
+    num_classes: int | None = None,
+    ignore_index: int | None = None,
 ) -> Calibration:
     """Return the model at the dose whose realised noise on a data set is the target.
 
     The dose is the parameter that the model declares (`Noise.DOSE`). It is doubled until the
-    target is passed, and then bisected. All doses are tried on the same masks with the same
-    generators, those that `NoisyLabels(dataset, noise, seed)` uses: what is reached on a sample of
-    all masks is what a training sees. Where the dose moves in steps, the nearest one is taken.
+    target is passed, or halved if that does not help, and then bisected. All doses are tried on
+    the same masks with the same generators, those that `NoisyLabels(dataset, noise, seed)` uses:
+    what is reached on a sample of all masks is what a training sees. Where the damage moves in
+    steps, as on few masks or with few objects, the nearest one is taken, and `Calibration.hit`
+    tells whether it is near.
 
     Args:
         noise: The model; its own dose is where the search starts.
         dataset: A data set with `metainfo`, `sample_id` and `load_mask` (and `load_image` or
-            `load_instances` if the noise needs them), or a sequence of masks, of which the classes
-            are then counted.
+            `load_instances` if the noise needs them), or a list of masks.
         target: The value aimed at, above 0 and at most 1.
         measure: "pixel_rate": share of the valid pixels that change. "miou": mean IoU of clean
             and noisy masks (which falls as the dose grows). "boundary_rate": share of the valid
@@ -80,6 +93,8 @@ def calibrate(
         seed: The seed of the noise, and of the choice of the sample.
         sample: How many masks to look at; all if there are fewer.
         tolerance: Relative; the search ends once |reached - target| <= tolerance * target.
+        num_classes: K of a list of masks; by default the noise's own, or the greatest id + 1.
+        ignore_index: Void of a list of masks; by default the noise's own, or 255.
 
     Returns:
         The calibration; its `noise` is the calibrated model.
@@ -105,6 +120,8 @@ def calibrate(
     if measure not in MEASURES:
         raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
     goal = check_number("target", target, above=0, maximum=1)
+    if not hasattr(dataset, "load_mask"):
+        dataset = _Masks(dataset, noise, num_classes, ignore_index)
     masks = _Sample(dataset, seed, check_integer("sample", sample, 1))
     noise.check_fit(masks.num_classes, masks.ignore_index)
     search = _Search(noise, masks, measure, goal)
@@ -115,8 +132,6 @@ class _Sample:
     """Some masks of a data set, kept in memory."""
 
     def __init__(self, dataset: Any, seed: int, size: int) -> None:
-        if not hasattr(dataset, "load_mask"):
-            dataset = _Masks(dataset)
         if len(dataset) == 0:
             raise ValueError("the data set is empty: there is nothing to calibrate on")
         self.dataset, self.seed = dataset, seed
@@ -139,12 +154,23 @@ class _Sample:
 
 
 class _Masks:
-    """A sequence of masks as a data set."""
+    """A list of masks as a data set."""
 
-    def __init__(self, masks: Sequence[Mask]) -> None:
-        self.masks = masks
-        valid = [int(mask[mask != 255].max(initial=0)) for mask in masks]
-        self.metainfo = {"classes": range(max(valid, default=0) + 1), "ignore_index": 255}
+    def __init__(
+        self, masks: Iterable[Mask], noise: Noise, num_classes: int | None, ignore_index: int | None
+    ) -> None:
+        if missing := sorted(noise.needs & {"image", "instances"}):
+            raise ValueError(
+                f"{noise!r} needs {' and '.join(missing)}, which a list of masks does not have: "
+                "calibrate it on a data set"
+            )
+        self.masks = [check_mask(mask, f"mask {number}") for number, mask in enumerate(masks)]
+        void = ignore_index if ignore_index is not None else getattr(noise, "ignore_index", 255)
+        size = num_classes if num_classes is not None else getattr(noise, "num_classes", None)
+        if size is None:
+            greatest = [int(mask[mask != void].max(initial=0)) for mask in self.masks]
+            size = max(greatest, default=0) + 1
+        self.metainfo = {"classes": range(size), "ignore_index": void}
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -181,13 +207,22 @@ class _Search:
         low, high = self._bracket(tolerance)
         for _ in range(_BISECTIONS):
             middle = (low.dose + high.dose) / 2
-            # A dose that moves in steps, or in steps of floating point, has nothing in between.
+            # A dose that moves in steps has nothing in between.
             nothing_between = self.noise.with_dose(middle) in (low.noise, high.noise)
             if self._best() <= tolerance or nothing_between:
                 break
+            if high.dose - low.dose < _RESOLUTION * high.dose:
+                break
             trial = self._try(middle)
             low, high = (trial, high) if trial.excess < 0 else (low, trial)
-        best = min(self.trials, key=lambda trial: abs(trial.excess))
+        least, *others = self.trials
+        best = min(others, key=lambda trial: abs(trial.excess))
+        if best.value == least.value:
+            raise UnreachableDoseError(
+                f"the damage of {self.noise!r} moves in steps on these {len(best.each)} masks: "
+                f"next to none at all comes a {self.measure} of {high.value:.4f}, not "
+                f"{self.target:g}; use more or larger masks"
+            )
         each = [value for value in best.each if not math.isnan(value)]
         return Calibration(
             best.noise,
@@ -202,21 +237,35 @@ class _Search:
     def _bracket(self, tolerance: float) -> tuple[_Trial, _Trial]:
         """Return a trial below the target and one at or above it."""
         least, greatest = self.noise.dose_range
-        low = self._try(least)
+        bottom = low = self._try(least)
         start = self.noise.dose if self.noise.dose > least else min(least + 1, greatest)
         high = self._try(start)
         unmoved = 0
         while high.excess < 0 and self._best() > tolerance:
             if high.dose >= greatest or unmoved == _UNMOVED:
-                raise UnreachableDoseError(
-                    f"{self.noise!r} reaches a {self.measure} of {high.value:.4f} at its "
-                    f"greatest useful dose {high.dose:g}, not {self.target:g}: choose another "
-                    "target, or other parameters"
-                )
+                return bottom, self._below(start, least)
             grown = self._try(min(2 * high.dose, greatest))
-            unmoved = unmoved + 1 if grown.value == high.value else 0
+            moved = grown.value != high.value or high.value == bottom.value
+            unmoved = 0 if moved else unmoved + 1
             low, high = high, grown
         return low, high
+
+    def _below(self, start: float, least: float) -> _Trial:
+        """Return a trial above the target at a dose below the start, where damage may be greater.
+
+        A noise can overdo it: where all objects are omitted, none can give way to another.
+        """
+        dose = start
+        for _ in range(_HALVINGS):
+            dose = least + (dose - least) / 2
+            trial = self._try(dose)
+            if trial.excess >= 0:
+                return trial
+        best = max(self.trials, key=lambda trial: trial.excess)
+        raise UnreachableDoseError(
+            f"{self.noise!r} reaches a {self.measure} of {best.value:.4f} at the most (dose "
+            f"{best.dose:g}), not {self.target:g}: choose another target, or other parameters"
+        )
 
     def _try(self, dose: float) -> _Trial:
         noise = self.noise.with_dose(dose)

@@ -8,9 +8,15 @@ from segnoise.noise import (
     NOISES,
     AsymmetricFlip,
     BoundaryErosion,
+    BoundaryJitter,
     Compose,
     Dose,
+    Elastic,
+    FeatureDependent,
     Noise,
+    Omission,
+    RegionSwap,
+    Shift,
     Sometimes,
     SymmetricFlip,
     calibrate,
@@ -165,7 +171,7 @@ def test_what_it_says():
         (
             lambda: calibrate(BoundaryErosion(1, classes=(2,)), Scenes(), 0.9),
             UnreachableDoseError,
-            r"reaches a pixel_rate of 0\.\d+ at its greatest useful dose",
+            r"reaches a pixel_rate of 0\.\d+ at the most \(dose",
         ),
         (
             lambda: calibrate(BoundaryErosion(1), [np.full((9, 9), 255, np.uint8)]),
@@ -205,3 +211,59 @@ def test_sources_come_from_the_data_set():
 
     mask = Scenes().load_mask(5)
     assert (corrupt_sample(Spy(), Rich(), 5, 0, mask) == mask + 1).all()
+
+
+def squares(count=8):
+    masks = [np.zeros((40, 40), np.uint8) for _ in range(count)]
+    for size, mask in enumerate(masks, start=10):
+        mask[10 : 10 + size, 10 : 10 + size] = 1
+    return masks
+
+
+@pytest.mark.parametrize(
+    ("noise", "count", "target"),
+    [(BoundaryErosion(1), 8, 0.0005), (RegionSwap(0.3, 2), 2, 0.1)],
+)
+def test_no_noise_at_all_is_never_the_answer(noise, count, target):
+    with pytest.raises(UnreachableDoseError, match="moves in steps on these"):
+        calibrate(noise, squares(count), target)
+
+
+@pytest.mark.parametrize(
+    "noise", [SymmetricFlip(1e-9, 2), Shift(0.001), Elastic(0.01), BoundaryJitter(0.01, 4)]
+)
+def test_a_start_so_small_that_nothing_happens(noise):
+    assert calibrate(noise, squares(), 0.04).hit
+
+
+def test_a_start_beyond_the_greatest_damage():
+    scenes = [Scenes().load_mask(index) for index in range(8)]
+    found = calibrate(Omission(1.0), scenes, 0.2)
+    assert 0.1 < found.reached < 0.3
+    assert found.noise.rate < 1
+
+
+def test_a_miss_is_told():
+    masks = squares(2)
+    both = sum(realised_noise(m, BoundaryErosion(2)(m, generator(0)), 2) for m in masks)
+    found = calibrate(Sometimes(BoundaryErosion(2), 0.5), masks, 0.75 * both.pixel_rate)
+    assert not found.hit
+    assert "MISSED" in str(found)
+    assert calibrate(BoundaryErosion(1), squares(), 0.05).hit
+
+
+def test_it_does_not_bisect_for_ever():
+    assert calibrate(Sometimes(BoundaryErosion(2), 0.5), squares(), 0.033).evaluations < 16
+
+
+def test_lists_of_masks_with_other_classes_and_another_void():
+    assert calibrate(SymmetricFlip(0.1, 5), squares(), 0.1).hit
+    masks = [mask.astype(np.uint16) for mask in squares()]
+    for mask in masks:
+        mask[:3] = 65535
+    assert calibrate(SymmetricFlip(0.1, 5, ignore_index=65535), masks, 0.1).hit
+    assert calibrate(BoundaryErosion(1), iter(squares()), 0.04, num_classes=9).hit
+    with pytest.raises(TypeError, match="mask 0 is a list"):
+        calibrate(BoundaryErosion(1), [[[0, 1]]])
+    with pytest.raises(ValueError, match="needs image, which a list of masks does not have"):
+        calibrate(FeatureDependent(0.1), squares())
