@@ -19,7 +19,7 @@ def replacing(path: str | Path, folder: Path | None = None) -> Iterator[Path]:
     disk the old file is untouched.
 
     Args:
-        path: the file to write; folders above it are made.
+        path: the file to write; folders above it are made. An OSError names it.
         folder: an existing folder of the same file system for the temporary file, which a kill
             leaves behind; default beside ``path``.
 
@@ -33,19 +33,40 @@ def replacing(path: str | Path, folder: Path | None = None) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        dir=folder or path.parent, prefix=f".{path.stem}-", suffix=path.suffix
-    )
+    with naming(path):
+        handle, name = tempfile.mkstemp(
+            dir=folder or path.parent, prefix=f".{path.stem}-", suffix=path.suffix
+        )
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's 0600 would hide results from colleagues
-        temporary.replace(path)
+        with naming(path, instead_of=temporary):
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # mkstemp's 0600 would hide results from colleagues
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def naming(path: Path, instead_of: Path | None = None) -> Iterator[None]:
+    """Let the operating system's errors in the block name the file that is written.
+
+    A failed write names none. An error about another file is left as it is.
+
+    Args:
+        path: the file.
+        instead_of: a file whose errors are its errors; None takes those of every file for them.
+    """
+    try:
+        yield
+    except OSError as error:
+        own = instead_of is None or error.filename in (None, str(instead_of))
+        if error.errno is None or not own:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_text(path: str | Path, text: str) -> None:

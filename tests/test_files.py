@@ -1,5 +1,6 @@
 """Outputs appear whole or not at all."""
 
+import errno
 import json
 import stat
 
@@ -28,6 +29,28 @@ def test_a_good_write_replaces_and_is_readable_by_others(tmp_path):
     write_text(target, "text")
     assert target.read_text() == "text"
     assert target.stat().st_mode & stat.S_IROTH
+
+
+def test_errors_name_the_file(tmp_path):
+    target = tmp_path / "report.txt"
+
+    def write(error):
+        with replacing(target):
+            raise error
+
+    with pytest.raises(OSError, match="full") as raised:
+        write(OSError(errno.ENOSPC, "full"))
+    assert raised.value.filename == str(target)
+    with pytest.raises(FileNotFoundError) as raised:
+        write(FileNotFoundError(errno.ENOENT, "gone", "another.png"))
+    assert raised.value.filename == "another.png"
+    with pytest.raises(OSError, match="too long") as raised:
+        write_text(tmp_path / ("x" * 300), "text")
+    assert raised.value.filename == str(tmp_path / ("x" * 300))
+    target.mkdir()
+    with pytest.raises(IsADirectoryError) as raised:
+        write_text(target, "text")
+    assert raised.value.filename == str(target)
 
 
 def test_json_refuses_nan(tmp_path):

@@ -29,8 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--noises",
         nargs="+",
         metavar="NOISE",
-        help="models to show, by class name, with parameters where wanted (default: one of each "
-        "kind that the data set can serve)",
+        help="models to show, by class or preset, with parameters where wanted (default: one of "
+        "each kind that the data set can serve)",
     )
     cli.add_dose(parser, target=0.1)
     parser.add_argument("--images", type=int, default=4, help="rows (default: 4)")
@@ -49,18 +49,29 @@ def browse(arguments: Any) -> None:
     """Draw the gallery and write it."""
     # Imported late, so that --help answers at once.
     from segnoise.datasets.noise_gallery import default_noises, noise_gallery
+    from segnoise.datasets.noisy_labels import built_model
     from segnoise.drawing import save_png
     from segnoise.engine import data
     from segnoise.engine.config import load_config
     from segnoise.errors import ConfigError
     from segnoise.files import write_text
 
+    for flag in ("images", "sample"):
+        if getattr(arguments, flag) < 1:
+            raise ConfigError(f"--{flag} {getattr(arguments, flag)}: at least 1")
+    out = Path(arguments.out or f"work_dirs/browse_noise/{Path(arguments.config).stem}")
+    for folder in (out, *out.parents):
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"--out {out}: {folder} is a file, not a folder")
+    for file in (out / "gallery.html", out / "gallery.png"):
+        if file.is_dir():
+            raise ConfigError(f"--out {out}: {file} is a folder, and would have to be a file")
     config = load_config(arguments.config, cli.options(arguments.cfg_options))
     dataset = data.build_dataset(config, "train_data")
     if arguments.noises:
-        noises = {text.partition("(")[0]: cli.noise_config(text) for text in arguments.noises}
-        if len(noises) < len(arguments.noises):  # one model in several versions
-            noises = {text: cli.noise_config(text) for text in arguments.noises}
+        # Built here, so that a wrong name ends the work before it starts.
+        models = [built_model(cli.noise_config(t), dataset.metainfo) for t in arguments.noises]
+        noises: dict[str, Any] = dict(zip(titles(arguments.noises), models, strict=True))
     else:
         noises = default_noises(dataset)
     try:
@@ -77,10 +88,29 @@ def browse(arguments: Any) -> None:
     except ValueError as error:
         raise ConfigError(str(error)) from error
     print(gallery.table())
-    out = Path(arguments.out or f"work_dirs/browse_noise/{Path(arguments.config).stem}")
-    write_text(out / "gallery.html", gallery.html())
-    save_png(out / "gallery.png", gallery.png())
+    page, picture = gallery.html(), gallery.png()
+    write_text(out / "gallery.html", page)
+    save_png(out / "gallery.png", picture)
     print(f"\npage     {out / 'gallery.html'}\npicture  {out / 'gallery.png'}")
+
+
+def titles(texts: Sequence[str]) -> list[str]:
+    """Return a title for each noise: its class where that says enough, and no title twice.
+
+    Example:
+        >>> titles(["Shift(distance=2)", "Rotate(angle=5)"])
+        ['Shift', 'Rotate']
+        >>> titles(["Shift(distance=2)", "Shift(distance=4)", "Shift(distance=4)"])
+        ['Shift(distance=2)', 'Shift(distance=4)', 'Shift(distance=4) (2)']
+    """
+    names = [text.partition("(")[0].strip() for text in texts]
+    if len(set(names)) == len(names):
+        return names
+    found: list[str] = []
+    for number, text in enumerate(texts):
+        before = texts[:number].count(text)
+        found.append(f"{text} ({before + 1})" if before else text)
+    return found
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ alone, a rate of 0.3 hurts neither.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and calibrate."""
     parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
     cli.add_config(parser)
-    parser.add_argument("--noise", help="another noise than the config's, as Python writes it")
+    parser.add_argument(
+        "--noise", help="another noise than the config's: a preset, or as Python writes it"
+    )
     cli.add_dose(parser, target=0.15)
     parser.add_argument("--sample", type=int, default=64, help="masks to look at (default: 64)")
     arguments = parser.parse_args(argv)
@@ -43,6 +46,11 @@ def calibrate(arguments: Any) -> None:
     given = cli.noise_config(arguments.noise) if arguments.noise else config["noise"]
     if not given:
         raise ConfigError("the config has no noise: name one with --noise")
+    kind = given.get("type") if isinstance(given, dict) else given
+    if (kind if isinstance(kind, str) else getattr(kind, "__name__", "")).endswith("NoisyCopy"):
+        raise ConfigError(
+            "the config's noise is a copy (NoisyCopy), which has no dose: name a model with --noise"
+        )
     noise = built_model(given, dataset.metainfo)
     try:
         found = noises.calibrate(
@@ -57,6 +65,12 @@ def calibrate(arguments: Any) -> None:
         raise ConfigError(str(error)) from error
     print(found)
     print(f"\nnoise = {found.noise.to_dict()!r}")
+    if not found.hit:
+        print(
+            f"warning: missed: {found.measure} {found.reached:.4f} is what comes nearest to "
+            f"{found.target:g} on these {found.num_masks} masks: more of them (--sample) may help",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

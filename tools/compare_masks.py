@@ -60,9 +60,15 @@ def compare(arguments: argparse.Namespace) -> None:
     from segnoise.datasets.mask_files import MaskReader
     from segnoise.files import write_json
 
+    if arguments.workers < 0:
+        raise ConfigError(f"--workers {arguments.workers}: at least 0")
+    if arguments.out:
+        check_output(arguments.out)
     classes = arguments.classes
     if len(classes) == 1 and classes[0].endswith(".txt"):
         classes, _ = read_classes(Path(classes[0]))
+    if twice := sorted({name for name in classes if list(classes).count(name) > 1}):
+        raise ConfigError(f"--classes names {', '.join(twice)} more than once")
     values = value_map(arguments.value_map)
     reader = MaskReader(len(classes), value_map=values, ignore_index=arguments.ignore_index)
     pairs = pair_masks(arguments.clean, arguments.noisy, arguments.allow_missing)
@@ -71,6 +77,14 @@ def compare(arguments: argparse.Namespace) -> None:
     if arguments.out:
         write_json(arguments.out, found.to_dict(classes))
         print(f"\nall of it    {arguments.out}")
+
+
+def check_output(path: Path) -> None:
+    """Raise ConfigError if no file can be at a path: found before the work, not after it."""
+    if path.is_dir():
+        raise ConfigError(f"--out {path} is a folder: name a file, such as {path / 'noise.json'}")
+    if blocked := [parent for parent in path.parents if parent.exists() and not parent.is_dir()]:
+        raise ConfigError(f"--out {path}: {blocked[0]} is a file, not a folder")
 
 
 def value_map(pairs: Sequence[str] | None) -> dict[int, int] | None:

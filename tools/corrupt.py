@@ -3,7 +3,8 @@
 The config says which data set, which noise and which noise_seed. A pixel that does not change
 keeps its value in the file. manifest.json in the copy says what was done to each file. Killed at
 any time, the same command goes on. To train on the copy: noise = dict(type="NoisyCopy",
-folder=...), which gives the masks that the config's own noise would give.
+folder=...) in the config, or --cfg-options "noise={'type': 'NoisyCopy', 'folder': '...'}", which
+gives the masks that the config's own noise would give.
 """
 
 from __future__ import annotations
@@ -48,10 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--verify",
         action="store_true",
         help="check the copy in --out against its manifest: hashes of clean and noisy masks, "
-        "rates, missing and additional files; exit code 2 if anything differs",
+        "rates, missing and additional files, with a config also some masks made anew; exit code "
+        "2 if anything differs",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="print the expected noise; write nothing"
+        "--dry-run", action="store_true", help="print the expected noise; no copy is written"
     )
     parser.add_argument("--sample", type=int, help="masks of a --dry-run (default: 50)")
     parser.add_argument(
@@ -62,14 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--ray-address", help="of a running cluster (default: start a local one)")
     arguments = parser.parse_args(argv)
     _check(parser, arguments)
-    return cli.run_tool(lambda: corrupt(arguments))
+    return cli.run_tool(lambda: corrupt(arguments), go_on="the same command goes on")
 
 
 def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
     """Refuse flags that have no meaning together."""
     if given.config is None and not given.verify:
         parser.error("give a config")
-    if given.out is None and not given.dry_run:
+    if not given.out and not given.dry_run:
         parser.error("give --out, the folder of the copy")
     if given.verify + given.dry_run + given.overwrite > 1:
         parser.error("give one of --verify, --dry-run and --overwrite")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from segnoise.datasets.copy_manifest import UNFINISHED, MaskRecord
-from segnoise.files import write_text
+from segnoise.datasets.copy_manifest import UNFINISHED, MaskRecord, check_head
+from segnoise.files import naming, replacing
+from segnoise.noise import NoiseReport
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,25 @@ class Journal:
     def read(self) -> tuple[dict[str, Any] | None, list[Done]]:
         """Return the head and the files done; (None, []) if no head has been written.
 
-        A line that a kill has cut is left out.
+        The journal ends at the first line that is damaged, such as one that a kill has cut.
         """
-        lines = self._lines()
-        head = next(lines, None)
-        done = [Done(MaskRecord.from_dict(line["record"]), line["report"]) for line in lines]
+        head: dict[str, Any] | None = None
+        done: list[Done] = []
+        try:
+            for line in self._lines():
+                if head is None:
+                    check_head(line)
+                    head = line
+                else:
+                    NoiseReport.from_dict(line["report"])
+                    done.append(Done(MaskRecord.from_dict(line["record"]), line["report"]))
+        except (LookupError, TypeError, ValueError, AttributeError):
+            pass
         return head, done
+
+    def exists(self) -> bool:
+        """Return whether a copy has been begun in the folder, whatever its journal says."""
+        return self._path.is_file()
 
     def start(self, head: Mapping[str, Any], done: list[Done]) -> None:
         """Begin with a head and files done before, and clear the folder of other files."""
@@ -57,22 +72,21 @@ class Journal:
             if path != self._path:
                 path.unlink()
         lines = [json.dumps(head), *(json.dumps(asdict(entry)) for entry in done)]
-        write_text(self._path, "\n".join(lines) + "\n")
+        with replacing(self._path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def add(self, entries: list[Done]) -> None:
         """Note files that are in their places."""
-        with self._path.open("a", encoding="utf-8") as file:
+        with naming(self._path), self._path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(asdict(entry)) + "\n" for entry in entries)
 
     def remove(self) -> None:
         """Remove the journal and its folder: the copy is finished."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        if not self._path.is_file():
-            return
-        for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
+    def _lines(self) -> Iterator[Any]:
+        if self.exists():
+            for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
                 yield json.loads(line)
-            except json.JSONDecodeError:
-                return

@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from segnoise.datasets.mask_files import MaskReader
 from segnoise.datasets.problems import one_problem
 from segnoise.files import write_text
+from segnoise.noise import NoiseReport
 
 MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished"
@@ -50,9 +51,36 @@ class MaskRecord:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MaskRecord:
-        """Return the record that `dataclasses.asdict` and JSON have made into a dictionary."""
+        """Return the record that `dataclasses.asdict` and JSON have made into a dictionary.
+
+        Raises:
+            KeyError: If an entry is missing.
+            TypeError: If one is of another kind.
+            ValueError: If the path leads out of the folder.
+        """
         values = {field.name: data[field.name] for field in fields(cls)}
+        for name, value in values.items():
+            _check_kind(name, value, _RECORD_KINDS[name])
+        path = values["path"]
+        parts = PurePosixPath(path).parts
+        if not parts or parts[0] == "/" or ".." in parts or PureWindowsPath(path).drive:
+            raise ValueError(f"path {path!r} leads out of the folder")
         return cls(**{**values, "seed_key": tuple(values["seed_key"])})
+
+
+_RECORD_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("path", "sample_id", "clean_sha256", "noisy_sha256"), (str,)),
+    **dict.fromkeys(("valid", "changed"), (int,)),
+    "seed_key": (list, tuple),
+    "pixel_rate": (float, type(None)),
+}
+_HEAD_KINDS: dict[str, tuple[type, ...]] = {
+    "format": (int,),
+    "noise": (dict,),
+    "seed": (int,),
+    "dataset": (dict,),
+    "versions": (dict,),
+}
 
 
 @dataclass(frozen=True)
@@ -64,16 +92,23 @@ class Manifest:
         source: The folder of the clean data set.
         report: The realised noise of all files, as `NoiseReport.to_dict` writes it.
         files: One record a file, in the order of the data set.
+        head_sha256: Hash of the head when it was written.
     """
 
     head: dict[str, Any]
     source: Path
     report: dict[str, Any]
     files: tuple[MaskRecord, ...]
+    head_sha256: str
 
     def write(self, folder: Path) -> None:
         """Write `manifest.json` into a folder, a line a file."""
-        parts = {**self.head, "source": str(self.source), "report": self.report}
+        parts = {
+            **self.head,
+            "head_sha256": self.head_sha256,
+            "source": str(self.source),
+            "report": self.report,
+        }
         lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in parts.items()]
         files = [json.dumps(asdict(entry)) for entry in self.files]
         lines.append('"files": [\n' + ",\n".join(files) + "\n]")
@@ -91,11 +126,16 @@ class Manifest:
             data = json.loads(path.read_text(encoding="utf-8"))
             if data["format"] != FORMAT:
                 raise ValueError(f"format {data['format']}, this segnoise reads {FORMAT}")
+            check_head(data)
+            _check_kind("source", data["source"], (str,))
+            _check_kind("head_sha256", data["head_sha256"], (str,))
+            NoiseReport.from_dict(data["report"])
             return cls(
-                {key: data[key] for key in ("format", "noise", "seed", "dataset", "versions")},
+                {key: data[key] for key in _HEAD_KINDS},
                 Path(data["source"]),
                 data["report"],
                 tuple(MaskRecord.from_dict(entry) for entry in data["files"]),
+                data["head_sha256"],
             )
         except (FileNotFoundError, NotADirectoryError):
             if (Path(folder) / UNFINISHED).is_dir():
@@ -105,7 +145,7 @@ class Manifest:
             raise one_problem(
                 path, "no such file, so here is no noisy copy", "write one: segnoise corrupt --help"
             ) from None
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise one_problem(
                 path,
                 f"no manifest of a noisy copy: {type(error).__name__}: {error}",
@@ -114,15 +154,60 @@ class Manifest:
 
     def mask_reader(self) -> MaskReader:
         """Return what reads the files, the clean and the noisy ones."""
-        dataset, masks = self.head["dataset"], self.head["dataset"]["masks"]
-        value_map, colors = masks["value_map"], masks["colors"]
-        return MaskReader(
-            len(dataset["classes"]),
-            mask_format=masks["format"],
-            value_map=None if value_map is None else dict(value_map),
-            colors=None if colors is None else {tuple(color): label for color, label in colors},
-            ignore_index=masks["ignore_index"],
-        )
+        return _mask_reader(self.head["dataset"])
+
+    def contradictions(self) -> list[str]:
+        """Return in words where the parts of the manifest do not fit each other: it was edited."""
+        found, dataset = [], self.head["dataset"]
+        if hash_of(self.head) != self.head_sha256:
+            found.append("its noise, seed, dataset or versions are not those that were written")
+        samples = [[record.sample_id for record in self.files], [r.path for r in self.files]]
+        if dataset["samples"] != len(self.files):
+            found.append(f"has {len(self.files)} files for {dataset['samples']} samples")
+        elif dataset["samples_sha256"] != hash_of(samples):
+            found.append("its files' sample_id and path are not those that were written")
+        seed = self.head["seed"]
+        wrong = [r for r in self.files if r.seed_key != (seed, "noise", r.sample_id)]
+        if wrong:
+            what = f"seed_key {list(wrong[0].seed_key)} is not of {wrong[0].sample_id!r}"
+            found.append(f"{what} with seed {seed} ({len(wrong)} such files)")
+        return found
+
+
+def check_head(head: Any) -> None:
+    """Check the kinds of a head's parts.
+
+    Raises:
+        KeyError: If a part is missing.
+        TypeError: If a part is of another kind.
+        ValueError: If no mask reader can be made from it.
+    """
+    _check_kind("head", head, (dict,))
+    for name, kinds in _HEAD_KINDS.items():
+        _check_kind(name, head[name], kinds)
+    dataset = head["dataset"]
+    _check_kind("dataset.samples", dataset["samples"], (int,))
+    _check_kind("dataset.samples_sha256", dataset["samples_sha256"], (str,))
+    _check_kind("dataset.classes", dataset["classes"], (list,))
+    _mask_reader(dataset)
+
+
+def _check_kind(name: str, value: Any, kinds: tuple[type, ...]) -> None:
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        words = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
+        raise TypeError(f"{name} is {_short(value)}, not of type {words}")
+
+
+def _mask_reader(dataset: Mapping[str, Any]) -> MaskReader:
+    masks = dataset["masks"]
+    value_map, colors = masks["value_map"], masks["colors"]
+    return MaskReader(
+        len(dataset["classes"]),
+        mask_format=masks["format"],
+        value_map=None if value_map is None else dict(value_map),
+        colors=None if colors is None else {tuple(color): label for color, label in colors},
+        ignore_index=masks["ignore_index"],
+    )
 
 
 def flat(head: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
@@ -159,6 +244,11 @@ def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
 def sha256(content: bytes) -> str:
     """Return the hash of some bytes, in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
+
+
+def hash_of(value: Any) -> str:
+    """Return the hash of a value as JSON has it."""
+    return sha256(json.dumps(value).encode())
 
 
 def _short(value: Any) -> str:

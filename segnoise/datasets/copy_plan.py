@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from segnoise.datasets.base import LabelledImages
-from segnoise.datasets.copy_manifest import FORMAT, sha256
+from segnoise.datasets.copy_manifest import FORMAT, hash_of
 from segnoise.datasets.mask_files import MaskReader
 from segnoise.datasets.noisy_labels import NoisyLabels
 from segnoise.datasets.problems import one_problem
@@ -51,6 +51,7 @@ class CopyPlan:
         images, masks = ([os.path.abspath(pair[side]) for pair in pairs] for side in (0, 1))
         root = _common([*images, *masks]) or _common(masks) or Path(Path(masks[0]).anchor)
         target = Path(folder).absolute()
+        real = Path(os.path.realpath(target))  # Path.resolve raises RuntimeError at a loop of links
         paths = tuple(Path(os.path.relpath(path, root)).as_posix() for path in masks)
         if len(set(paths)) < len(paths):
             shared = next(path for path in paths if paths.count(path) > 1)
@@ -63,7 +64,7 @@ class CopyPlan:
         own = {_common(images), _common(masks)} - {root, None}
         own |= {Path(os.path.dirname(path)) for path in (*images, *masks)}
         for place in sorted(path.resolve() for path in own if path is not None):
-            if target.resolve() == root.resolve() or target.resolve().is_relative_to(place):
+            if real == root.resolve() or real.is_relative_to(place):
                 raise ConfigError(
                     f"{folder} is the data set's own folder, or among its files in {place}: choose "
                     "another folder for the noisy copy"
@@ -96,7 +97,7 @@ class CopyPlan:
             "dataset": {
                 "type": type(dataset).__name__,
                 "samples": len(ids),
-                "samples_sha256": sha256(json.dumps([ids, list(self.paths)]).encode()),
+                "samples_sha256": hash_of([ids, list(self.paths)]),
                 **labels_of(dataset),
             },
             "versions": {

@@ -9,6 +9,7 @@ from typing import Any
 
 from segnoise.datasets.copy_check import altered, verify_noisy_copy
 from segnoise.datasets.copy_journal import Done, Journal
+from segnoise.datasets.copy_lock import LOCK, locked
 from segnoise.datasets.copy_manifest import (
     JOB,
     MANIFEST,
@@ -16,6 +17,7 @@ from segnoise.datasets.copy_manifest import (
     MaskRecord,
     differences,
     flat,
+    hash_of,
     sha256,
 )
 from segnoise.datasets.copy_plan import CopyPlan, reader_of
@@ -62,13 +64,26 @@ def write_noisy_copy(
             `MaskReader`, or the folder holds something else.
         DatasetError: If masks cannot be read or written; holds all problems, and what could be
             written stays for the next call.
+        DataError: If another process is writing into the folder.
     """
     plan = CopyPlan.of(noisy, folder)
     head = plan.head()
     mapper = mapper or partial(map_chunks, workers=0)
     if (plan.folder / MANIFEST).exists() and not overwrite:
         return _finished(plan, head, mapper), 0
-    journal = Journal(plan.folder)
+    if plan.folder.exists() and not plan.folder.is_dir():
+        raise ConfigError(f"{plan.folder} is a file: choose a folder for the noisy copy")
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    with locked(plan.folder):
+        if (plan.folder / MANIFEST).exists() and not overwrite:  # the last holder was faster
+            return _finished(plan, head, mapper), 0
+        return _write(plan, head, overwrite, mapper, progress)
+
+
+def _write(
+    plan: CopyPlan, head: dict[str, Any], overwrite: bool, mapper: Mapper, progress: str | None
+) -> tuple[Manifest, int]:
+    noisy, journal = plan.noisy, Journal(plan.folder)
     known = _begin(plan, head, journal, overwrite)
     todo = [i for i in range(len(noisy)) if noisy.sample_id(i) not in known]
     problems: list[Problem] = []
@@ -79,13 +94,13 @@ def write_noisy_copy(
             problems += bad
             bar.update(len(done) + len(bad))
     if problems:
-        raise DatasetError(problems, f"{folder} is not finished")
+        raise DatasetError(problems, f"{plan.folder} is not finished")
     entries = [known[noisy.sample_id(index)] for index in range(len(noisy))]
     report = NoiseReport.empty(len(noisy.metainfo["classes"]))
     for entry in entries:
         report += NoiseReport.from_dict(entry.report)
     files = tuple(entry.record for entry in entries)
-    manifest = Manifest(head, plan.root, report.to_dict(), files)
+    manifest = Manifest(head, plan.root, report.to_dict(), files, hash_of(head))
     manifest.write(plan.folder)
     journal.remove()
     return manifest, len(todo)
@@ -111,12 +126,11 @@ def _begin(
     plan: CopyPlan, head: dict[str, Any], journal: Journal, overwrite: bool
 ) -> dict[str, Done]:
     """Ready the folder and return the files by sample id that are there and as they should be."""
-    if plan.folder.exists() and not plan.folder.is_dir():
-        raise ConfigError(f"{plan.folder} is a file: choose a folder for the noisy copy")
     begun, done = journal.read()
     has_manifest = (plan.folder / MANIFEST).exists()
-    if begun is None and not has_manifest and plan.folder.is_dir():
-        others = [path.name for path in plan.folder.iterdir() if path != journal.folder]
+    if not journal.exists() and not has_manifest:
+        own = (journal.folder.name, LOCK)
+        others = [path.name for path in plan.folder.iterdir() if path.name not in own]
         if others:
             raise ConfigError(
                 f"{plan.folder} holds {sorted(others)[0]!r} and is no noisy copy: choose a new or "

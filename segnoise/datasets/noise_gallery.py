@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -14,15 +15,17 @@ from tqdm import tqdm
 from segnoise.datasets.base import LabelledImages
 from segnoise.datasets.noisy_labels import NoisyLabels, built_model
 from segnoise.drawing import VOID_COLOR, colorize, grid, legend, overlay
+from segnoise.errors import ConfigError, DataError
 from segnoise.noise import (
     AsymmetricFlip,
     Calibration,
     Noise,
     NoiseReport,
-    UnreachableDoseError,
     calibrate,
     realised_noise,
 )
+from segnoise.noise.calibration import MEASURES
+from segnoise.noise.mask import check_integer, check_number
 from segnoise.pages import page, picture_uri
 from segnoise.tables import markdown
 
@@ -37,12 +40,16 @@ VIEWS = ("clean", "noisy", "difference")
 
 _STYLE = (
     """
-header { position: sticky; top: 0; z-index: 3; background: #fff; padding: 14px 20px 10px;
-  border-bottom: 1px solid var(--line); left: 0; }
-.views { display: inline-flex; gap: 2px; margin: 6px 14px 6px 0; padding: 2px; border-radius: 8px;
-  background: #eceef2; }
-.views label { padding: 4px 14px; border-radius: 6px; cursor: pointer; }
-input.view { position: absolute; opacity: 0; pointer-events: none; }
+body { width: max-content; min-width: 100%; }
+header { position: sticky; top: 0; z-index: 3; background: #fff;
+  border-bottom: 1px solid var(--line); }
+.bar { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 20px; padding: 8px 20px; }
+.bar, .text { position: sticky; left: 0; width: fit-content; max-width: calc(100vw - 20px); }
+.text { left: 20px; max-width: calc(100vw - 60px); }
+h1 { font-size: 17px; line-height: 1.25; margin: 0; }
+.views { display: inline-flex; gap: 2px; padding: 2px; border-radius: 8px; background: #eceef2; }
+.views label { padding: 3px 14px; border-radius: 6px; cursor: pointer; }
+input.view { position: fixed; top: 0; left: 0; opacity: 0; pointer-events: none; }
 input.view:focus-visible ~ header .views { outline: 2px solid var(--accent); }
 main { padding: 12px 20px 30px; }
 table { border-collapse: separate; border-spacing: 10px 14px; margin-left: -10px; }
@@ -50,11 +57,15 @@ th { text-align: left; vertical-align: bottom; font-weight: 600; width: CELLpx; 
 th code { display: block; font-weight: 400; color: var(--faint); overflow-wrap: anywhere;
   font-size: 11.5px; line-height: 1.3; }
 th small, figcaption { font-weight: 400; font-size: 12.5px; color: var(--faint); }
+th .missed { display: block; color: #b3261e; font-weight: 600; }
 td { vertical-align: top; }
-tr > :first-child { position: sticky; left: 0; z-index: 1; background: #fff; }
+@media (min-width: 700px) {
+  tr > :first-child { position: sticky; left: 0; z-index: 1; background: #fff; }
+}
 figure { margin: 0; }
 img, .picture { display: block; width: CELLpx; image-rendering: pixelated; border-radius: 3px; }
-.legend { display: flex; flex-wrap: wrap; gap: 3px 14px; font-size: 13px; }
+.legend { display: flex; flex-wrap: wrap; gap: 3px 14px; margin-bottom: 8px; font-size: 13px;
+  max-height: 132px; overflow: auto; }
 .legend i { display: inline-block; width: 13px; height: 13px; border-radius: 3px;
   border: 1px solid #0003; vertical-align: -2px; margin-right: 5px; }
 .clean, .noisy, .difference { display: none; }
@@ -124,17 +135,25 @@ class Gallery:
             image, clean = _small(sample["image"]), sample["mask"]
             row = [image, overlay(image, _small(clean), palette)]
             rows.append(row + [_view(view, sample, cell, palette) for cell in cells])
-        titles = ["image", "clean labels", *self.columns]
+        heads = [
+            title if found.hit else f"{title} (missed: {100 * found.reached:.1f} %)"
+            for title, found in self.columns.items()
+        ]
+        titles = ["image", "clean labels", *heads]
         names = [sample["sample_id"] for sample in self.samples]
-        key = legend(self.metainfo["classes"], palette, width=len(titles) * _CELL)
+        classes, void = self._shown()
+        names_shown = [self.metainfo["classes"][label] for label in classes]
+        colors = [palette[label] for label in classes]
+        key = legend(names_shown, colors, len(titles) * _CELL, void)
         return grid(rows, titles, names, key, _CELL)
 
     def table(self) -> str:
         """Return what each model was set to, as text."""
         rows = []
         for title, found in self.columns.items():
-            numbers = (100 * found.reached, 100 * found.spread)
-            rows.append([title, _brief(found.noise), *(f"{number:.1f}" for number in numbers)])
+            reached = f"{100 * found.reached:.1f}" + ("" if found.hit else " (missed)")
+            spread = "-" if math.isnan(found.spread) else f"{100 * found.spread:.1f}"
+            rows.append([title, _brief(found.noise), reached, spread])
         header = ["noise", "model", f"{self.measure} %", "± over masks"]
         failed = [f"{title} is left out: {why}" for title, why in self.failures.items()]
         return "\n".join([markdown(header, rows, left=(0, 1)), *failed])
@@ -149,20 +168,22 @@ class Gallery:
         )
         labels = "".join(f'<label for="view-{view}">{view}</label>' for view in VIEWS)
         head = (
-            f"<header><h1>{escape(title)}</h1>"
+            f'<header><div class="bar"><h1>{escape(title)}</h1>'
             f'<div class="views" role="group" aria-label="what the columns show">{labels}</div>'
-            '<span class="faint">Difference: changed pixels in the colour of what they became; '
-            "pink became void."
-            f"</span>{self._legend()}</header>"
+            "</div></header>"
+        )
+        about = (
+            '<p class="text faint">Difference: changed pixels in the colour of what they became; '
+            f"pink became void.</p>{self._legend()}"
         )
         heads = "".join(map(_column_head, self.columns, self.columns.values()))
         rows = "".join(map(self._row, range(len(self.samples))))
         table = f"<table><thead><tr><th>image</th>{heads}</tr></thead><tbody>{rows}</tbody></table>"
         failed = "".join(
-            f'<p class="faint"><b>{escape(name)}</b> is left out: {escape(why)}</p>'
+            f'<p class="text faint"><b>{escape(name)}</b> is left out: {escape(why)}</p>'
             for name, why in self.failures.items()
         )
-        body = f"{buttons}{head}<main>{table}{failed}</main>"
+        body = f"{buttons}{head}<main>{about}{table}{failed}</main>"
         return page(title, body, _STYLE + self._clean_pictures())
 
     def _clean_pictures(self) -> str:
@@ -179,12 +200,22 @@ class Gallery:
         return "\n".join(rules)
 
     def _legend(self) -> str:
-        entries = zip(self.metainfo["classes"], self.metainfo["palette"], strict=True)
+        classes, void = self._shown()
+        names, palette = self.metainfo["classes"], self.metainfo["palette"]
+        entries = [(names[label], tuple(map(int, palette[label]))) for label in classes]
         keys = "".join(
-            f"<span><i style='background: rgb{tuple(color)}'></i>{escape(name)}</span>"
-            for name, color in [*entries, ("void", VOID_COLOR)]
+            f"<span><i style='background: rgb{color}'></i>{escape(name)}</span>"
+            for name, color in entries + [("void", VOID_COLOR)] * void
         )
-        return f'<div class="legend">{keys}</div>'
+        return f'<div class="text legend">{keys}</div>'
+
+    def _shown(self) -> tuple[list[int], bool]:
+        """Return the classes in any of the masks, clean or noisy, and whether void is in one."""
+        masks = [sample["mask"] for sample in self.samples]
+        masks += [cell.noisy for cells in self.cells for cell in cells]
+        labels = sorted({label for mask in masks for label in np.unique(mask).tolist()})
+        classes = [label for label in labels if label < len(self.metainfo["classes"])]
+        return classes, len(classes) < len(labels)
 
     def _row(self, number: int) -> str:
         sample, palette = self.samples[number], self.metainfo["palette"]
@@ -236,21 +267,35 @@ def noise_gallery(
         progress: Show a progress bar on stderr.
 
     Returns:
-        The gallery. Models that cannot reach the target are in its `failures`.
+        The gallery. Models that cannot be built, do not fit the data or cannot reach the target
+        are in its `failures`.
 
     Raises:
-        ConfigError: If a noise cannot be built or does not fit the data.
+        ConfigError: If all models fail.
         DataError: If a sample cannot be read.
-        ValueError: If the target or the measure is not valid.
+        TypeError: If a number is of the wrong type.
+        ValueError: If a number or the measure is not valid.
     """
+    check_number("target", target, above=0, maximum=1)
+    check_integer("images", images, 1)
+    check_integer("sample", sample, 1)
+    if measure not in MEASURES:
+        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
     columns: dict[str, Calibration] = {}
     failures: dict[str, str] = {}
     for title, config in tqdm(noises.items(), "calibrating", unit="noise", disable=not progress):
-        noise = built_model(config, dataset.metainfo)
         try:
+            noise = built_model(config, dataset.metainfo)
+            NoisyLabels(dataset, noise, seed)  # has the data what the model needs?
             columns[title] = calibrate(noise, dataset, target, measure, seed, sample=sample)
-        except UnreachableDoseError as error:
+        except DataError:
+            raise  # the files', not the model's
+        except (TypeError, ValueError) as error:
             failures[title] = str(error)
+    if not columns:
+        reasons = [f"{title}: {why}" for title, why in failures.items()] or ["none is given"]
+        more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+        raise ConfigError(f"no noise can be shown on {dataset!r}: {reasons[0]}{more}")
     last = len(dataset) - 1
     indices = np.unique(np.linspace(0, last, min(images, len(dataset))).round().astype(int))
     noisy_sets = [NoisyLabels(dataset, found.noise, seed) for found in columns.values()]
@@ -321,10 +366,15 @@ def default_noises(dataset: LabelledImages) -> dict[str, Any]:
 
 
 def _column_head(title: str, found: Calibration) -> str:
-    reached = f"{100 * found.reached:.1f} ± {100 * found.spread:.1f} % on {found.num_masks} masks"
+    reached = f"{100 * found.reached:.1f}"
+    if math.isnan(found.spread):
+        about = f"{reached} % on {found.num_masks} mask{'s' * (found.num_masks != 1)}"
+    else:
+        about = f"{reached} ± {100 * found.spread:.1f} % on {found.num_masks} masks"
+    missed = "" if found.hit else f'<small class="missed">missed: reached {reached} %</small>'
     return (
         f"<th>{escape(title)}<code>{escape(_brief(found.noise))}</code>"
-        f"<small>{escape(found.measure)} {reached}</small></th>"
+        f"{missed}<small>{escape(found.measure)} {about}</small></th>"
     )
 
 

@@ -21,7 +21,10 @@ class NoisyCopy(Dataset[Sample]):
 
     It gives the very samples that `NoisyLabels` gives on the copied data set with the copy's noise
     and seed, at the cost of reading a second file instead of making the noise: `mask` is the
-    noisy one, `clean_mask` the original. The data set may be a part of the copied one.
+    noisy one, `clean_mask` the original. The data set may be a part of the copied one. When a
+    process reads a sample's masks for the first time, it compares the hashes of both files with
+    the manifest's: masks of another data set with the same names, or masks that have been edited
+    since, are refused.
 
     Args:
         dataset: The clean data set.
@@ -34,7 +37,8 @@ class NoisyCopy(Dataset[Sample]):
     Raises:
         ConfigError: If the data set is not one whose masks can be copied, or its classes or the
             way in which its files hold them are not the copy's.
-        DatasetError: If there is no finished copy in the folder, or it lacks some of the samples.
+        DatasetError: If there is no finished copy in the folder, its manifest has been edited, or
+            it lacks some of the samples.
 
     Example:
         >>> import tempfile
@@ -54,18 +58,22 @@ class NoisyCopy(Dataset[Sample]):
         self._reader = reader_of(dataset)
         self.manifest = Manifest.read(self.folder)
         self.fingerprint = sha256((self.folder / MANIFEST).read_bytes())
+        if edited := self.manifest.contradictions():
+            remedy = "write the copy anew: segnoise corrupt ... --overwrite"
+            raise one_problem(self.folder / MANIFEST, edited[0], remedy)
         different = differences(labels_of(dataset), self.manifest.head["dataset"])
         if different:
             raise ConfigError(f"{folder} is a copy of another data set: {different}")
-        paths = {record.sample_id: record.path for record in self.manifest.files}
+        records = {record.sample_id: record for record in self.manifest.files}
         ids = [dataset.sample_id(index) for index in range(len(dataset))]
-        if missing := [name for name in ids if name not in paths]:
+        if missing := [name for name in ids if name not in records]:
             remedy = "write a copy of this data set: segnoise corrupt"
             raise DatasetError(
                 [Problem(str(self.folder / MANIFEST), f"lacks {m!r}", remedy) for m in missing],
                 f"{folder}: {len(missing)} of the data set's {len(ids)} samples are not in it",
             )
-        self._masks = [self.folder / paths[name] for name in ids]
+        self._records = [records[name] for name in ids]
+        self._compared: set[int] = set()  # samples whose files' hashes are the manifest's
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -103,7 +111,7 @@ class NoisyCopy(Dataset[Sample]):
         """Return a sample's clean and noisy labels, both (H, W), without decoding its image.
 
         Raises:
-            DatasetError: If a mask cannot be read, or the two differ in size.
+            DatasetError: If a mask cannot be read, or is not the one that the manifest lists.
         """
         clean = self.dataset.load_mask(index)
         return clean, self._noisy(clean, index)
@@ -112,19 +120,35 @@ class NoisyCopy(Dataset[Sample]):
         """Return the sample with `mask` noisy and `clean_mask` as it was.
 
         Raises:
-            DatasetError: If a file cannot be read, or the sizes differ.
+            DatasetError: If a file cannot be read, or a mask is not the one that the manifest
+                lists.
         """
         sample = self.dataset[index]
         noisy = self._noisy(sample["mask"], index)
         return {**sample, "mask": noisy, "clean_mask": sample["mask"]}
 
     def _noisy(self, clean: np.ndarray, index: int) -> np.ndarray:
-        noisy = self._reader(self._masks[index])
+        record = self._records[index]
+        path = self.folder / record.path
+        noisy = self._reader(path)
         if noisy.shape != clean.shape:
             sizes = [f"{width}x{height}" for height, width in (noisy.shape, clean.shape)]
             raise one_problem(
-                self._masks[index],
+                path,
                 f"is {sizes[0]}, the clean mask {sizes[1]}",
                 f"look what else has changed: segnoise corrupt --out {self.folder} --verify",
             )
+        if index not in self._compared:
+            self._compare(self.paths(index)[1], record.clean_sha256, "this copy was made from")
+            self._compare(path, record.noisy_sha256, "was written")
+            self._compared.add(index)
         return noisy
+
+    def _compare(self, path: Path, expected: str, which: str) -> None:
+        if sha256(path.read_bytes()) != expected:
+            raise one_problem(
+                path,
+                f"is not the mask that {which} ({self.folder}, from {self.manifest.source})",
+                "give the data set that was copied, or look what has changed: segnoise corrupt "
+                f"--out {self.folder} --verify",
+            )

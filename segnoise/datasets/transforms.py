@@ -89,7 +89,8 @@ class MaskNoise(A.DualTransform):
     """A noise model as an albumentations transform: it corrupts `mask` and `masks`, nothing else.
 
     Without a seed the noise is **drawn anew at every call**, so in every epoch, from the
-    pipeline's generator: label noise as augmentation. A network sees many versions of a mask and
+    pipeline's generator and the mask's content (albumentations gives all steps of a pipeline
+    generators of one seed): label noise as augmentation. A network sees many versions of a mask and
     can average their errors away, which no training on a fixed noisy data set can; for that, wrap
     the data set in `NoisyLabels`. With a seed the noise is a function of the seed and the mask's
     content: the same mask always becomes the same noisy one. Random crops or flips before it make
@@ -152,10 +153,11 @@ class MaskNoise(A.DualTransform):
         sources = {name: kwargs.get(name) for name in self.noise.needs}
 
         def noisy(mask: np.ndarray, number: int) -> np.ndarray:
+            content = hashlib.blake2b(np.ascontiguousarray(mask).data).hexdigest()
             if self.noise_seed is None:
-                rng = generator("call", params["call"], number)
+                # The content, because two steps of a pipeline may draw the same number.
+                rng = generator("call", params["call"], number, content)
             else:
-                content = hashlib.blake2b(np.ascontiguousarray(mask).data).hexdigest()
                 rng = generator(self.noise_seed, str(mask.shape), content)
             return self.noise(mask, rng, **sources)
 

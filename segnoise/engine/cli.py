@@ -18,9 +18,10 @@ from segnoise.errors import ConfigError, SegnoiseError
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
-# A full, read-only or forbidden place is the user's to mend; other failures are ours.
+# A full, read-only, forbidden or impossible place is the user's to mend; other failures are ours.
 _USERS_ERRNOS = {
-    errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS
+    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EISDIR, errno.ELOOP,
+    errno.ENAMETOOLONG, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS
 }  # fmt: skip
 
 
@@ -109,22 +110,35 @@ def noise_config(text: str) -> dict[str, Any]:
     """Parse a noise model written as Python writes it, into its config.
 
     Raises:
-        ConfigError: if it is not a class name, or a call of one with literal keyword arguments.
+        ConfigError: if it is neither the name of a class or of a preset, nor a call of one with
+            literal keyword arguments.
 
     Example:
         >>> noise_config("BoundaryErosion")
         {'type': 'BoundaryErosion'}
+        >>> noise_config("coco-n-easy(class_flip=0.1)")
+        {'type': 'coco-n-easy', 'class_flip': 0.1}
         >>> noise_config("Compose(noises=[SymmetricFlip(rate=0.1), BoundaryErosion(width=2)])")
         {'type': 'Compose', 'noises': [{'type': 'SymmetricFlip', 'rate': 0.1}, \
 {'type': 'BoundaryErosion', 'width': 2}]}
     """
+    from segnoise.noise import PRESETS  # late: --help needs no arrays
+
+    name, bracket, rest = text.strip().partition("(")
+    preset = name.strip() if name.strip() in PRESETS else None
+    call = f"Preset{bracket}{rest}" if preset else text.strip()
     try:
-        config = _noise_node(ast.parse(text.strip(), mode="eval").body)
+        config = _noise_node(ast.parse(call, mode="eval").body)
+    except ConfigError as error:
+        raise ConfigError(f"{text!r} is no noise model: {error}") from None
     except (SyntaxError, ValueError):
         config = None
+    if preset and isinstance(config, dict):
+        config["type"] = preset
     if not isinstance(config, dict) or "type" not in config:
         raise ConfigError(
-            f'{text!r} is no noise model: write it like SymmetricFlip or "SymmetricFlip(rate=0.1)"'
+            f"{text!r} is no noise model: write it like SymmetricFlip, "
+            '"SymmetricFlip(rate=0.1)" or the name of a preset, such as coco-n-easy'
         )
     return config
 
@@ -133,7 +147,7 @@ def _noise_node(node: ast.expr) -> Any:
     if isinstance(node, ast.Name):
         return {"type": node.id}
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
-        named = {str(word.arg): _noise_node(word.value) for word in node.keywords}
+        named = dict(map(_noise_parameter, node.keywords))
         return {"type": node.func.id, **named}
     if isinstance(node, (ast.List, ast.Tuple)):
         return [_noise_node(item) for item in node.elts]
@@ -143,8 +157,28 @@ def _noise_node(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
-def run_tool(work: Callable[[], None]) -> int:
-    """Run a tool's work; errors that are the user's to mend become one line and exit code 2."""
+def _noise_parameter(word: ast.keyword) -> tuple[str, Any]:
+    if word.arg is None:
+        raise ConfigError(f"write out the parameters that **{ast.unparse(word.value)} stands for")
+    try:
+        variable = isinstance(word.value, ast.Name) and not word.value.id[:1].isupper()
+        return word.arg, ast.literal_eval(word.value) if variable else _noise_node(word.value)
+    except ConfigError:
+        raise
+    except ValueError:
+        value = ast.unparse(word.value)
+        raise ConfigError(f"the value of {word.arg}, {value}, is no literal") from None
+
+
+def run_tool(
+    work: Callable[[], None], go_on: str = "the same command goes on, a training with --resume"
+) -> int:
+    """Run a tool's work; errors that are the user's to mend become one line and exit code 2.
+
+    Args:
+        work: what to do.
+        go_on: words on how an interrupted tool goes on.
+    """
     try:
         work()
     except SegnoiseError as error:
@@ -156,10 +190,10 @@ def run_tool(work: Callable[[], None]) -> int:
         if error.errno not in _USERS_ERRNOS:
             raise
         where = error.filename or "an output"
-        remedy = "make room or choose another folder, then go on (a training with --resume)"
+        remedy = f"make room or choose another folder; {go_on}"
         return _fail(f"{where}: {error.strerror}; {remedy}", 2)
     except KeyboardInterrupt:
-        return _fail("interrupted; the same command goes on, a training with --resume", 130)
+        return _fail(f"interrupted; {go_on}", 130)
     finally:
         _leave_group()
     return 0

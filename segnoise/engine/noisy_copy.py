@@ -48,6 +48,8 @@ def write(noisy: NoisyLabels, folder: str | Path, mapper: Mapper, overwrite: boo
         print("written      nothing: the copy was finished, and is as it was written")
     print(f"manifest     {Path(folder) / MANIFEST}")
     print(f'to train     noise = dict(type="NoisyCopy", folder="{folder}")')
+    option = {"type": "NoisyCopy", "folder": str(folder)}
+    print(f'             or --cfg-options "noise={option}"')
 
 
 def verify(noisy: NoisyLabels | None, folder: str | Path, mapper: Mapper) -> None:

@@ -99,6 +99,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 # Filled in by the engine or by mmengine, so neither asked for nor refused.
 _PROVIDED = {"self", "runner", "dataloader", "optimizer"}
+# Filled in by the engine only.
+_OWN = {"noise": {"dataset"}}
 _EXTRA = {
     "train_cfg": {"max_epochs"},
     "optim_wrapper": {"constructor", "paramwise_cfg"},
@@ -193,15 +195,19 @@ def _typed_children(node: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
 
 def _check_keys(node: Mapping[str, Any], cls: Any, where: str) -> None:
     slot = re.sub(r"\.\d+$", "", where)
-    known = _arguments(cls) | _EXTRA.get(slot, set()) | {"type"}
+    known = (_arguments(cls) - _OWN.get(slot, set())) | _EXTRA.get(slot, set()) | {"type"}
     if None in known:  # takes arbitrary keywords: it must check them itself
         return
     for key in node:
         if key not in known:
             options = sorted(str(k) for k in known - _PROVIDED)
-            raise ConfigError(
-                f"unknown config key {where}.{key}{near(key, options) or f'; known: {options}'}"
-            )
+            words = near(key, options) or f"; known: {options}"
+            if slot == "noise":
+                words += (
+                    "; to replace a config's noise on the command line, give all of it: "
+                    "--cfg-options \"noise={'type': ..., ...}\""
+                )
+            raise ConfigError(f"unknown config key {where}.{key}{words}")
 
 
 def _arguments(cls: Any) -> set[str | None]:

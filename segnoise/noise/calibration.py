@@ -219,7 +219,7 @@ class _Search:
         best = min(others, key=lambda trial: abs(trial.excess))
         if best.value == least.value:
             raise UnreachableDoseError(
-                f"the damage of {self.noise!r} moves in steps on these {len(best.each)} masks: "
+                f"the damage of {self.noise!r} moves in steps on {len(best.each)} of the masks: "
                 f"next to none at all comes a {self.measure} of {high.value:.4f}, not "
                 f"{self.target:g}; use more or larger masks"
             )

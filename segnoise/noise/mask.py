@@ -128,22 +128,27 @@ def count_labels(mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return labels.astype(np.int64), histogram[labels]
 
 
-def check_integer(name: str, value: object, minimum: int | None = None) -> int:
+def check_integer(
+    name: str, value: object, minimum: int | None = None, maximum: int | None = None
+) -> int:
     """Return an integer parameter as an int.
 
     Args:
         name: The parameter, for the error.
         value: What the user gave; NumPy integers are accepted, booleans are not.
         minimum: The smallest value allowed, if any.
+        maximum: The largest value allowed, if any.
 
     Raises:
         TypeError: If it is not an integer.
-        ValueError: If it is below the minimum.
+        ValueError: If it is out of range.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, not {value!r}")
     if minimum is not None and value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, not {value!r}")
+    if maximum is not None and int(value) > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, not {value!r}")
     return int(value)
 
 
@@ -170,12 +175,12 @@ def check_number(
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, not {value!r}")
-    number = int(value) if isinstance(value, numbers.Integral) else float(value)
+    number = int(value) if isinstance(value, numbers.Integral) else _float(value)
     low = f"at least {minimum}" if minimum is not None else ""
     low = f"above {above}" if above is not None else low
     high = f"at most {maximum}" if maximum is not None else ""
     if (
-        not math.isfinite(number)
+        not math.isfinite(_float(number))
         or (minimum is not None and number < minimum)
         or (maximum is not None and number > maximum)
         or (above is not None and number <= above)
@@ -183,6 +188,14 @@ def check_number(
         bounds = " and ".join(filter(None, (low, high))) or "finite"
         raise ValueError(f"{name} must be {bounds}, not {value!r}")
     return number
+
+
+def _float(value: Any) -> float:
+    """Return a number as a float; infinity if it is too large for one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def check_fill(fill: object, ignore_index: int) -> str | int:
@@ -220,7 +233,7 @@ def check_classes(classes: object, ignore_index: int) -> tuple[int, ...] | None:
     if classes is None:
         return None
     if not isinstance(classes, Sequence) or isinstance(classes, str) or not classes:
-        raise TypeError(f"classes must be None or a list of class ids, not {classes!r}")
+        raise TypeError(f"classes must be None or a list or tuple of class ids, not {classes!r}")
     ids = sorted({check_integer("class id in classes", label, 0) for label in classes})
     if ignore_index in ids:
         raise ValueError(f"classes lists {ignore_index}, which is void and never changes")
@@ -248,7 +261,7 @@ def check_rate(name: str, value: object) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number from 0 to 1, not {value!r}")
-    rate = float(value)
+    rate = _float(value)
     if not 0 <= rate <= 1:  # NaN is not either
         raise ValueError(f"{name} must be from 0 to 1, not {value!r}")
     return rate

@@ -26,8 +26,8 @@ def corrupt_sample(
     Args:
         noise: The model.
         dataset: A data set with `sample_id(index)`, and with what the model `needs`: image by
-            `load_image(index)`, instances by `load_instances(index)`, others by `len` and
-            `load_mask(index)`. Only what is needed is loaded.
+            `load_image(index)`, instances by `load_instances(index)`, others, all but the
+            sample's own, by `len` and `load_mask(index)`. Only what is needed is loaded.
         index: The sample.
         seed: The seed of the data set's noise.
         mask: The sample's clean mask.
@@ -40,20 +40,22 @@ def corrupt_sample(
     if "instances" in noise.needs:
         given["instances"] = dataset.load_instances(index)
     if "others" in noise.needs:
-        given["others"] = _Masks(dataset)
+        given["others"] = _Others(dataset, index)
     if "sample_id" in noise.needs:
         given["sample_id"] = sample_id
     return noise(mask, generator(seed, "noise", sample_id), **given)
 
 
-class _Masks(Sequence[Mask]):
-    """The masks of a data set, loaded when asked for."""
+class _Others(Sequence[Mask]):
+    """The masks of a data set but one, loaded when asked for."""
 
-    def __init__(self, dataset: Any) -> None:
+    def __init__(self, dataset: Any, left_out: int) -> None:
         self._dataset = dataset
+        self._left_out = range(len(dataset))[left_out]
 
     def __len__(self) -> int:
-        return len(self._dataset)
+        return len(self._dataset) - 1
 
     def __getitem__(self, index: Any) -> Any:
-        return self._dataset.load_mask(index)
+        place = range(len(self))[index]
+        return self._dataset.load_mask(place + (place >= self._left_out))

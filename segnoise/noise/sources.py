@@ -20,7 +20,7 @@ class Sources:
         image: (H, W, 3) uint8 RGB, or (H, W) grey.
         instances: (H, W) integers; pixels of one object share a number, 0 stands for no object.
         others: Masks of the same data set to borrow objects from; only those that are asked for
-            are loaded. It may hold the mask itself.
+            are loaded. Data sets leave out the mask itself.
         sample_id: The sample's name.
 
     Example:
@@ -89,5 +89,9 @@ def _check_map(
         known = ", ".join(map(str, dtypes))
         kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         raise TypeError(f"{name} must be an array of {known}, not {kind}")
-    if array.ndim not in dimensions or array.shape[:2] != mask.shape:
+    if array.ndim not in dimensions or array.shape not in (mask.shape, (*mask.shape, 3)):
         raise ValueError(f"{name} has shape {array.shape}, but the mask {mask.shape}")
+    if name == "instances" and array.size and array.min() < 0:
+        raise ValueError(
+            f"instances holds {array.min()}: objects are numbered from 1, and 0 stands for none"
+        )

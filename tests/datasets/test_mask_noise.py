@@ -45,6 +45,26 @@ def test_without_a_seed_it_is_redrawn_at_every_call_and_follows_the_pipeline():
     assert (masks(1)[0] != first).any()
 
 
+def test_two_steps_of_one_pipeline_are_independent():
+    half = np.random.default_rng(2).integers(0, 2, (200, 200), np.uint8)
+    image = np.zeros((200, 200, 3), np.uint8)
+
+    def steps():
+        return [MaskNoise(SymmetricFlip(0.3, 2)) for _ in range(2)]
+
+    twice = pipeline(*steps())
+    made = twice(image=image, mask=half)["mask"]
+    assert (made != half).mean() == pytest.approx(2 * 0.3 * 0.7, abs=0.02)
+    np.testing.assert_array_equal(pipeline(*steps())(image=image, mask=half)["mask"], made)
+    loaded = A.from_dict(json.loads(json.dumps(A.to_dict(twice))))
+    loaded.set_random_seed(0)
+    np.testing.assert_array_equal(loaded(image=image, mask=half)["mask"], made)
+    replayed = A.ReplayCompose(steps())
+    first = replayed(image=image, mask=half)
+    again = A.ReplayCompose.replay(first["replay"], image=image, mask=half)
+    np.testing.assert_array_equal(again["mask"], first["mask"])
+
+
 def test_with_a_seed_a_mask_always_becomes_the_same():
     step = MaskNoise(FLIP, seed=3)
     made = [pipeline(step, seed=seed)(image=IMAGE, mask=MASK)["mask"] for seed in (0, 0, 1)]

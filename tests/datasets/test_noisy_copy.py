@@ -1,5 +1,6 @@
 """Noisy masks as files: written, resumed, verified, and read as NoisyLabels gives them."""
 
+import errno
 import json
 import shutil
 from functools import partial
@@ -25,9 +26,10 @@ from segnoise.datasets import (
     write_noisy_copy,
 )
 from segnoise.datasets.base import SampleFiles, SegmentationDataset
+from segnoise.datasets.copy_lock import locked
 from segnoise.datasets.mask_files import MaskReader
 from segnoise.datasets.parallel import map_chunks
-from segnoise.errors import ConfigError
+from segnoise.errors import ConfigError, DataError
 from segnoise.noise import BoundaryErosion, Compose, NoiseReport, SymmetricFlip, generator
 
 FLIP = {"type": "SymmetricFlip", "rate": 0.3}
@@ -303,8 +305,7 @@ def test_files_of_the_replaced_copy_go(voc, voc_root, tmp_path):
     (folder / "notes.txt").write_text("mine")
     write_noisy_copy(NoisyLabels(voc, FLIP), folder, overwrite=True)
     assert len(list(folder.rglob("*.png"))) == 6
-    assert (folder / "notes.txt").exists()
-    assert verify_noisy_copy(folder) == []
+    assert [problem.path for problem in verify_noisy_copy(folder)] == [str(folder / "notes.txt")]
 
 
 def test_an_unfinished_copy_of_other_versions_is_not_mixed(voc, tmp_path, monkeypatch):
@@ -455,6 +456,70 @@ class TestVerify:
         )
         assert "mine.png: is not in the manifest; remove it" in self.only(folder)
 
+    def test_additional_files_anywhere(self, folder):
+        for name in ("notes.txt", "deep/er/mine.png", ".hidden/x", ".DS_Store"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("mine")
+        found = [problem.path for problem in verify_noisy_copy(folder)]
+        assert found == [str(folder / "deep/er/mine.png"), str(folder / "notes.txt")]
+
+    def test_clean_data_of_another_folder(self, folder, voc_root, tmp_path):
+        other = shutil.copytree(voc_root, tmp_path / "other")
+        for path in (other / "SegmentationClass").iterdir():
+            Image.fromarray(np.zeros((56, 64), np.uint8)).save(path)
+        noisy = NoisyLabels(PascalVOC(other), FLIP)
+        words = f"{folder}: was made from {voc_root}, this config's data set is {other}, where 6 of"
+        assert words in self.only(folder, noisy)
+        with pytest.raises(DatasetError, match="was made from"):
+            write_noisy_copy(noisy, folder)
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            (lambda c: c["noise"].update(rate=0.4), "its noise, seed, dataset or versions"),
+            (lambda c: c["versions"].update(numpy="0"), "its noise, seed, dataset or versions"),
+            (lambda c: c["dataset"].update(samples=5), "has 6 files for 5 samples"),
+            (lambda c: c["files"][1].update(seed_key=[1, "noise", "x"]), "seed_key [1, 'noise'"),
+            (lambda c: c["files"].reverse(), "files' sample_id and path are not those"),
+        ],
+        ids=["noise", "versions", "samples", "seed_key", "order"],
+    )
+    def test_edited_manifest(self, folder, voc, change, words):
+        self.edit(folder, change)
+        found = verify_noisy_copy(folder, recount=False)
+        assert any(words in problem.what for problem in found)
+        with pytest.raises(DatasetError, match=r"manifest.json: "):
+            NoisyCopy(voc, folder)
+
+    def test_edited_seed(self, folder):
+        self.edit(folder, lambda content: content.update(seed=1))
+        found = [problem.what for problem in verify_noisy_copy(folder)]
+        assert found == [
+            "its noise, seed, dataset or versions are not those that were written",
+            "seed_key [0, 'noise', '2007_000001'] is not of '2007_000001' with seed 1 "
+            "(6 such files)",
+        ]
+
+    def test_swapped_samples(self, folder):
+        def change(content):
+            first, second = content["files"][:2]
+            for key in ("sample_id", "seed_key"):
+                first[key], second[key] = second[key], first[key]
+
+        self.edit(folder, change)
+        assert "its files' sample_id and path are not those" in self.only(folder)
+
+    def test_masks_of_another_program(self, folder, voc, monkeypatch):
+        noisy = NoisyLabels(voc, FLIP)
+        assert verify_noisy_copy(folder, noisy) == []
+        drawn = noisy.load_mask
+        monkeypatch.setattr(noisy, "load_mask", lambda index: np.flipud(drawn(index)))
+        found = verify_noisy_copy(folder, noisy)
+        assert len(found) == 3
+        assert {p.what for p in found} == {
+            "is not the mask that noise and seed make with this program"
+        }
+
     def test_rates(self, folder):
         def change(content):
             content["files"][1]["changed"] += 1
@@ -475,7 +540,8 @@ class TestVerify:
 
     def test_clean_data_that_have_moved(self, folder, voc_root, tmp_path):
         moved = shutil.move(voc_root, tmp_path / "moved")
-        assert len(verify_noisy_copy(folder)) == 6
+        words = f"{voc_root}: the clean data set is gone; give the config, with data_root=..."
+        assert words in self.only(folder)
         noisy = NoisyLabels(PascalVOC(moved), FLIP)
         assert verify_noisy_copy(folder, noisy) == []
         assert write_noisy_copy(noisy, folder)[1] == 0
@@ -495,9 +561,117 @@ class TestVerify:
         write_noisy_copy(NoisyLabels(voc, FLIP), folder, overwrite=True)
         assert verify_noisy_copy(folder) == []
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda c: c.update(dataset=5),
+            lambda c: c["dataset"].update(masks={}),
+            lambda c: c["dataset"]["masks"].update(format="bogus"),
+            lambda c: c["dataset"].update(classes=7),
+            lambda c: c.update(noise=[]),
+            lambda c: c.update(seed="0"),
+            lambda c: c.update(report=3),
+            lambda c: c.update(report={}),
+            lambda c: c.update(source=None),
+            lambda c: c.update(files=4),
+            lambda c: c["files"].append(4),
+            lambda c: c["files"][0].update(path=5),
+            lambda c: c["files"][0].update(path=""),
+            lambda c: c["files"][0].update(path="../../etc/passwd"),
+            lambda c: c["files"][0].update(path="/etc/passwd"),
+            lambda c: c["files"][0].update(path="C:/x"),
+            lambda c: c["files"][0].update(seed_key=None),
+            lambda c: c["files"][0].update(valid=True),
+            lambda c: c["files"][0].pop("clean_sha256"),
+        ],
+    )
+    def test_parts_of_the_wrong_kind(self, folder, voc, change):
+        self.edit(folder, change)
+        for look in (verify_noisy_copy, partial(NoisyCopy, voc)):
+            with pytest.raises(DatasetError, match=r"manifest.json: no manifest of a noisy copy"):
+                look(folder)
+        write_noisy_copy(NoisyLabels(voc, FLIP), folder, overwrite=True)
+        assert verify_noisy_copy(folder) == []
+
+
+JOURNALS = {
+    "empty": lambda lines: [],
+    "no head": lambda lines: ["[]", *lines[1:]],
+    "an odd head": lambda lines: ['{"noise": 1}', *lines[1:]],
+    "a cut head": lambda lines: [lines[0][:50]],
+    "an odd record": lambda lines: [lines[0], '{"record": {"path": 5}, "report": {}}'],
+    "an odd line": lambda lines: [lines[0], "7", *lines[1:]],
+    "an odd report": lambda lines: [
+        lines[0],
+        json.dumps({**json.loads(lines[1]), "report": []}),
+    ],
+}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", JOURNALS)
+def test_a_damaged_journal_ends_where_it_is_damaged(voc, tmp_path, name, overwrite):
+    noisy, folder = NoisyLabels(voc, FLIP), tmp_path / "copy"
+    with pytest.raises(KeyboardInterrupt):
+        write_noisy_copy(noisy, folder, mapper=stop_after(2))
+    path = folder / ".unfinished" / "journal.jsonl"
+    path.write_text("\n".join(JOURNALS[name](path.read_text().splitlines())))
+    assert write_noisy_copy(noisy, folder, overwrite=overwrite)[1] == 6
+    assert verify_noisy_copy(folder, noisy) == []
+
+
+def test_one_process_at_a_time(voc, tmp_path):
+    noisy, folder = NoisyLabels(voc, FLIP), tmp_path / "copy"
+    folder.mkdir()
+    with locked(folder):
+        for overwrite in (False, True):
+            with pytest.raises(DataError, match=r"copy is being written by another process"):
+                write_noisy_copy(noisy, folder, overwrite=overwrite)
+    assert list(folder.iterdir()) == []
+    (folder / ".lock").touch()  # what a kill leaves
+    assert write_noisy_copy(noisy, folder)[1] == 6
+    assert not (folder / ".lock").exists()
+
+
+def test_a_file_that_cannot_be_written_is_named(voc, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(copy_writer.MaskWriter, "write", full)
+    with pytest.raises(OSError, match="No space") as raised:
+        write_noisy_copy(NoisyLabels(voc, FLIP), tmp_path / "copy")
+    assert raised.value.filename == str(tmp_path / "copy/SegmentationClass/2007_000001.png")
+
 
 class TestNoisyCopy:
     """What a training sees of a copy."""
+
+    def test_masks_of_another_data_set_with_the_same_names(self, tmp_path):
+        ours, other = (
+            Phantoms(tmp_path / str(seed), num_images=3, size=32, seed=seed) for seed in (0, 1)
+        )
+        write_noisy_copy(NoisyLabels(ours, FLIP), tmp_path / "copy")
+        copied = NoisyCopy(other, tmp_path / "copy")
+        words = r"train_0001.png: is not the mask that this copy was made from .*--verify"
+        for read in (copied.load_masks, copied.load_mask, copied.__getitem__):
+            with pytest.raises(DatasetError, match=words) as raised:
+                read(1)
+            assert str(other.paths(1)[1]) in str(raised.value)
+        assert len(check_dataset(copied).problems) == 3
+
+    @pytest.mark.parametrize("side", ["clean", "noisy"])
+    def test_edited_masks(self, voc, tmp_path, side):
+        write_noisy_copy(NoisyLabels(voc, FLIP), tmp_path / "copy")
+        clean = voc.paths(2)[1]
+        path = clean if side == "clean" else tmp_path / "copy/SegmentationClass" / clean.name
+        picture = Image.open(path)
+        picture.putpixel((1, 1), 3)
+        picture.save(path)
+        copied = NoisyCopy(voc, tmp_path / "copy")
+        which = "this copy was made from" if side == "clean" else "was written"
+        with pytest.raises(DatasetError, match=f"{path}: is not the mask that {which}"):
+            copied[2]
+        assert copied[1]["sample_id"] == "2007_000002"
 
     def test_a_part_of_the_copied_samples(self, voc_root, tmp_path):
         whole = PascalVOC(voc_root, "trainval")

@@ -178,8 +178,8 @@ def test_noise_gets_what_it_needs(full_dataset):
         np.testing.assert_array_equal(noise.seen["instances"], full_dataset.load_instances(2))
         assert noise.seen["sample_id"] == "s2"
         others = noise.seen["others"]
-        assert len(others) == 5
-        np.testing.assert_array_equal(others[4], full_dataset.load_mask(4))
+        assert len(others) == 4  # all but its own
+        np.testing.assert_array_equal(others[3], full_dataset.load_mask(4))
 
 
 def test_nothing_is_loaded_that_is_not_needed(full_dataset):

@@ -102,7 +102,11 @@ def test_the_class_itself_and_its_dotted_name(tmp_path, copied):
         ({"type": "NoisyCopy"}, "folder"),
         ({"type": "NoisyCopi", "folder": "x"}, "did you mean NoisyCopy"),
         ({"type": "NoisyCopy", "foldr": "x"}, "did you mean folder"),
-        ({"type": "NoisyCopy", "folder": "x", "dataset": 1}, "dataset"),
+        (
+            {"type": "NoisyCopy", "folder": "x", "dataset": 1},
+            r"unknown config key noise.dataset; known: \['folder', 'type'\]",
+        ),
+        ({"type": "NoisyCopy", "folder": "x", "width": 1}, r"give all of it: .*\"noise=\{'type'"),
         ({"type": "NoisyCopy", "folder": 3}, "expected str"),
         ({"type": "Compose", "noises": [{"type": "NoisyCopy", "folder": "x"}]}, "NoisyCopy"),
     ],

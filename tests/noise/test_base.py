@@ -89,7 +89,7 @@ def test_ways_to_build(given):
             ValueError,
             "'SymmetricFlip' is no BoundaryErosion",
         ),
-        (lambda: Compose("SymmetricFlip"), TypeError, "must be a list of noise models"),
+        (lambda: Compose("SymmetricFlip"), TypeError, "must be a list or tuple of models"),
         (lambda: Compose([3]), TypeError, "noises holds 3"),
         (lambda: Compose([{"type": "Compos"}]), ValueError, "did you mean 'Compose'"),
     ],

@@ -197,8 +197,9 @@ def test_sources_come_from_the_data_set():
         def _corrupt(self, mask, rng, sources):
             assert sources.image.shape == (*mask.shape, 3)
             assert sources.instances.max() == 7
-            assert len(sources.others) == 12
+            assert len(sources.others) == 11  # all but the sample itself
             assert (sources.others[3] == Scenes().load_mask(3)).all()
+            assert (sources.others[5] == Scenes().load_mask(6)).all()
             assert sources.sample_id == "scene_5"
             return mask + np.uint8(rng.integers(1, 2))
 
@@ -225,7 +226,7 @@ def squares(count=8):
     [(BoundaryErosion(1), 8, 0.0005), (RegionSwap(0.3, 2), 2, 0.1)],
 )
 def test_no_noise_at_all_is_never_the_answer(noise, count, target):
-    with pytest.raises(UnreachableDoseError, match="moves in steps on these"):
+    with pytest.raises(UnreachableDoseError, match="moves in steps on"):
         calibrate(noise, squares(count), target)
 
 

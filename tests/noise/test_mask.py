@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segnoise.noise import mask as mask_module
-from segnoise.noise.mask import count_labels
+from segnoise.noise.mask import check_integer, check_number, check_rate, count_labels
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.int64])
@@ -19,3 +19,14 @@ def test_label_counts_add_up_over_blocks(patches, monkeypatch):
     expected = [values.tolist() for values in count_labels(mask)]
     monkeypatch.setattr(mask_module, "_HISTOGRAM_PIXELS", 70)
     assert [values.tolist() for values in count_labels(mask)] == expected
+
+
+def test_numbers_too_large_for_a_float():
+    with pytest.raises(ValueError, match="x must be finite"):
+        check_number("x", 10**400)
+    with pytest.raises(ValueError, match="x must be at most 3"):
+        check_number("x", 10**400, maximum=3)
+    with pytest.raises(ValueError, match="x must be from 0 to 1"):
+        check_rate("x", 10**400)
+    with pytest.raises(ValueError, match="x must be at most 3, not 4"):
+        check_integer("x", 4, maximum=3)

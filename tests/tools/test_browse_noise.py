@@ -1,5 +1,6 @@
 """The gallery of noise models: made by the tool, looked at in a browser without a network."""
 
+import dataclasses
 import re
 import shutil
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 from PIL import Image
 
 from segnoise import cli
+from segnoise.datasets import Phantoms
+from segnoise.datasets.noise_gallery import default_noises, noise_gallery
+from segnoise.errors import ConfigError
 
 CONFIG = Path(__file__).parents[2] / "configs" / "phantoms" / "unet_r18_ce_clean_phantoms_200.py"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -82,3 +86,132 @@ def test_the_toggle_in_a_browser_without_network(gallery):
         browser.close()
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     assert complaints == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium")
+@pytest.mark.parametrize("width", [400, 1200])
+def test_the_buttons_stay_in_sight_wherever_one_scrolls(width, tmp_path):
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    noises = {f"flip {i}": {"type": "SymmetricFlip", "rate": 0.1} for i in range(6)}
+    made = noise_gallery(many(tmp_path), noises, sample=2, images=6)
+    (tmp_path / "gallery.html").write_text(made.html())
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        tab = browser.new_page(viewport={"width": width, "height": 500})
+        tab.goto((tmp_path / "gallery.html").as_uri())
+        assert tab.locator("header").bounding_box()["height"] < 100
+        place = "[scrollX, scrollY]"
+        for x, y in ((0, 0), (9999, 0), (0, 9999), (9999, 9999)):
+            tab.evaluate(f"scrollTo({x}, {y})")
+            before = tab.evaluate(place)
+            assert (before[0] > 400) == (x > 0)
+            assert (before[1] > 400) == (y > 0)
+            for view in ("clean", "noisy", "difference"):
+                button = tab.get_by_text(view, exact=True)
+                box = button.bounding_box()
+                assert box["x"] >= 0
+                assert box["x"] + box["width"] <= width
+                assert 0 <= box["y"] < 100
+                tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+                assert tab.locator(f"#view-{view}").is_checked()
+            tab.keyboard.press("ArrowLeft")
+            assert tab.evaluate(place) == before, "choosing a view does not scroll"
+        first = tab.locator("tbody td").first.bounding_box()
+        assert (first["x"] >= 0) == (width > 700), "the first column stays where there is room"
+        browser.close()
+
+
+def many(folder, num_images=6):
+    """Return phantoms with 200 classes, of which the images hold the first few."""
+    data = Phantoms(folder / "data", num_images=num_images, size=64)
+    names, colors = data.metainfo["classes"], data.metainfo["palette"]
+    more = 200 - len(names)
+    data.metainfo["classes"] = (*names, *(f"further class {i}" for i in range(more)))
+    data.metainfo["palette"] = (*colors, *[(9, 9, 9)] * more)
+    return data
+
+
+def test_the_legend_holds_what_is_to_be_seen(tmp_path):
+    noise = {"type": "BoundaryErosion", "width": 1}
+    made = noise_gallery(many(tmp_path), {"erosion": noise}, target=0.05, sample=6)
+    text = made.html()
+    assert "further class" not in text
+    assert all(f"</i>{name}</span>" in text for name in made.metainfo["classes"][:2])
+    assert made.png().shape[0] < 4 * 300 + 200
+
+
+def test_a_missed_dose_is_marked(tmp_path):
+    data = Phantoms(tmp_path, num_images=1, size=64)
+    made = noise_gallery(data, {"flips": {"type": "SymmetricFlip", "rate": 0.1}}, sample=1)
+    assert "missed" not in made.table()
+    assert "missed:" not in made.html()
+    assert made.table().endswith("|            - |")
+    assert "nan" not in made.html()
+    assert "% on 1 mask<" in made.html()
+    found = dataclasses.replace(made.columns["flips"], reached=0.2)
+    made = dataclasses.replace(made, columns={"flips": found})
+    assert "| 20.0 (missed) |" in made.table()
+    assert "missed: reached 20.0 %" in made.html()
+    assert made.png().any()
+
+
+def test_models_that_fail_do_not_end_the_gallery(tmp_path):
+    data = Phantoms(tmp_path, num_images=4, size=64)
+    noises = {
+        "good": {"type": "SymmetricFlip", "rate": 0.1},
+        "none such": {"type": "SymmetricFlap"},
+        "no fit": {"type": "BoundaryErosion", "width": 1, "classes": [70]},
+        "no dose": {"type": "Compose", "noises": []},
+    }
+    made = noise_gallery(data, noises, sample=4)
+    assert list(made.columns) == ["good"]
+    assert list(made.failures) == ["none such", "no fit", "no dose"]
+    del noises["good"]
+    with pytest.raises(ConfigError, match=r"shown on Phantoms.*none such: .*Flap.*and 2 more"):
+        noise_gallery(data, noises, sample=4)
+
+
+def test_the_default_gallery_of_a_single_class(tmp_path):
+    class One(Phantoms):
+        def load_mask(self, index):
+            return np.zeros_like(super().load_mask(index))
+
+    data = One(tmp_path, num_images=2, size=32)
+    data.metainfo.update(classes=("all",), palette=((1, 2, 3),))
+    with pytest.raises(ValueError, match=r"target must be|measure must be"):
+        noise_gallery(data, {}, measure="damage")
+    made = noise_gallery(data, default_noises(data), sample=2, images=1, target=0.5)
+    assert "void dropout" in made.columns
+    assert "symmetric flips" in made.failures
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--images", "0"], "--images 0: at least 1"),
+        (["--images", "-1"], "--images -1: at least 1"),
+        (["--sample", "0"], "--sample 0: at least 1"),
+        (["--noises", "SymetricFlip"], "did you mean 'SymmetricFlip'"),
+        (["--target", "2"], "target must be"),
+        (["--out", __file__], "is a file, not a folder"),
+        (["--out", f"{__file__}/below"], "is a file, not a folder"),
+    ],
+)
+def test_bad_input(tmp_path, capsys, arguments, message):
+    out = tmp_path / "out"
+    options = ["--cfg-options", f"data_root={tmp_path}", "train_data.num_images=2"]
+    assert cli.main(["browse_noise", str(CONFIG), "--out", str(out), *arguments, *options]) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert "Traceback" not in printed
+    assert not out.exists()
+
+
+def test_titles_are_distinct(tmp_path, capsys):
+    noises = ["SymmetricFlip(rate=0.1)", "SymmetricFlip(rate=0.1)", "coco-n-easy"]
+    options = ["--sample", "2", "--images", "1", "--out", str(tmp_path / "out"), "--target", "0.02"]
+    data = ["--cfg-options", f"data_root={tmp_path}", "train_data.num_images=2"]
+    assert cli.main(["browse_noise", str(CONFIG), "--noises", *noises, *options, *data]) == 0
+    printed = capsys.readouterr().out
+    for title in ("SymmetricFlip(rate=0.1)", "SymmetricFlip(rate=0.1) (2)", "coco-n-easy"):
+        assert f"| {title} " in printed

@@ -37,6 +37,33 @@ def test_another_noise_and_measure(tmp_path, capsys):
     assert "miou 0.70" in printed.out or "miou 0.69" in printed.out
 
 
+def test_presets_are_noises(tmp_path, capsys):
+    code, printed = run(
+        tmp_path, capsys, "unet_r18_ce_clean_phantoms_200.py",
+        "--noise", "t-loss-50-70(alpha=0.4)", "--target", "0.03",
+    )  # fmt: skip
+    assert code == 0
+    assert ast.literal_eval(printed.out.split("noise = ")[1])["alpha"] == 0.4
+
+
+def test_a_missed_dose_is_a_warning(tmp_path, capsys):
+    code, printed = run(
+        tmp_path, capsys, "unet_r18_ce_clean_phantoms_200.py",
+        "--noise", "Omission(rate=0.5)", "--target", "0.01", "--sample", "3",
+    )  # fmt: skip
+    assert code == 0
+    assert "noise = {" in printed.out
+    assert "warning: missed: pixel_rate 0." in printed.err
+
+
+def test_a_copy_has_no_dose(tmp_path, capsys):
+    copy = "noise={'type': 'NoisyCopy', 'folder': 'nowhere'}"
+    config = "unet_r18_ce_clean_phantoms_200.py"
+    code, printed = run(tmp_path, capsys, config, "--cfg-options", copy)
+    assert code == 2
+    assert "is a copy (NoisyCopy), which has no dose: name a model with --noise" in printed.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -44,6 +71,10 @@ def test_another_noise_and_measure(tmp_path, capsys):
         (["--noise", "Shift(distance=-2)"], "distance must be at least 0"),
         (["--noise", "Shiftt(distance=2)"], "did you mean 'Shift'"),
         (["--noise", "Shift(distance="], "is no noise model: write it like"),
+        (["--noise", "coco-n-eazy"], "or the name of a preset, such as coco-n-easy"),
+        (["--noise", "SymmetricFlip(**x)"], "write out the parameters that **x stands for"),
+        (["--noise", "BoundaryErosion(width=x)"], "the value of width, x, is no literal"),
+        (["--noise", "BoundaryErosion(width=f(1))"], "the value of width, f(1), is no literal"),
         (["--noise", "SymmetricFlip(rate=0.1)", "--target", "1.5"], "target must be above 0"),
         (["--noise", "HullMask", "--target", "0.9"], "reaches a pixel_rate of"),
     ],

@@ -66,6 +66,10 @@ def test_void_is_left_out(folders, capsys):
         (["--classes", "a", "b", "--value-map", "0=0", "255=5"], "class ids are 0..1"),
         (["--classes", "a", "b", "--ignore-index", "1"], "ignore_index=1"),
         (["--classes", "nowhere.txt"], "nowhere.txt"),
+        (["--classes", "a", "b", "a"], "--classes names a more than once"),
+        (["--classes", "a", "b", "--workers", "-3"], "--workers -3: at least 0"),
+        (["--classes", "a", "b", "--out", "."], "--out . is a folder: name a file"),
+        (["--classes", "a", "b", "--out", f"{__file__}/x/y.json"], "is a file, not a folder"),
     ],
 )
 def test_bad_options(folders, capsys, options, message):

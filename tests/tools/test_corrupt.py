@@ -1,5 +1,6 @@
 """Noisy copies from the command line: write, kill, go on, verify, try out."""
 
+import errno
 import json
 import os
 import signal
@@ -17,7 +18,9 @@ from trees import tree
 
 from segnoise import cli as command
 from segnoise.datasets import CamVid, NoisyCopy, NoisyLabels
-from segnoise.engine.config import dump_config
+from segnoise.datasets.copy_lock import locked
+from segnoise.engine.cli import options, run_tool
+from segnoise.engine.config import dump_config, load_config
 from segnoise.engine.schema import complete
 
 FLIP = {"type": "SymmetricFlip", "rate": 0.3}
@@ -59,6 +62,9 @@ def test_write_verify_and_write_again(voc_leaf, tmp_path, capsys):
     assert "written      6 of 6 masks" in printed
     assert f"manifest     {out / 'manifest.json'}" in printed
     assert f'noise = dict(type="NoisyCopy", folder="{out}")' in printed
+    option = printed.split('--cfg-options "')[1].split('"')[0]
+    config = load_config(voc_leaf, options([option]))
+    assert config["noise"] == {"type": "NoisyCopy", "folder": str(out)}
     before = tree(out)
     for arguments in ((voc_leaf, "--out", out, "--verify"), ("--out", out, "--verify")):
         assert run(*arguments) == 0
@@ -66,10 +72,10 @@ def test_write_verify_and_write_again(voc_leaf, tmp_path, capsys):
     assert run(voc_leaf, "--out", out) == 0
     assert "written      nothing: the copy was finished" in capsys.readouterr().out
     assert tree(out) == before
-    options = ("--cfg-options", "noise.rate=0.5")
-    assert "--overwrite" in fails(capsys, voc_leaf, "--out", out, *options)
+    change = ("--cfg-options", "noise.rate=0.5")
+    assert "--overwrite" in fails(capsys, voc_leaf, "--out", out, *change)
     assert tree(out) == before
-    assert run(voc_leaf, "--out", out, "--overwrite", *options) == 0
+    assert run(voc_leaf, "--out", out, "--overwrite", *change) == 0
     assert json.loads((out / "manifest.json").read_text())["noise"]["rate"] == 0.5
 
 
@@ -90,6 +96,33 @@ def test_verify_lists_what_differs(voc_leaf, voc_root, tmp_path, capsys):
     assert "3 problem(s)" in printed
     (out / "manifest.json").unlink()
     assert "manifest.json: no such file" in fails(capsys, "--out", out, "--verify")
+
+
+def test_two_at_once(voc_leaf, tmp_path, capsys):
+    out = tmp_path / "copy"
+    out.mkdir()
+    with locked(out):
+        assert "is being written by another process" in fails(capsys, voc_leaf, "--out", out)
+    assert run(voc_leaf, "--out", out) == 0
+
+
+def test_places_that_cannot_be(voc_leaf, tmp_path, capsys):
+    for name in ("x" * 300, "loop/copy"):
+        (tmp_path / "loop").unlink(missing_ok=True)
+        (tmp_path / "loop").symlink_to(tmp_path / "loop")
+        error = fails(capsys, voc_leaf, "--out", tmp_path / name)
+        assert str(tmp_path) in error
+
+
+@pytest.mark.parametrize("number", [errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG])
+def test_errors_of_the_operating_system(number, capsys):
+    def work():
+        raise OSError(number, "words", "a/file")
+
+    assert run_tool(work, go_on="go on") == 2
+    assert "error: a/file: words; make room or choose another folder; go on" in (
+        capsys.readouterr().err
+    )
 
 
 def test_dry_run_writes_nothing(voc_leaf, tmp_path, capsys):
@@ -126,6 +159,7 @@ def test_a_check_of_the_copy(voc_leaf, voc_root, tmp_path, capsys):
         [],
         ["config.py"],
         ["--out", "x"],
+        ["config.py", "--out", ""],
         ["config.py", "--out", "x", "--verify", "--dry-run"],
         ["config.py", "--out", "x", "--verify", "--overwrite"],
         ["config.py", "--out", "x", "--dry-run"],
@@ -168,6 +202,7 @@ def test_help_says_what_to_corrupt(capsys):
     assert stop.value.code == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "scores on noisy val or test labels say little" in printed
+    assert "no copy is written" in printed
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ class AreaControlled(Noise):
 
 def _check_kinds(kinds: object) -> tuple[str, ...]:
     if not isinstance(kinds, Sequence) or isinstance(kinds, str) or not kinds:
-        raise TypeError(f"kinds must be a list of some of {', '.join(KINDS)}, not {kinds!r}")
+        raise TypeError(f"kinds must be a list or tuple of {', '.join(KINDS)}, not {kinds!r}")
     for kind in kinds:
         if kind not in KINDS or list(kinds).count(kind) > 1:
             raise ValueError(f"kinds must be some of {', '.join(KINDS)}, once each, not {kinds!r}")

@@ -78,8 +78,9 @@ class CoarsePolygon(_Replacement):
     its holes too, run through the centres of its outermost pixels; each is simplified by
     Douglas-Peucker: vertices within the tolerance of the line that replaces them are left out.
     Outlines keep three vertices at least (see `outlines.simplified`), so that thin objects become
-    slimmer but do not vanish. The object becomes the pixels that an odd number of
-    its outlines encloses, and those on an outline.
+    slimmer but do not vanish. Damage grows with the tolerance on the whole, not step by step: once
+    it nears an object's size, which vertices remain is a matter of chance. The object becomes the
+    pixels that an odd number of its outlines encloses, and those on an outline.
 
     Objects are a pile with the largest at the bottom (see `layers.redraw`): a new shape covers
     larger objects, and smaller ones cover it, whether they were redrawn or not. What an object
@@ -91,7 +92,7 @@ class CoarsePolygon(_Replacement):
     in a mask of all classes a hole may hold something larger than the object.
 
     Args:
-        tolerance: In pixels, at least 0; 0 changes nothing.
+        tolerance: In pixels, from 0 to 4096; 0 changes nothing.
         rate: Probability of each object to be simplified.
         fill: What vacated pixels become: "neighbor" (the label of the nearest other object),
             "void", or a class id.
@@ -124,7 +125,8 @@ class CoarsePolygon(_Replacement):
     ignore_index: int = 255
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tolerance", check_number("tolerance", self.tolerance, 0))
+        tolerance = check_number("tolerance", self.tolerance, 0, self.DOSE.high)
+        object.__setattr__(self, "tolerance", tolerance)
         super().__post_init__()
         object.__setattr__(self, "fill", check_fill(self.fill, self.ignore_index))
 

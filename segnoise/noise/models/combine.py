@@ -28,6 +28,15 @@ class _Combination(Noise):
     def _with_parts(self, parts: Sequence[Noise]) -> Noise:
         raise NotImplementedError
 
+    def _check_void(self) -> None:
+        """Raise if the parts do not agree on void, which one would then corrupt for another."""
+        voids = sorted(_voids(self._parts()))
+        if len(voids) > 1:
+            raise ValueError(
+                f"the parts of {type(self).__name__} have different ignore_index "
+                f"({', '.join(map(str, voids))}): give all of them the same"
+            )
+
     @property
     def needs(self) -> frozenset[str]:
         """The names of all `Sources` that a part needs."""
@@ -74,7 +83,7 @@ class Compose(_Combination):
     see the clean ones.
 
     Args:
-        noises: Noise models, or configs of such.
+        noises: Noise models, or names or configs of such.
 
     Raises:
         TypeError: If `noises` is not a sequence of models or configs.
@@ -95,6 +104,7 @@ class Compose(_Combination):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "noises", _built(self.noises))
+        self._check_void()
 
     def _parts(self) -> Sequence[Noise]:
         return self.noises
@@ -115,7 +125,7 @@ class OneOf(_Combination):
     """One noise model per mask, drawn at random.
 
     Args:
-        noises: Noise models, or configs of such; at least one.
+        noises: Noise models, or names or configs of such; at least one.
         weights: How often each is drawn, relative to the others; None draws evenly.
 
     Raises:
@@ -139,11 +149,14 @@ class OneOf(_Combination):
         object.__setattr__(self, "noises", _built(self.noises))
         if not self.noises:
             raise ValueError("noises is empty: OneOf needs at least one model to draw")
+        self._check_void()
         if self.weights is not None:
             if not isinstance(self.weights, Sequence) or isinstance(self.weights, str):
-                raise TypeError(f"weights must be None or a list of numbers, not {self.weights!r}")
+                raise TypeError(
+                    f"weights must be None or a list or tuple of numbers, not {self.weights!r}"
+                )
             weights = tuple(check_number("weight", weight, 0) for weight in self.weights)
-            if len(weights) != len(self.noises) or not sum(weights):
+            if len(weights) != len(self.noises) or not any(weights):
                 raise ValueError(
                     f"weights={self.weights!r} must be {len(self.noises)} numbers, one a model, "
                     "not all of them 0"
@@ -158,8 +171,10 @@ class OneOf(_Combination):
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         weights = np.array(self.weights or [1] * len(self.noises), np.float64)
+        weights /= weights.max()  # their sum might be infinite
         # A uniform number, whatever is drawn: the parts' draws begin at the same place.
-        chosen = np.searchsorted(np.cumsum(weights), rng.random() * weights.sum(), side="right")
+        limits = np.cumsum(weights)
+        chosen = np.searchsorted(limits, rng.random() * limits[-1], side="right")
         noise = self.noises[int(chosen)]
         return noise(mask, rng, **sources.with_names(noise.needs))
 
@@ -256,6 +271,9 @@ class PerClass(_Combination):
             if named.count(label) > 1:
                 raise ValueError(f"class {label} has two noise models: compose them into one")
         object.__setattr__(self, "noises", pairs)
+        self._check_void()
+        for void in _voids(self._parts()) & set(named):
+            raise ValueError(f"PerClass names class {void}, which is void and never changes")
 
     def _parts(self) -> Sequence[Noise]:
         return [noise for _, noise in self.noises]
@@ -282,13 +300,24 @@ class PerClass(_Combination):
         return noisy
 
 
+def _voids(noises: Sequence[Noise]) -> set[int]:
+    """Return the ids that the models, and those that they are made of, take for void."""
+    voids: set[int] = set()
+    for noise in noises:
+        if isinstance(noise, _Combination):
+            voids |= _voids(noise._parts())
+        elif hasattr(noise, "ignore_index"):
+            voids.add(noise.ignore_index)
+    return voids
+
+
 def _built(noises: Any) -> tuple[Noise, ...]:
     """Build the models of a list."""
     if not isinstance(noises, Sequence) or isinstance(noises, str):
-        raise TypeError(f"noises must be a list of noise models or configs, not {noises!r}")
+        raise TypeError(f"noises must be a list or tuple of models or configs, not {noises!r}")
     for noise in noises:
-        if not isinstance(noise, (Noise, Mapping)):
-            raise TypeError(f"noises holds {noise!r}, which is no noise model and no config")
+        if not isinstance(noise, (Noise, Mapping, str)):
+            raise TypeError(f"noises holds {noise!r}, which is no noise model, name or config")
     return tuple(build_noise(noise) for noise in noises)
 
 

@@ -26,6 +26,7 @@ from segnoise.noise.parts.smooth_field import LARGEST_LENGTH
 from segnoise.noise.sources import Sources
 
 _OF_THE_IMAGE = ("depth", "reach", "length")
+_FARTHEST = 1 << 12  # pixels
 
 
 @register
@@ -72,10 +73,10 @@ class FeatureDependent(Noise):
         predictions: Folder of the predictions that `save_top2` wrote of this very data set, one
             `<sample_id>.npz` a sample. None takes the evidence from the image.
         num_classes: K; needed with predictions, whose class ids are checked by it.
-        depth: In pixels, at least 0. 0 sees the slope right at the boundary, so that blurred
+        depth: In pixels, from 0 to 4096. 0 sees the slope right at the boundary, so that blurred
             boundaries are weak; more sees the contrast of the two sides. Like the next two, of
             the image only.
-        reach: The greatest d(p), in pixels, at least 1. Memory grows with it.
+        reach: The greatest d(p), in pixels, from 1 to 4096. Memory grows with it.
         length: Correlation length of the drift, in pixels, from 1 to 16384.
         ignore_index: Void; stays as it is.
 
@@ -106,8 +107,8 @@ class FeatureDependent(Noise):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", check_rate("rate", self.rate))
-        object.__setattr__(self, "depth", check_integer("depth", self.depth, 0))
-        object.__setattr__(self, "reach", check_number("reach", self.reach, 1))
+        object.__setattr__(self, "depth", check_integer("depth", self.depth, 0, _FARTHEST))
+        object.__setattr__(self, "reach", check_number("reach", self.reach, 1, _FARTHEST))
         length = check_number("length", self.length, 1, LARGEST_LENGTH)
         object.__setattr__(self, "length", length)
         void = check_integer("ignore_index", self.ignore_index)
@@ -138,6 +139,11 @@ class FeatureDependent(Noise):
     def check_fit(self, num_classes: int, ignore_index: int) -> None:
         """Check against a data set; num_classes only where it is given."""
         if self.num_classes is None:
+            if num_classes < 2:
+                raise ValueError(
+                    f"FeatureDependent needs a second class to flip to, but the data has "
+                    f"{num_classes}"
+                )
             dataclasses.replace(self, num_classes=num_classes).check_fit(num_classes, ignore_index)
         else:
             super().check_fit(num_classes, ignore_index)

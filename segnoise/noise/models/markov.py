@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +27,9 @@ from segnoise.noise.parts.handover import hand_over
 from segnoise.noise.parts.ranks import RankMap
 from segnoise.noise.parts.strips import strips
 from segnoise.noise.sources import Sources
+
+_WEIGHTS = (39, 57, 64, 57, 39)  # 256ths
+_MANY = 24  # classes, for which counting each one's votes takes longer than all at once
 
 
 @register
@@ -97,7 +101,7 @@ class MarkovBoundary(Noise):
     ignore_index: int = 255
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", check_integer("steps", self.steps, 0))
+        object.__setattr__(self, "steps", check_integer("steps", self.steps, 0, 1 << 12))
         for name in ("expand", "boundary_flip", "pixel_flip"):
             object.__setattr__(self, name, check_rate(name, getattr(self, name)))
         if not isinstance(self.blur, bool):
@@ -146,14 +150,35 @@ def _outvoted(ranks: RankMap, flipped: Region, lowest: int) -> Region:
     outvoted = np.empty(ranks.shape, bool)
     for strip in strips(ranks.shape, 2):
         part, flips = ranks[strip.window], flipped[strip.window]
+        present = count_labels(part)[0].tolist()
+        if len(present) > _MANY:
+            outvoted[strip.rows] = _outvoted_at_once(part, flips, lowest)[strip.inner]
+            continue
         lost = np.zeros(part.shape, bool)
-        for rank in count_labels(part)[0].tolist():
+        for rank in present:
             own, stays = part == rank, rank >= lowest
             votes = (own if stays else ~own) ^ flips
             wins = _weighted(votes.view(np.uint8) * np.uint8(255)) >= 128
             lost |= own & (wins != stays)
         outvoted[strip.rows] = lost[strip.inner]
     return outvoted
+
+
+def _outvoted_at_once(ranks: RankMap, flipped: Region, lowest: int) -> Region:
+    """Return what `_outvoted` does, with the same bits, in a time that no class adds to.
+
+    OpenCV's weights for bytes are whole numbers of 256ths, and its sums of them are exact.
+    """
+    height, width = ranks.shape
+    around, flips = (np.pad(part, 2, mode="reflect") for part in (ranks, flipped))
+    votes = np.zeros(ranks.shape, np.int32)
+    for (down, one), (right, other) in itertools.product(enumerate(_WEIGHTS), repeat=2):
+        place = slice(down, down + height), slice(right, right + width)
+        votes += ((around[place] == ranks) ^ flips[place]) * np.int32(one * other)
+    stays = ranks >= lowest
+    votes = np.where(stays, votes, (1 << 16) - votes)
+    wins = (votes * 255 + (1 << 15)) >> 16 >= 128
+    return np.asarray(wins != stays)
 
 
 def _weighted(votes: NDArray[Any]) -> NDArray[Any]:

@@ -22,10 +22,13 @@ from segnoise.noise.mask import (
     check_void,
 )
 from segnoise.noise.parts.components import Components, connected_components
-from segnoise.noise.parts.layers import Polygon, Shape, redraw
+from segnoise.noise.parts.layers import Polygon, Scattered, Shape, redraw
 from segnoise.noise.parts.outlines import Outline, drawn, simplified, trace
 from segnoise.noise.parts.transitions import transition_matrix
 from segnoise.noise.sources import Sources
+
+_LARGEST = 1 << 12
+_NEAR = 3  # pixels
 
 
 @register
@@ -57,7 +60,7 @@ class PolygonNoise(Noise):
 
     Objects are a pile with the largest at the bottom (see `layers.redraw`): a new shape covers
     larger objects, and smaller ones cover it, whether they changed or not. What an object leaves
-    behind takes the fill.
+    behind takes the fill. Vertices move object by object, those of single pixels last.
 
     `scale` = s is the dose. It multiplies sigma, the tolerance, the boundary's shift (k - 1) / 2
     and each class's chance of a flip, up to 1, but not the three shares. A shift between two
@@ -76,15 +79,15 @@ class PolygonNoise(Noise):
         morphology: Share of the objects that are dilated or eroded.
         jitter: Share of the objects whose vertices move.
         simplify: Share of the objects that are simplified; the three add up to 1 at most.
-        kernel: k, in pixels; odd.
-        sigma: Standard deviation of a vertex's shift along each axis, in pixels; at least 0.
-        tolerance: Of Douglas-Peucker, in pixels; at least 0.
+        kernel: k, in pixels; odd, from 1 to 4095.
+        sigma: Standard deviation of a vertex's shift along each axis, in pixels; from 0 to 4096.
+        tolerance: Of Douglas-Peucker, in pixels; from 0 to 4096.
         class_flip: r, from 0 to 1, or T as K rows of K probabilities or in a short form (see
             `segnoise.noise.transition_matrix`); T is kept resolved, as a tuple of tuples.
         include_self: Whether the class that a rate draws may be the true one: then only the share
             r (m - 1) / m of the objects flips, with m classes that take part.
         vertex_tolerance: Of Douglas-Peucker, in pixels, to choose the vertices that jitter moves.
-        scale: s, at least 0; 0 changes nothing.
+        scale: s, from 0 to 8; 0 changes nothing.
         fill: What vacated pixels become: "neighbor" (the label of the nearest other object),
             "void", or a class id.
         classes: Ids of the classes whose objects take part; None stands for all.
@@ -107,7 +110,7 @@ class PolygonNoise(Noise):
         [2, 30, 2, 2]
     """
 
-    DOSE = Dose("scale", high=16.0)
+    DOSE = Dose("scale", high=8.0)
 
     num_classes: int
     morphology: float = 0.2
@@ -131,13 +134,14 @@ class PolygonNoise(Noise):
             "ignore_index": (void := check_void(self.ignore_index, num_classes)),
             "fill": check_fill(self.fill, void),
             "classes": check_classes(self.classes, void),
-            "kernel": check_integer("kernel", self.kernel, 1),
+            "kernel": check_integer("kernel", self.kernel, 1, _LARGEST),
             "class_flip": _checked_flip(self.class_flip, num_classes),
         }
         for name in ("morphology", "jitter", "simplify"):
             checked[name] = check_rate(name, getattr(self, name))
-        for name in ("sigma", "tolerance", "vertex_tolerance", "scale"):
-            checked[name] = check_number(name, getattr(self, name), 0)
+        for name in ("sigma", "tolerance", "vertex_tolerance"):
+            checked[name] = check_number(name, getattr(self, name), 0, _LARGEST)
+        checked["scale"] = check_number("scale", self.scale, 0, self.DOSE.high)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         for name in ("instances", "include_self"):
@@ -181,18 +185,54 @@ class PolygonNoise(Noise):
         if self.classes is not None:
             takes_part = np.isin(found.label, self.classes)
         shapes: dict[int, Shape | Polygon] = {}
-        for number in np.flatnonzero(takes_part).tolist():
+        dots = takes_part & (found.area == 1)
+        dots &= (np.array(fates) != 0) | (shift <= _NEAR)  # larger squares are painted one by one
+        for number in np.flatnonzero(takes_part & ~dots).tolist():
             fate, label = fates[number], labels[number]
             if fate == 0 and shift[number]:
                 shapes[number] = _moved(found, number, int(shift[number]), label)
             elif fate == 1 and self.scale * self.sigma:
                 lines = self._jittered(trace(found, number), rng, mask.shape)
                 shapes[number] = drawn(lines, label, mask.shape)
-            elif fate == 2 and self.scale * self.tolerance:
+            elif fate == 2 and self.scale * self.tolerance and found.area[number] > 3:
                 shapes[number] = Polygon(self._simplified(trace(found, number)), label)
             elif label != found.label[number]:
                 shapes[number] = _moved(found, number, 0, label)
-        return redraw(mask, found, shapes, self.fill, self.ignore_index)
+        scattered = self._dots(found, dots, np.array(fates), shift, np.array(labels), rng)
+        return redraw(mask, found, shapes, self.fill, self.ignore_index, scattered)
+
+    def _dots(
+        self,
+        objects: Components,
+        dots: NDArray[np.bool_],
+        fates: NDArray[np.intp],
+        shift: NDArray[np.intp],
+        labels: NDArray[np.intp],
+        rng: np.random.Generator,
+    ) -> Scattered:
+        """Return what becomes of objects of one pixel, of which noisy masks are full."""
+        number = np.flatnonzero(dots)
+        row, column = objects.box[number, :2].T.copy()
+        fate, change, size = fates[number], shift[number], objects.index.shape
+        jittered = np.flatnonzero(fate == 1)
+        offset = self.scale * self.sigma * rng.standard_normal((len(jittered), 2))
+        for place, side, along in ((column, size[1], 0), (row, size[0], 1)):
+            far = (place[jittered] + offset[:, along]).clip(-side, 2 * side)
+            place[jittered] = np.rint(far).astype(np.intp)
+        # A square around it; nothing of it if it is eroded, unless it is all that there is.
+        reach = np.where(fate == 0, change, 0)
+        if size == (1, 1):
+            reach[:] = 0
+        owner, rows, columns = [], [], []
+        for step in np.unique(reach[reach >= 0]).tolist():
+            of, square = np.flatnonzero(reach == step), np.arange(-step, step + 1)
+            shape = of.size, square.size, square.size
+            owner.append(np.broadcast_to(number[of, None, None], shape).ravel())
+            rows.append(np.broadcast_to(row[of, None, None] + square[:, None], shape).ravel())
+            columns.append(np.broadcast_to(column[of, None, None] + square, shape).ravel())
+        empty = np.empty(0, np.intp)
+        pixels = (np.concatenate([empty, *parts]) for parts in (owner, rows, columns))
+        return Scattered(number, labels[number], *pixels)
 
     def _jittered(
         self, outlines: list[Outline], rng: np.random.Generator, shape: tuple[int, ...]

@@ -85,7 +85,9 @@ class SpuriousObjects(Noise):
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         others = sources.others
         if not others:
-            raise ValueError(f"{self!r} has no mask to borrow from: others is empty")
+            raise ValueError(
+                f"{self!r} has no mask to borrow from beside this one: others is empty"
+            )
         chosen = rng.integers(len(others), size=self.donors).tolist()
         noisy: Mask = mask.copy()
         # The points of a Poisson process before `count`: a higher count only adds objects.

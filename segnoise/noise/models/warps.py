@@ -19,10 +19,12 @@ from segnoise.noise.mask import (
     check_number,
 )
 from segnoise.noise.parts.components import Components, connected_components
-from segnoise.noise.parts.layers import Shape, redraw
+from segnoise.noise.parts.layers import Scattered, Shape, pixels_of, redraw
 from segnoise.noise.parts.resampling import rotated, rotation, warp
 from segnoise.noise.parts.smooth_field import LARGEST_LENGTH, SmoothField
 from segnoise.noise.sources import Sources
+
+_SMALL = 64  # pixels; objects that are shifted pixel by pixel rather than one by one
 
 
 @register
@@ -39,7 +41,9 @@ class Shift(Noise):
       fill="neighbor", what lies outside the image continues the nearest pixel of the border.
     - per="object" or "instance": each object gets an offset of its own. Objects are 8-connected
       regions of one class; with "instance", all pixels of one class and one number in the sample's
-      instance map. Larger objects are laid down first.
+      instance map. Larger objects are laid down first. None is moved further down or right, up or
+      left, than leaves a row and a column of its bounding box inside the mask: beyond that, a
+      greater distance does not do more.
 
     A pixel that its label leaves, and that nothing moves onto, takes the fill. Void does not move:
     it stays where it is, and nothing moves onto pixels where void would have come to lie.
@@ -49,7 +53,7 @@ class Shift(Noise):
     patch. Several classes, and moving objects one by one, are this library's generalisation.
 
     Args:
-        distance: In pixels, at least 0.
+        distance: In pixels, from 0 to 16384.
         per: What moves as one: "mask", "object" or "instance".
         classes: Ids of the classes that move, as a layer over the others, which stay (such as the
             buildings of a map); None stands for all.
@@ -82,7 +86,8 @@ class Shift(Noise):
     ignore_index: int = 255
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "distance", check_number("distance", self.distance, 0))
+        distance = check_number("distance", self.distance, 0, self.DOSE.high)
+        object.__setattr__(self, "distance", distance)
         _check_per(self.per)
         _check_layer(self)
 
@@ -108,15 +113,27 @@ class Shift(Noise):
     def _shift_objects(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         objects = connected_components(mask, self.ignore_index, sources.instances)
         moving = _of_classes(objects, self.classes)
-        offsets = dict(zip(moving, self._offsets(rng, len(moving)), strict=True))
-        offsets = {number: offset for number, offset in offsets.items() if any(offset)}
+        offset = np.zeros((len(objects), 2), np.intp)
+        offset[moving] = np.array(self._offsets(rng, len(moving)), np.intp).reshape(-1, 2)
+        # So that a row and a column of each box stay inside.
+        offset = offset.clip(1 - objects.box[:, 2:], np.array(mask.shape) - 1 - objects.box[:, :2])
+        moves = offset.any(axis=1)
+        small = objects.area <= _SMALL
 
         def shifted(number: int) -> Shape:
-            top, left = (objects.box[number, :2] + offsets[number]).tolist()
+            top, left = (objects.box[number, :2] + offset[number]).tolist()
             return Shape(top, left, objects.region(number), int(objects.label[number]))
 
-        shapes = _Shapes(list(offsets), shifted)
-        return redraw(mask, objects, shapes, self.fill, self.ignore_index)
+        shapes = _Shapes(np.flatnonzero(moves & ~small).tolist(), shifted)
+        owner, row, column = pixels_of(objects, moves & small)
+        scattered = Scattered(
+            number := np.flatnonzero(moves & small),
+            objects.label[number],
+            owner,
+            row + offset[owner, 0],
+            column + offset[owner, 1],
+        )
+        return redraw(mask, objects, shapes, self.fill, self.ignore_index, scattered)
 
     def _offsets(self, rng: np.random.Generator, count: int) -> list[tuple[int, int]]:
         return [
@@ -136,7 +153,9 @@ class Rotate(Noise):
     The angle is uniform on [-angle, angle] degrees. The label at p is the one at the pixel nearest
     to c + R (p - c), where R turns by the drawn angle and c is the centre of the image or, with
     per="object" or "instance", of the object: the mean of its pixels. What comes from outside,
-    what nothing moves onto, and void are treated as `Shift` treats them, and so are objects.
+    what nothing moves onto, and void are treated as `Shift` treats them, and so are objects. Each
+    object of two pixels or more takes some 0.1 ms, so that a mask of a hundred thousand crumbs,
+    such as pixel flips leave, takes seconds.
 
     Source: the rotations of noisy annotations such as T-Loss's (Gonzalez-Jimenez et al., MICCAI
     2023: up to 30 degrees, with a shift), without their search for a given area of error. Several
@@ -195,6 +214,8 @@ class Rotate(Noise):
         objects = connected_components(mask, self.ignore_index, sources.instances)
         turning = _of_classes(objects, self.classes)
         angles = dict(zip(turning, self._angles(rng, len(turning)), strict=True))
+        # A single pixel turns about itself.
+        turning = [number for number in turning if objects.area[number] > 1]
 
         def turned(number: int) -> Shape:
             top, left = objects.box[number, :2].tolist()
@@ -229,7 +250,7 @@ class Elastic(Noise):
     buildings by smooth random fields of up to 32 pixels, at 0.3 m a pixel.
 
     Args:
-        amplitude: Root mean square of the displacement, in pixels, at least 0.
+        amplitude: Root mean square of the displacement, in pixels, from 0 to 16384.
         length: Correlation length, in pixels, from 1 to 16384. Below 8, it takes more time.
         classes: Ids of the classes that move, as a layer over the others; None stands for all.
         fill: See `Shift`.
@@ -256,7 +277,8 @@ class Elastic(Noise):
     ignore_index: int = 255
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "amplitude", check_number("amplitude", self.amplitude, 0))
+        amplitude = check_number("amplitude", self.amplitude, 0, self.DOSE.high)
+        object.__setattr__(self, "amplitude", amplitude)
         object.__setattr__(self, "length", check_number("length", self.length, 1, LARGEST_LENGTH))
         _check_layer(self)
 
@@ -293,8 +315,10 @@ def _check_layer(noise: Any) -> None:
 
 def _of_classes(objects: Components, classes: tuple[int, ...] | None) -> list[int]:
     """Return the numbers of the objects that belong to one of the classes."""
-    labels = objects.label.tolist()
-    return [n for n, label in enumerate(labels) if classes is None or label in classes]
+    if classes is None:
+        return list(range(len(objects)))
+    numbers: list[int] = np.flatnonzero(np.isin(objects.label, classes)).tolist()
+    return numbers
 
 
 class _Shapes(Mapping[int, Shape]):

@@ -64,12 +64,64 @@ class Polygon(NamedTuple):
         cv2.fillPoly(canvas, self.outlines, value)
 
 
+class Scattered(NamedTuple):
+    """What becomes of many small objects, pixel by pixel: no Python object for each.
+
+    Attributes:
+        number: (m,) the objects.
+        label: (m,) the class id to write for each.
+        owner: (n,) the object, by its number, that each new pixel belongs to; any order.
+        row: (n,) where the pixels are; what lies outside the mask is cut off.
+        column: (n,)
+    """
+
+    number: NDArray[np.intp]
+    label: NDArray[Any]
+    owner: NDArray[np.intp]
+    row: NDArray[np.intp]
+    column: NDArray[np.intp]
+
+    def paint(self, framed: NDArray[Any], height: NDArray[Any]) -> None:
+        """Write the heights of the objects where they are, unless something higher is there.
+
+        Args:
+            framed: (H + 2, W + 2) canvas within a frame of one pixel.
+            height: Heights of all objects.
+        """
+        rows, columns = framed.shape
+        inside = (self.row >= 0) & (self.row < rows - 2)
+        inside &= (self.column >= 0) & (self.column < columns - 2)
+        own = height[self.owner[inside]]
+        place = (self.row[inside] + 1) * columns + (self.column[inside] + 1)
+        canvas = framed.ravel()
+        # Of several values assigned to one place the last one stays.
+        order = np.argsort(own, kind="stable")
+        order = order[own[order] > canvas[place[order]]]
+        canvas[place[order]] = own[order]
+
+
+def pixels_of(
+    components: Components, chosen: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return the number, row and column of the pixels of some objects, in reading order.
+
+    Args:
+        components: All objects.
+        chosen: (C,) which of them.
+    """
+    table = np.append(chosen, False)  # void's number is -1
+    at = np.flatnonzero(np.take(table, components.index, mode="wrap"))
+    row, column = np.divmod(at, components.index.shape[1])
+    return components.index.ravel()[at].astype(np.intp), row, column
+
+
 def redraw(
     mask: Mask,
     components: Components,
     shapes: Mapping[int, Shape | Polygon | None],
     fill: str | int,
     ignore_index: int,
+    scattered: Scattered | None = None,
 ) -> Mask:
     """Return the mask with some of its objects redrawn.
 
@@ -92,6 +144,7 @@ def redraw(
         shapes: The new shape of each object that changes, by number; None removes the object.
         fill: What gaps become, see `close_gaps`.
         ignore_index: Void; stays.
+        scattered: More objects that change, none of which is in `shapes`.
 
     Returns:
         A new mask.
@@ -100,15 +153,18 @@ def redraw(
         ValueError: If the mask's dtype cannot hold the fill, or the class id of a shape.
     """
     noisy: Mask = mask.copy()
-    if not shapes:
-        return noisy
+    if scattered is None or not scattered.number.size:
+        scattered = None
+        if not shapes:
+            return noisy
     # Heights in the pile; 0 lies below all objects, void on top of them.
     count, void = len(components), len(components) + 1
     dtype = np.uint8 if void < 1 << 8 else np.uint16 if void < 1 << 16 else np.int32
     height = np.empty(count + 1, dtype)
     height[np.argsort(-components.area, kind="stable")] = np.arange(1, count + 1)
     height[-1] = void  # void's number is -1
-    numbers = np.array(sorted(shapes, key=height.__getitem__), np.intp)
+    numbers = np.fromiter(shapes, np.intp, len(shapes))
+    numbers = numbers[np.argsort(height[numbers])]
     heights = height[numbers].tolist()
     framed = np.full((mask.shape[0] + 2, mask.shape[1] + 2), void, dtype)
     owner = framed[1:-1, 1:-1]
@@ -121,6 +177,12 @@ def redraw(
             check_storable(shape.label, mask, "class id")
             label[own_height] = shape.label
             shape.paint(owner, own_height)
+    if scattered is not None:
+        for extreme in (scattered.label.min(), scattered.label.max()):
+            check_storable(int(extreme), mask, "class id")
+        label[height[scattered.number]] = scattered.label
+        scattered.paint(framed, height)
+        numbers = np.append(numbers, scattered.number)
     before = height.copy()
     height[numbers] = 0
     gaps = np.empty(mask.shape, bool)

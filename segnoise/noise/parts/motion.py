@@ -19,6 +19,7 @@ Pixels = NDArray[np.intp]
 
 _POINTS = 2048  # of a region that are looked at in the search
 _TURNS = 256  # parts that the angle is divided into
+_OPENCV_SIDE = (1 << 15) - 1  # where OpenCV's coordinates end
 
 
 class Motion:
@@ -127,14 +128,25 @@ class Motion:
                     [-sine, cosine, -sine * x0 + cosine * y0 + self.center[1] - top],
                 ]
             )
-            moved = cv2.warpAffine(
-                self.ranks[self.window],
-                back,
-                (shape[1], part.stop - part.start),
-                flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-                borderValue=0,
-            )
+            moved = _pulled(self.ranks[self.window], back, part.stop - part.start, shape[1])
             yield (part, columns), np.asarray(moved == self.rank)
+
+
+def _pulled(ranks: NDArray[Any], back: Floats, height: int, width: int) -> NDArray[Any]:
+    """Return an image whose pixel (x, y) is the one nearest to back (x, y, 1), or 0 if outside."""
+    if max(ranks.shape) < _OPENCV_SIDE and max(height, width) < _OPENCV_SIDE:
+        return cv2.warpAffine(
+            ranks,
+            back,
+            (width, height),
+            flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+            borderValue=0,
+        )
+    x, y = np.arange(width)[None], np.arange(height)[:, None]
+    column, row = (np.rint(a * x + b * y + c).astype(np.intp) for a, b, c in back.tolist())
+    inside = (row >= 0) & (row < ranks.shape[0]) & (column >= 0) & (column < ranks.shape[1])
+    row, column = row.clip(0, ranks.shape[0] - 1), column.clip(0, ranks.shape[1] - 1)
+    return np.where(inside, ranks[row, column], 0)
 
 
 def nearest_step(excess: Callable[[int], float], most: int) -> int:

@@ -6,6 +6,7 @@ nobody touched gives back the very pixels that it came from.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TypeAlias
 
@@ -18,6 +19,8 @@ from segnoise.noise.parts.layers import Polygon, Shape
 
 Outline: TypeAlias = NDArray[np.int32]
 """(n, 1, 2) vertices (column, row) of a closed line."""
+
+_SHORT = 8  # vertices of outlines that come in few forms
 
 
 def trace(components: Components, number: int, *, holes: bool = True) -> list[Outline]:
@@ -58,7 +61,8 @@ def simplified(outline: Outline, tolerance: float) -> Outline:
 
     Where fewer than three vertices would be left, the tolerance is lowered to just below the
     greatest distance from the first line, so that a third one is kept: however large it is,
-    objects do not shrink to a line or a dot.
+    objects do not shrink to a line or a dot. If OpenCV drops even that one, the ends of the first
+    line and the vertex farthest from it are what is left.
 
     Args:
         outline: (n, 1, 2) vertices.
@@ -74,16 +78,37 @@ def simplified(outline: Outline, tolerance: float) -> Outline:
     """
     if tolerance <= 0 or len(outline) <= 3:
         return outline
+    if len(outline) > _SHORT:
+        return _simplified(outline, tolerance)
+    # Noise leaves hundreds of thousands of holes and crumbs, of few forms.
+    form = (outline - outline[:1]).astype(np.int32, copy=False)
+    return outline[:1] + _simplified_form(form.tobytes(), tolerance)
+
+
+@functools.lru_cache(maxsize=4096)
+def _simplified_form(form: bytes, tolerance: float) -> Outline:
+    return _simplified(np.frombuffer(form, np.int32).reshape(-1, 1, 2).copy(), tolerance)
+
+
+def _simplified(outline: Outline, tolerance: float) -> Outline:
     coarse = cv2.approxPolyDP(outline, tolerance, closed=True)
     if len(coarse) < 3:
-        coarse = cv2.approxPolyDP(outline, 0.999999 * _thickness(outline), closed=True)
-    return coarse if len(coarse) >= 3 else outline  # type: ignore[return-value]
+        thickness, triangle = _thickness(outline)
+        if not thickness:
+            return outline
+        coarse = cv2.approxPolyDP(outline, 0.999999 * thickness, closed=True)
+        if len(coarse) < 3:
+            return triangle
+    return coarse  # type: ignore[return-value]
 
 
-def _thickness(outline: Outline) -> float:
+def _thickness(outline: Outline) -> tuple[float, Outline]:
     """Return the greatest distance of a vertex from the line that Douglas-Peucker begins with.
 
     In plain Python: most outlines that need it have a dozen vertices.
+
+    Returns:
+        The distance, and the triangle of that vertex and the line's ends.
     """
     points: list[list[int]] = outline[:, 0].tolist()
     for hop in range(3):  # to the farthest vertex; the third one spans the line, as in OpenCV
@@ -93,16 +118,18 @@ def _thickness(outline: Outline) -> float:
         if hop < 2:
             points = points[far:] + points[:far]
     length, dx, dy = squared[far], points[far][0] - x, points[far][1] - y
-    greatest = 0.0
-    for (a, b), from_start in zip(points, squared, strict=True):
+    greatest, farthest = 0.0, 0
+    for place, ((a, b), from_start) in enumerate(zip(points, squared, strict=True)):
         along = (a - x) * dx + (b - y) * dy
         distance: float = from_start
         if along > length:
             distance = (a - x - dx) ** 2 + (b - y - dy) ** 2
         elif along > 0:
             distance = ((a - x) * dy - (b - y) * dx) ** 2 / length
-        greatest = max(greatest, distance)
-    return math.sqrt(greatest)
+        if distance > greatest:
+            greatest, farthest = distance, place
+    corners = [points[place] for place in sorted((0, far, farthest))]
+    return math.sqrt(greatest), np.array(corners, np.int32)[:, None]
 
 
 def hull(outlines: list[Outline]) -> Outline:

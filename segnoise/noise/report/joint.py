@@ -76,8 +76,12 @@ def count_jointly(
     overlaps = _Overlaps(objects, others)
     for one, other, length in _joint_runs(clean, noisy, objects, others):
         row, column = label[one], other_label[other]
-        found = np.bincount(row * (num_classes + 1) + column, length, pixels.size)
-        pixels += found.astype(np.int64)
+        pair = row * (num_classes + 1) + column
+        if pixels.size <= _BLOCK:
+            pixels += np.bincount(pair, length, pixels.size).astype(np.int64)
+        else:  # not as many counts as there may be, for each block
+            pair, place = np.unique(pair, return_inverse=True)
+            pixels[pair] += np.bincount(place.ravel(), length, pair.size).astype(np.int64)
         same = np.flatnonzero((row == column) & (row < num_classes))
         overlaps.add(one[same], other[same], length[same])
     matched, changed = overlaps.matches()

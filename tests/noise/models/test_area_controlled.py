@@ -285,7 +285,7 @@ def test_small_classes_stay_on_top_of_large_ones():
         (
             {"kinds": []},
             TypeError,
-            r"kinds must be a list of some of dilate, erode, affine, not \[\]",
+            r"kinds must be a list or tuple of dilate, erode, affine, not \[\]",
         ),
         ({"kinds": "erode"}, TypeError, "kinds must be a list"),
         ({"kinds": ["erode", "shift"]}, ValueError, "once each, not .*shift"),
@@ -298,3 +298,10 @@ def test_small_classes_stay_on_top_of_large_ones():
 def test_wrong_parameters(parameters, error, message):
     with pytest.raises(error, match=message):
         AreaControlled(**{"alpha": 0.5, "beta": 0.5, **parameters})
+
+
+def test_masks_longer_than_opencv_maps():
+    mask = np.zeros((3, 33000), np.uint8)
+    mask[:, 32000:32600] = 1
+    noisy = AreaControlled(1, 0.5, ("affine",), max_angle=0)(mask, generator(0))
+    assert 0 < np.count_nonzero(noisy != mask) < mask.size // 10

@@ -275,7 +275,7 @@ def test_listed_classes_are_kept_sorted_and_hashable():
         ({"width": 1, "fill": -1}, ValueError, "fill must be at least 0, not -1"),
         ({"width": 1, "fill": None}, TypeError, "fill must be an integer, not None"),
         ({"width": 1, "fill": 255}, ValueError, 'write fill="void"'),
-        ({"width": 1, "classes": 3}, TypeError, "None or a list of class ids, not 3"),
+        ({"width": 1, "classes": 3}, TypeError, "None or a list or tuple of class ids, not 3"),
         ({"width": 1, "classes": []}, TypeError, r"not \[\]"),
         ({"width": 1, "classes": ["car"]}, TypeError, "must be an integer, not 'car'"),
         ({"width": 1, "classes": [255]}, ValueError, "classes lists 255, which is void"),

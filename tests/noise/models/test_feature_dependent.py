@@ -262,7 +262,11 @@ def test_fit_to_the_data(tmp_path):
         ({"rate": 1.5}, ValueError, "rate must be from 0 to 1, not 1.5"),
         ({"rate": 0.1, "depth": -1}, ValueError, "depth must be at least 0, not -1"),
         ({"rate": 0.1, "depth": 1.5}, TypeError, "depth must be an integer, not 1.5"),
-        ({"rate": 0.1, "reach": 0.5}, ValueError, "reach must be at least 1, not 0.5"),
+        (
+            {"rate": 0.1, "reach": 0.5},
+            ValueError,
+            "reach must be at least 1 and at most 4096, not 0.5",
+        ),
         ({"rate": 0.1, "length": 0}, ValueError, "length must be at least 1 and .*, not 0"),
         ({"rate": 0.1, "num_classes": 1}, ValueError, "num_classes must be at least 2, not 1"),
         ({"rate": 0.1, "num_classes": 256}, ValueError, "ignore_index=255 is one of the 256"),

@@ -196,7 +196,7 @@ def test_the_dose_scales_std_and_bias():
         ({"std": 1, "length": 20_000}, ValueError, "length must be .* at most 16384, not 20000"),
         ({"std": 1, "length": 3, "bias": "1"}, TypeError, "bias must be a number, not '1'"),
         ({"std": 1, "length": 3, "bias": math.inf}, ValueError, "bias must be .* not inf"),
-        ({"std": 1, "length": 3, "classes": 3}, TypeError, "None or a list of class ids"),
+        ({"std": 1, "length": 3, "classes": 3}, TypeError, "None or a list or tuple of class ids"),
     ],
 )
 def test_wrong_parameters(parameters, error, message):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from segnoise.noise import MarkovBoundary, generator
+from segnoise.noise.models import markov
 from segnoise.noise.parts.boundary_walk import Hits, walk
 
 WEIGHTS = np.array([39, 57, 64, 57, 39])
@@ -217,3 +218,15 @@ def test_dose_counts_steps():
     noise = MarkovBoundary(180, 0.8, 0.05, 0.2)
     assert noise.dose == 180
     assert noise.with_dose(20.6) == MarkovBoundary(21, 0.8, 0.05, 0.2)
+
+
+def test_many_classes_vote_as_each_one_does():
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        shape = tuple(rng.integers(1, 12, 2)) if seed % 2 else (60, 50)
+        ranks = rng.integers(0, rng.integers(1, 6), shape).astype(np.uint8)
+        flipped = rng.random(shape) < 0.2
+        expected = markov._outvoted(ranks, flipped, 2)
+        np.testing.assert_array_equal(markov._outvoted_at_once(ranks, flipped, 2), expected)
+    with pytest.raises(ValueError, match="steps must be at most 4096"):
+        MarkovBoundary(10**6, 0.5, 0.1)

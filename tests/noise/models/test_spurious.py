@@ -151,7 +151,7 @@ def test_bad_sources():
     mask, noise = np.zeros((5, 5), np.uint8), SpuriousObjects(50)
     with pytest.raises(ValueError, match="needs others"):
         noise(mask, generator(0))
-    with pytest.raises(ValueError, match="no mask to borrow from: others is empty"):
+    with pytest.raises(ValueError, match="no mask to borrow from beside this one: others is empty"):
         noise(mask, generator(0), others=[])
     with pytest.raises(TypeError, match="a mask of others has dtype float64"):
         noise(mask, generator(0), others=[np.zeros((2, 2))])

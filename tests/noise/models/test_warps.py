@@ -299,7 +299,12 @@ def test_json_round_trip(noise):
 @pytest.mark.parametrize(
     ("model", "parameters", "error", "message"),
     [
-        (Shift, {"distance": -1}, ValueError, "distance must be at least 0, not -1"),
+        (
+            Shift,
+            {"distance": -1},
+            ValueError,
+            "distance must be at least 0 and at most 16384, not -1",
+        ),
         (Shift, {"distance": "3"}, TypeError, "distance must be a number, not '3'"),
         (
             Shift,
@@ -311,7 +316,12 @@ def test_json_round_trip(noise):
         (Shift, {"distance": 1, "classes": [255]}, ValueError, "classes lists 255, which is void"),
         (Rotate, {"angle": 181}, ValueError, "angle must be at least 0 and at most 180, not 181"),
         (Rotate, {"angle": 5, "per": None}, ValueError, "not None"),
-        (Elastic, {"amplitude": math.nan}, ValueError, "amplitude must be at least 0, not nan"),
+        (
+            Elastic,
+            {"amplitude": math.nan},
+            ValueError,
+            "amplitude must be at least 0 and at most 16384, not nan",
+        ),
         (Elastic, {"amplitude": 1, "length": 0.5}, ValueError, "length must be at least 1 and"),
         (Elastic, {"amplitude": 1, "length": 1e9}, ValueError, "at most 16384, not 10000"),
     ],
@@ -326,3 +336,24 @@ def test_a_dtype_too_narrow_for_the_fill_is_named(noise):
     mask = np.kron(np.eye(3, dtype=np.uint8), np.ones((9, 9), np.uint8))
     with pytest.raises(ValueError, match="fill=300 does not fit a mask of dtype uint8"):
         noise(mask, generator(0))
+
+
+@pytest.mark.parametrize("distance", [300, 16384])
+def test_far_shifts_leave_a_part_of_each_object_inside(distance):
+    mask = np.zeros((20, 30), np.uint8)
+    mask[4:16, 5:25] = 1
+    mask[9, 14] = 2
+    for seed in range(5):
+        noisy = Shift(distance, "object", classes=(1,))(mask, generator(seed))
+        assert 0 < np.count_nonzero(noisy == 1) < 239
+        noisy = Shift(distance, "object", classes=(2,))(mask, generator(seed))
+        assert np.count_nonzero(noisy == 2) == 1
+        assert noisy[9, 14] != 2
+
+
+@pytest.mark.parametrize(
+    "build", [lambda: Shift(1e300), lambda: Elastic(1e12), lambda: Shift(10**400)]
+)
+def test_distances_have_a_bound(build):
+    with pytest.raises(ValueError, match="at most 16384"):
+        build()

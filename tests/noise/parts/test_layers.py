@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from segnoise.noise.parts import layers
 from segnoise.noise.parts.components import connected_components
 from segnoise.noise.parts.layers import Polygon, Shape, close_gaps, redraw
 
@@ -158,3 +159,29 @@ def test_nearest_label_in_tall_masks():
         distance = np.abs(kept - y)
         assert noisy[y, 1] in mask[kept[distance == distance.min()], 0]
     assert (noisy[100:110] == 255).all()
+
+
+def test_scattered_pixels_lie_in_the_pile_as_shapes_do():
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        mask = rng.integers(0, 3, (12, 14)).astype(np.uint8)
+        found = connected_components(mask, 255)
+        offset = rng.integers(-4, 5, (len(found), 2))
+        chosen = rng.random(len(found)) < 0.7
+        shapes = {}
+        for n in np.flatnonzero(chosen).tolist():
+            top, left = (found.box[n, :2] + offset[n]).tolist()
+            shapes[n] = layers.Shape(top, left, found.region(n), int(found.label[n]))
+        expected = layers.redraw(mask, found, shapes, "neighbor", 255)
+        small = chosen & (rng.random(len(found)) < 0.6)
+        owner, row, column = layers.pixels_of(found, small)
+        scattered = layers.Scattered(
+            np.flatnonzero(small),
+            found.label[small],
+            owner,
+            row + offset[owner, 0],
+            column + offset[owner, 1],
+        )
+        shapes = {n: shape for n, shape in shapes.items() if not small[n]}
+        noisy = layers.redraw(mask, found, shapes, "neighbor", 255, scattered)
+        np.testing.assert_array_equal(noisy, expected)

@@ -107,3 +107,12 @@ def test_void_only():
     assert not joint.any()
     assert not objects.clean.any()
     assert not objects.noisy.any()
+
+
+def test_counts_of_many_classes():
+    rng = np.random.default_rng(0)
+    clean, noisy = rng.integers(0, 4000, (2, 30, 40)).astype(np.uint16)
+    pixels, _ = count_jointly(clean, noisy, 4000, 60000)
+    expected = np.zeros_like(pixels)
+    np.add.at(expected, (clean.ravel(), noisy.ravel()), 1)
+    np.testing.assert_array_equal(pixels, expected)
