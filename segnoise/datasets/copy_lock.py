@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ except ImportError:  # Windows
 
 LOCK = ".lock"
 """File inside a copy's folder while a process writes there; a kill leaves it, unlocked."""
+
+_PATIENCE = 3.0  # seconds; the workers of a run that was killed hold its lock until they notice
 
 
 @contextlib.contextmanager
@@ -38,12 +41,16 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _acquired(path: Path) -> int:
+    deadline = time.monotonic() + _PATIENCE
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
+            if time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
             raise DataError(
                 f"{path.parent} is being written by another process: wait for it, or choose "
                 "another folder"
