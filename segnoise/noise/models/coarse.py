@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -64,9 +65,9 @@ class _Replacement(Noise):
         top, left, bottom, right = objects.box.T
         return np.asarray(objects.area < (bottom - top) * (right - left))
 
+    @abstractmethod
     def _outlines(self, objects: Components, number: int) -> Sequence[Outline]:
         """Return the outlines that an object gets."""
-        raise NotImplementedError
 
 
 @register

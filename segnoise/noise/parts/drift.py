@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segnoise.noise.mask import Mask
 from segnoise.noise.parts.evidence import STRETCH, Boundaries, colour_steps
-from segnoise.noise.parts.layers import close_gaps
+from segnoise.noise.parts.gaps import close_gaps
 from segnoise.noise.parts.smooth_field import SmoothField
 from segnoise.noise.parts.strips import strips
 

@@ -1,4 +1,4 @@
-"""Redraw objects of a mask: smaller ones lie on larger ones, and gaps close from their rims.
+"""Redraw objects of a mask: smaller ones lie on larger ones, and get what larger ones leave.
 
 A mask is seen as a pile of cut-outs, the largest at the bottom. An object that gets another shape
 is cut out anew and put back into its place in the pile.
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from segnoise.noise.mask import Mask, check_storable
 from segnoise.noise.parts.components import Components
+from segnoise.noise.parts.gaps import close_gaps, nearest_pixels
 
 _BLOCK = 1 << 17  # pixels
-_STRIP, _MARGIN = 96, 24  # rows
 _AROUND = ((-1, 0), (0, -1), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
@@ -225,7 +225,7 @@ def _heirs(
         (n,) heights of the objects that get them.
     """
     around, width = framed.ravel(), framed.shape[1]
-    nearest, distance = _nearest(far, gap)
+    nearest, distance = nearest_pixels(far, gap)
     nearest, pixel = (p + 2 * (p // far.shape[1]) + width + 1 for p in (nearest, gap))
     after: NDArray[Any] = around[nearest]
     back = np.flatnonzero(after == before)
@@ -247,103 +247,3 @@ def _heirs(
         around[here[won]] = after[back[won]] = taken[won]
         back = back[~won]
     return after
-
-
-def close_gaps(mask: Mask, gaps: NDArray[np.bool_], fill: str | int, ignore_index: int) -> Mask:
-    """Write what pixels become that no object claims any more.
-
-    Args:
-        mask: (H, W) contiguous label mask; changed in place.
-        gaps: (H, W) bool; the pixels that lost their label.
-        fill: "neighbor": the label of the nearest pixel that is neither gap nor void (Euclidean,
-            in OpenCV's 5 x 5 approximation); where there is none in the whole mask, gaps keep
-            what the mask holds. "void": void. A class id: that class.
-        ignore_index: Void.
-
-    Returns:
-        The mask.
-
-    Raises:
-        ValueError: If the mask's dtype cannot hold the fill.
-
-    Example:
-        >>> import numpy as np
-        >>> mask = np.array([[5, 9, 9, 9, 9, 255, 7]], np.uint8)
-        >>> gaps = mask == 9
-        >>> close_gaps(mask, gaps, "neighbor", 255).tolist()
-        [[5, 5, 5, 5, 7, 255, 7]]
-    """
-    if not gaps.any():
-        return mask
-    if fill != "neighbor":
-        label = ignore_index if isinstance(fill, str) else fill
-        check_storable(label, mask, "ignore_index" if isinstance(fill, str) else "fill")
-        mask[gaps] = label
-        return mask
-    place = _window_of(gaps, ignore_index, mask)
-    hole, inner = gaps[place], mask[place]
-    far = hole | (inner == ignore_index)
-    if not far.all():
-        nearest, _ = _nearest(far, np.flatnonzero(hole))
-        inner[hole] = inner.ravel()[nearest]
-    return mask
-
-
-def _window_of(gaps: NDArray[np.bool_], ignore_index: int, mask: Mask) -> tuple[slice, slice]:
-    """Return a window that holds, with the gaps, the pixels nearest to them.
-
-    That is the gaps' bounding box and a rim of one pixel: what is nearest to a gap can only lie
-    outside if the rim holds void. Then it is the whole mask.
-    """
-    left, top, width, height = cv2.boundingRect(gaps.view(np.uint8))
-    rows = slice(max(top - 1, 0), top + height + 1)
-    columns = slice(max(left - 1, 0), left + width + 1)
-    inner = mask[rows, columns]
-    rim = (inner[0], inner[-1], inner[:, 0], inner[:, -1])
-    if any((side == ignore_index).any() for side in rim):
-        return slice(None), slice(None)
-    return rows, columns
-
-
-def _nearest(
-    far: NDArray[np.bool_], wanted: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Return the nearest pixel that is not far to each of some pixels, and its distance.
-
-    The distances are computed in strips of rows, which takes a fraction of the memory and, as
-    most gaps are shallow, of the time; for what turns out to lie deeper, in the whole map.
-
-    Args:
-        far: (H, W); not all true.
-        wanted: (n,) pixels, as ascending indices of the flattened map.
-
-    Returns:
-        (n,) indices of the nearest pixels and (n,) distances.
-    """
-    height, width = far.shape
-    nearest, distance = np.empty(wanted.size, np.intp), np.full(wanted.size, np.inf, np.float32)
-    for top in range(0, height, _STRIP):
-        some = slice(*np.searchsorted(wanted, (top * width, (top + _STRIP) * width)).tolist())
-        first = max(top - _MARGIN, 0)
-        strip = far[first : top + _STRIP + _MARGIN]
-        if some.start < some.stop and not strip.all():
-            found, distance[some] = _nearest_within(strip, wanted[some] - first * width)
-            nearest[some] = found + first * width
-    deep = np.flatnonzero(distance > _MARGIN)
-    if deep.size:
-        nearest[deep], distance[deep] = _nearest_within(far, wanted[deep])
-    return nearest, distance
-
-
-def _nearest_within(
-    far: NDArray[np.bool_], wanted: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    distance, region = cv2.distanceTransformWithLabels(
-        far.view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    # The last step of a 5 x 5 chamfer path to the nearest pixel is at most a knight's move.
-    rim = cv2.dilate(far.view(np.uint8), np.ones((5, 5), np.uint8)) > far.view(np.uint8)
-    pixel = np.empty(int(region.max()) + 1, np.intp)
-    pixel[region[rim]] = np.flatnonzero(rim)
-    nearest = pixel[region.ravel()[wanted]]
-    return nearest, np.asarray(distance.ravel()[wanted], np.float32)

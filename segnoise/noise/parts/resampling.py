@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segnoise.noise.mask import Mask, is_any_of
-from segnoise.noise.parts.layers import close_gaps
+from segnoise.noise.parts.gaps import close_gaps
 
 _PIXELS_AT_ONCE = 1 << 16  # bounds the memory of the coordinates
 

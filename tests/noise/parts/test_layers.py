@@ -3,7 +3,8 @@ import pytest
 
 from segnoise.noise.parts import layers
 from segnoise.noise.parts.components import connected_components
-from segnoise.noise.parts.layers import Polygon, Shape, close_gaps, redraw
+from segnoise.noise.parts.gaps import close_gaps
+from segnoise.noise.parts.layers import Polygon, Shape, redraw
 
 
 def drawing(text):
