@@ -90,22 +90,23 @@ def load(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def load_weights(model: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
+def load_weights(model: nn.Module, state: Mapping[str, Any], path: str | Path) -> None:
     """Put a checkpoint's weights into a model, all of them.
 
-    State of losses that the model does not have, as in an evaluation, is left out.
+    State of losses that only one of both has is left out: an evaluation has no losses, and a
+    training may start from another's weights.
 
     Raises:
         CheckpointError: if weights are missing, left over, or of another shape.
     """
     own = model.state_dict()
     given = {k: v for k, v in state.items() if k in own or not k.startswith("losses.")}
-    missing = sorted(own.keys() - given.keys())
+    missing = sorted(k for k in own.keys() - given.keys() if not k.startswith("losses."))
     surplus = sorted(given.keys() - own.keys())
     reshaped = [
         f"{k} {tuple(given[k].shape)} instead of {tuple(own[k].shape)}"
         for k in own.keys() & given.keys()
-        if given[k].shape != own[k].shape
+        if isinstance(own[k], torch.Tensor) and given[k].shape != own[k].shape
     ]
     if missing or surplus or reshaped:
         parts = [
@@ -118,7 +119,7 @@ def load_weights(model: nn.Module, state: Mapping[str, torch.Tensor], path: str 
             if names
         ]
         raise CheckpointError(f"{path}: does not fit the config's model: {'; '.join(parts)}")
-    model.load_state_dict(given)
+    model.load_state_dict(given, strict=False)  # what strict would say has been said
 
 
 def _cause(error: BaseException) -> str:

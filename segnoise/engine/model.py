@@ -67,9 +67,15 @@ def resolve_losses(losses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def without_scheme(loss: Mapping[str, Any]) -> dict[str, Any]:
     """The loss without class weights that wait for a histogram."""
-    if isinstance(loss.get("class_weights"), str):
+    if _waits_for_histogram(loss):
         return {k: v for k, v in loss.items() if k != "class_weights"}
     return dict(loss)
+
+
+def _waits_for_histogram(loss: Mapping[str, Any]) -> bool:
+    """Whether class weights are of the training set, not of each batch ("batch_...") or given."""
+    scheme = loss.get("class_weights")
+    return isinstance(scheme, str) and not scheme.startswith("batch_")
 
 
 def resolve_class_weights(
@@ -91,10 +97,9 @@ def resolve_class_weights(
     resolved = []
     for number, loss in enumerate(losses):
         entry = dict(loss)
-        scheme = entry.get("class_weights")
-        if isinstance(scheme, str):
+        if _waits_for_histogram(entry):
             try:
-                weights = class_weights(np.asarray(histogram).tolist(), scheme)
+                weights = class_weights(np.asarray(histogram).tolist(), entry["class_weights"])
             except ValueError as error:
                 raise ConfigError(f"losses.{number}.class_weights: {error}") from error
             entry["class_weights"] = [float(f"{float(w):.4g}") for w in weights]

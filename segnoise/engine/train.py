@@ -19,7 +19,14 @@ from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visua
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data, run_folder
 from segnoise.engine import resume as resuming
-from segnoise.engine.hooks import Checkpoints, FiniteLoss, ScalarLog, Scores, ValidationPictures
+from segnoise.engine.hooks import (
+    Checkpoints,
+    FiniteLoss,
+    LossEpochs,
+    ScalarLog,
+    Scores,
+    ValidationPictures,
+)
 from segnoise.engine.launch import init_processes, on_main
 from segnoise.engine.loop import IterationLoop
 from segnoise.engine.model import build_model, resolve_class_weights
@@ -135,6 +142,7 @@ def train(
                 config["checkpoint_interval"] or config["train_cfg"]["val_interval"]
             ),
             "finite": FiniteLoss(),
+            "epochs": LossEpochs(),
         },
         custom_hooks=_custom_hooks(config, scores, validation, dataset),
         load_from=str(start.path) if start else None,

@@ -1,4 +1,4 @@
-"""Pixel-wise robust losses for segmentation with noisy labels; needs torch and nothing else.
+"""Robust losses for segmentation with noisy labels; needs torch and nothing else.
 
 Every loss is called as ``loss(y_pred, y_true, pixel_weights=None)`` on logits; the arguments that
 all of them share are described in ``SegmentationLoss``.
@@ -11,22 +11,64 @@ Example:
     >>> loss(logits, torch.randint(21, (2, 8, 8))).backward()
 """
 
+from segnoise.losses.asymmetric import (
+    AsymmetricExponentialLoss,
+    AsymmetricGeneralizedCrossEntropyLoss,
+    AsymmetricUnhingedLoss,
+)
 from segnoise.losses.base import SegmentationLoss
 from segnoise.losses.bounded import (
     GeneralizedCrossEntropyLoss,
     MeanAbsoluteErrorLoss,
+    PartiallyHuberisedCrossEntropyLoss,
     ReverseCrossEntropyLoss,
+    TaylorCrossEntropyLoss,
 )
-from segnoise.losses.composition import ActiveNegativeLoss, ActivePassiveLoss
-from segnoise.losses.cross_entropy import CrossEntropyLoss
+from segnoise.losses.composition import (
+    ActiveNegativeLoss,
+    ActivePassiveLoss,
+    JointAsymmetricLoss,
+    SymmetricCrossEntropyLoss,
+)
+from segnoise.losses.correction import (
+    BackwardCorrectionLoss,
+    ForwardCorrectionLoss,
+    NegativeLearningLoss,
+)
+from segnoise.losses.cross_entropy import (
+    CrossEntropyLoss,
+    HardBootstrapLoss,
+    LabelSmoothingLoss,
+    SoftBootstrapLoss,
+)
+from segnoise.losses.dice import DiceLoss, NoiseRobustDiceLoss
+from segnoise.losses.early_learning import EarlyLearningRegularizedLoss
 from segnoise.losses.entropy import EntropyRegularizer
+from segnoise.losses.epoch import EpochAware, set_epochs
+from segnoise.losses.eps_softmax import EpsSoftmaxLoss
 from segnoise.losses.focal import FocalLoss
+from segnoise.losses.jensen_shannon import GeneralizedJensenShannonLoss, JensenShannonLoss
 from segnoise.losses.l1 import L1Penalty
-from segnoise.losses.normalized import NormalizedCrossEntropyLoss, NormalizedFocalLoss
+from segnoise.losses.logit_clip import LogitClipLoss
+from segnoise.losses.missing_labels import (
+    AsymmetricFocalLoss,
+    HillLoss,
+    SelfPacedCorrectionLoss,
+)
+from segnoise.losses.normalized import (
+    NormalizedCrossEntropyLoss,
+    NormalizedFocalLoss,
+    NormalizedGeneralizedCrossEntropyLoss,
+    NormalizedLoss,
+)
 from segnoise.losses.normalized_negative import (
     NormalizedNegativeCrossEntropyLoss,
     NormalizedNegativeFocalLoss,
+    NormalizedNegativeLoss,
 )
+from segnoise.losses.passive import AsymmetricMeanSquaredErrorLoss, AsymmetricNormLoss
+from segnoise.losses.sparse import SparseRegularizationLoss
+from segnoise.losses.t_loss import TLoss
 from segnoise.losses.table import LOSSES, build_loss
 from segnoise.losses.target import check_labels
 from segnoise.losses.weighting import class_weights
@@ -35,19 +77,51 @@ __all__ = [
     "LOSSES",
     "ActiveNegativeLoss",
     "ActivePassiveLoss",
+    "AsymmetricExponentialLoss",
+    "AsymmetricFocalLoss",
+    "AsymmetricGeneralizedCrossEntropyLoss",
+    "AsymmetricMeanSquaredErrorLoss",
+    "AsymmetricNormLoss",
+    "AsymmetricUnhingedLoss",
+    "BackwardCorrectionLoss",
     "CrossEntropyLoss",
+    "DiceLoss",
+    "EarlyLearningRegularizedLoss",
     "EntropyRegularizer",
+    "EpochAware",
+    "EpsSoftmaxLoss",
     "FocalLoss",
+    "ForwardCorrectionLoss",
     "GeneralizedCrossEntropyLoss",
+    "GeneralizedJensenShannonLoss",
+    "HardBootstrapLoss",
+    "HillLoss",
+    "JensenShannonLoss",
+    "JointAsymmetricLoss",
     "L1Penalty",
+    "LabelSmoothingLoss",
+    "LogitClipLoss",
     "MeanAbsoluteErrorLoss",
+    "NegativeLearningLoss",
+    "NoiseRobustDiceLoss",
     "NormalizedCrossEntropyLoss",
     "NormalizedFocalLoss",
+    "NormalizedGeneralizedCrossEntropyLoss",
+    "NormalizedLoss",
     "NormalizedNegativeCrossEntropyLoss",
     "NormalizedNegativeFocalLoss",
+    "NormalizedNegativeLoss",
+    "PartiallyHuberisedCrossEntropyLoss",
     "ReverseCrossEntropyLoss",
     "SegmentationLoss",
+    "SelfPacedCorrectionLoss",
+    "SoftBootstrapLoss",
+    "SparseRegularizationLoss",
+    "SymmetricCrossEntropyLoss",
+    "TLoss",
+    "TaylorCrossEntropyLoss",
     "build_loss",
     "check_labels",
     "class_weights",
+    "set_epochs",
 ]

@@ -1,24 +1,36 @@
-"""The contract of every pixel-wise loss: modes, void, weights and reduction in one place."""
+"""The contract of every loss: modes, void, weights and reduction in one place."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
 
+from segnoise.losses.blocks import compute_dtype
+from segnoise.losses.logit_maps import LogitMap
 from segnoise.losses.naming import did_you_mean
-from segnoise.losses.statistics import PixelStatistics, compute_dtype, pixel_statistics
-from segnoise.losses.sums import ClassSum
 from segnoise.losses.target import Target, check_mode, check_values, prepare_target
+from segnoise.losses.weighting import batch_scheme, label_counts, scheme_weights
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
+class CommonArguments(TypedDict, total=False):
+    """The keyword arguments that every loss has; ``SegmentationLoss`` describes them."""
+
+    ignore_index: int | None
+    reduction: str
+    class_weights: Sequence[float] | Tensor | str | None
+
+
+COMMON_PARAMETERS = ("mode", *CommonArguments.__annotations__)
+
+
 class SegmentationLoss(nn.Module, ABC):
-    """A loss that is a function of per-pixel statistics; subclasses say which, and which function.
+    """A loss of logits and labels.
 
     Args:
         mode: "binary", "multiclass" or "multilabel" (binary in every channel).
@@ -28,7 +40,9 @@ class SegmentationLoss(nn.Module, ABC):
         class_weights: one weight >= 0 for each class, with which a pixel of that class counts:
             K in multiclass mode; (negative, positive) in binary mode; in multilabel mode one for
             each channel, whatever its label. A buffer that moves with the module but is not part of
-            its state dict: it belongs to the configuration.
+            its state dict: it belongs to the configuration. Or "batch_inverse",
+            "batch_inverse_sqrt", "batch_effective": computed from the labels of each batch, by the
+            scheme of that name (see ``class_weights`` and its advice on which).
 
     Shape:
         - y_pred: logits, (N, 1, *) in binary mode, (N, K, *) in multiclass, (N, C, *) in
@@ -48,7 +62,9 @@ class SegmentationLoss(nn.Module, ABC):
 
     admits_soft_labels: ClassVar[bool] = False
     own_parameters: ClassVar[tuple[str, ...]] = ()
-    sums: tuple[ClassSum, ...] = ()
+    needs: tuple[str, ...] = ()
+    """Keyword arguments of forward beyond the three that all have, such as "sample_id"."""
+    logit_map: LogitMap | None = None
     class_weights: Tensor | None
 
     def __init__(
@@ -57,7 +73,7 @@ class SegmentationLoss(nn.Module, ABC):
         *,
         ignore_index: int | None = None,
         reduction: str = "mean",
-        class_weights: Sequence[float] | Tensor | None = None,
+        class_weights: Sequence[float] | Tensor | str | None = None,
     ) -> None:
         super().__init__()
         self.mode = check_mode(mode)
@@ -71,65 +87,40 @@ class SegmentationLoss(nn.Module, ABC):
             )
         self.ignore_index = ignore_index
         self.reduction = reduction
-        self.register_buffer("class_weights", _weights(mode, class_weights), persistent=False)
+        self.batch_weights = batch_scheme(class_weights) if isinstance(class_weights, str) else None
+        vector = None if isinstance(class_weights, str) else _weights(mode, class_weights)
+        self.register_buffer("class_weights", vector, persistent=False)
 
     @abstractmethod
-    def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
-        """Return the loss of every pixel from its statistics, without void and weights."""
-
     def forward(
         self, y_pred: Tensor, y_true: Tensor, pixel_weights: Tensor | None = None
     ) -> Tensor:
         """Return the reduced loss; see the class for the shapes."""
-        target = prepare_target(
+
+    def prepare(self, y_pred: Tensor, y_true: Tensor) -> Target:
+        """Check scores and labels, and bring them into the core's shapes."""
+        return prepare_target(
             y_pred,
             y_true,
             mode=self.mode,
             ignore_index=self.ignore_index,
             soft=self.admits_soft_labels,
         )
-        labels, weights = self._labels_and_weights(target)
-        loss = self.pixel_loss(
-            pixel_statistics(target.logits, labels, self.sums, binary=self.mode != "multiclass")
-        )
-        if pixel_weights is not None:
-            pixel_weights = _pixel_weights(pixel_weights, loss, target.valid, self.mode)
-        if target.soft:
-            # The class weights of soft labels are inside the log-likelihood already.
-            scale = pixel_weights
-            weights = _product(weights, pixel_weights)
-        else:
-            scale = weights = _product(weights, pixel_weights)
-        if scale is not None:
-            loss = loss * scale
-        return _reduce(loss, target.valid, weights, self.reduction)
 
-    def _labels_and_weights(self, target: Target) -> tuple[Tensor, Tensor | None]:
-        """Return the core's target and the weight that the classes give each pixel."""
-        labels, weights = target.labels, self.class_weights
-        soft_binary = target.soft and self.mode != "multiclass"
-        if soft_binary:
-            labels = torch.stack((1 - labels, labels))
-        if weights is None:
-            return labels, None
-        weights = weights.to(compute_dtype(target.logits))
-        if self.mode != "binary":
-            channels = target.logits.shape[1]
-            if len(weights) != channels:
-                raise ValueError(
-                    f"{len(weights)} class_weights for scores of {channels} channels of shape "
-                    f"{tuple(target.logits.shape)}: give one for each"
-                )
-        if self.mode == "multilabel":
-            spatial = (1,) * (target.logits.dim() - 2)
-            weights = weights.view(1, -1, *spatial).expand_as(target.logits)
-            return (labels * weights if target.soft else labels), weights
-        if target.soft:
-            axis = 0 if soft_binary else 1
-            ones = (1,) * (labels.dim() - axis - 1)
-            labels = labels * weights.view(-1, *ones)
-            return labels, labels.sum(axis)
-        return labels, weights[labels.long().clamp(0, len(weights) - 1)]
+    def weights_of_classes(self, target: Target) -> Tensor | None:
+        """Return the classes' weights, one for each class or channel; None if all are 1."""
+        if self.batch_weights is not None:
+            counts = label_counts(target.labels, target.valid, self.mode, target.num_classes)
+            return scheme_weights(counts, self.batch_weights).to(compute_dtype(target.logits))
+        if self.class_weights is None:
+            return None
+        weights = self.class_weights.to(compute_dtype(target.logits))
+        if self.mode != "binary" and len(weights) != target.logits.shape[1]:
+            raise ValueError(
+                f"{len(weights)} class_weights for scores of {target.logits.shape[1]} channels of "
+                f"shape {tuple(target.logits.shape)}: give one for each"
+            )
+        return weights
 
     def extra_repr(self) -> str:
         """Return the arguments that differ from their defaults, and the loss's own parameters."""
@@ -139,6 +130,8 @@ class SegmentationLoss(nn.Module, ABC):
             parts.append(f"ignore_index={self.ignore_index}")
         if self.reduction != "mean":
             parts.append(f"reduction={self.reduction!r}")
+        if self.batch_weights is not None:
+            parts.append(f"class_weights='batch_{self.batch_weights}'")
         if self.class_weights is not None:
             parts.append(f"class_weights=({', '.join(f'{w:.4g}' for w in self.class_weights)})")
         return ", ".join(parts)
@@ -147,11 +140,6 @@ class SegmentationLoss(nn.Module, ABC):
 def _weights(mode: str, class_weights: Sequence[float] | Tensor | None) -> Tensor | None:
     if class_weights is None:
         return None
-    if isinstance(class_weights, str):
-        raise TypeError(
-            f"class_weights must be numbers, got {class_weights!r}: compute them from a label "
-            "histogram, segnoise.losses.class_weights(histogram, scheme)"
-        )
     weights = torch.as_tensor(class_weights).detach().clone().float()
     if weights.dim() != 1 or len(weights) == 0:
         raise ValueError(
@@ -169,8 +157,12 @@ def _weights(mode: str, class_weights: Sequence[float] | Tensor | None) -> Tenso
     return weights
 
 
-def _pixel_weights(weights: Tensor, loss: Tensor, valid: Tensor | None, mode: str) -> Tensor:
-    """Pixel weights in the loss map's shape and dtype."""
+def pixel_weights_of(weights: Tensor, loss: Tensor, valid: Tensor | None, mode: str) -> Tensor:
+    """Return pixel weights in the loss map's shape and dtype, 0 at void.
+
+    Raises:
+        ValueError: if they are of another shape, on another device, or no numbers >= 0.
+    """
     shape = tuple(weights.shape)
     if mode == "binary" and weights.dim() == loss.dim() + 1 and shape[1] == 1:
         weights = weights.squeeze(1)
@@ -189,13 +181,14 @@ def _pixel_weights(weights: Tensor, loss: Tensor, valid: Tensor | None, mode: st
     return weights if valid is None else torch.where(valid, weights, 0)
 
 
-def _product(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+def product(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    """Return the product of two weight maps, either of which may be missing."""
     if first is None or second is None:
         return second if first is None else first
     return first * second
 
 
-def _reduce(loss: Tensor, valid: Tensor | None, weights: Tensor | None, reduction: str) -> Tensor:
+def reduced(loss: Tensor, valid: Tensor | None, weights: Tensor | None, reduction: str) -> Tensor:
     """Reduce a loss map that is weighted already; ``weights`` only say what to divide by."""
     if valid is not None:
         loss = torch.where(valid, loss, 0)

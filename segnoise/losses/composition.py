@@ -1,56 +1,72 @@
-"""Losses made of two: active passive losses (APL) and active negative losses (ANL)."""
+"""Losses made of two: SCE, active passive losses (APL), active negative losses (ANL) and JAL."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from segnoise.losses.base import SegmentationLoss
+from segnoise.losses.asymmetric import (
+    AsymmetricExponentialLoss,
+    AsymmetricGeneralizedCrossEntropyLoss,
+    AsymmetricUnhingedLoss,
+)
 from segnoise.losses.bounded import MeanAbsoluteErrorLoss, ReverseCrossEntropyLoss
+from segnoise.losses.cross_entropy import CrossEntropyLoss
 from segnoise.losses.domain import check_number
 from segnoise.losses.naming import did_you_mean
-from segnoise.losses.normalized import NormalizedCrossEntropyLoss, NormalizedFocalLoss
+from segnoise.losses.normalized import (
+    NormalizedCrossEntropyLoss,
+    NormalizedFocalLoss,
+    NormalizedGeneralizedCrossEntropyLoss,
+)
 from segnoise.losses.normalized_negative import (
     NormalizedNegativeCrossEntropyLoss,
     NormalizedNegativeFocalLoss,
 )
+from segnoise.losses.passive import AsymmetricMeanSquaredErrorLoss, AsymmetricNormLoss
+from segnoise.losses.pixelwise import StatisticsLoss
+from segnoise.losses.signatures import COMMON, own_parameters, split_common
 from segnoise.losses.statistics import PixelStatistics
 
-# The parameters of the whole, which are never a term's own.
-COMMON_PARAMETERS = ("mode", "ignore_index", "reduction", "class_weights")
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-ACTIVE: dict[str, type[SegmentationLoss]] = {
+    from segnoise.losses.base import CommonArguments
+
+ACTIVE: dict[str, type[StatisticsLoss]] = {
     "NCE": NormalizedCrossEntropyLoss,
     "NFL": NormalizedFocalLoss,
+    "NGCE": NormalizedGeneralizedCrossEntropyLoss,
 }
-PASSIVE: dict[str, type[SegmentationLoss]] = {
+PASSIVE: dict[str, type[StatisticsLoss]] = {
     "MAE": MeanAbsoluteErrorLoss,
     "RCE": ReverseCrossEntropyLoss,
+    "AGCE": AsymmetricGeneralizedCrossEntropyLoss,
+    "AUL": AsymmetricUnhingedLoss,
+    "AEL": AsymmetricExponentialLoss,
+    "ANorm": AsymmetricNormLoss,
+    "AMSE": AsymmetricMeanSquaredErrorLoss,
 }
-NEGATIVE: dict[str, tuple[type[SegmentationLoss], type[SegmentationLoss]]] = {
-    "CE": (NormalizedCrossEntropyLoss, NormalizedNegativeCrossEntropyLoss),
-    "FL": (NormalizedFocalLoss, NormalizedNegativeFocalLoss),
+NEGATIVE: dict[str, type[StatisticsLoss]] = {
+    "CE": NormalizedNegativeCrossEntropyLoss,
+    "FL": NormalizedNegativeFocalLoss,
 }
 
 
-class TwoTermLoss(SegmentationLoss):
+class TwoTermLoss(StatisticsLoss):
     """``alpha active + beta passive``, both terms on one computation of the statistics.
 
     The base of the compositions: a subclass chooses the two terms' classes.
 
     Args:
-        mode: as the other arguments of every loss, see ``SegmentationLoss``.
+        mode: "binary", "multiclass" or "multilabel".
         active: class of the first term.
         passive: class of the second term.
         alpha: weight of the first term, >= 0.
         beta: weight of the second term, >= 0.
         own: the terms' own parameters by name; one that both have goes to both.
-        ignore_index: see ``SegmentationLoss``.
-        reduction: see ``SegmentationLoss``.
-        class_weights: see ``SegmentationLoss``.
+        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
 
     Raises:
         TypeError: if neither term has a parameter of such a name.
@@ -62,25 +78,21 @@ class TwoTermLoss(SegmentationLoss):
     def __init__(
         self,
         mode: str,
-        active: type[SegmentationLoss],
-        passive: type[SegmentationLoss],
+        active: type[StatisticsLoss],
+        passive: type[StatisticsLoss],
         *,
         alpha: float,
         beta: float,
         own: dict[str, Any],
-        ignore_index: int | None = None,
-        reduction: str = "mean",
-        class_weights: Sequence[float] | Tensor | None = None,
+        **common: Unpack[CommonArguments],
     ) -> None:
-        super().__init__(
-            mode, ignore_index=ignore_index, reduction=reduction, class_weights=class_weights
-        )
+        super().__init__(mode, **common)
         self.alpha = check_number("alpha", alpha, least=0)
         self.beta = check_number("beta", beta, least=0)
         names = [own_parameters(term) for term in (active, passive)]
         for name in own:
             if name not in names[0] + names[1]:
-                known = dict.fromkeys(("alpha", "beta", *names[0], *names[1], *COMMON_PARAMETERS))
+                known = dict.fromkeys(("alpha", "beta", *names[0], *names[1], "mode", *COMMON))
                 raise TypeError(
                     f"{type(self).__name__} of {active.__name__} and {passive.__name__} has no "
                     f"parameter {name!r}: {did_you_mean(name, known)}"
@@ -95,28 +107,79 @@ class TwoTermLoss(SegmentationLoss):
         return self.alpha * active + self.beta * self.passive.pixel_loss(statistics)
 
 
+class SymmetricCrossEntropyLoss(TwoTermLoss):
+    """Symmetric cross-entropy (SCE), ``-alpha log p_y + beta A (1 - p_y)``: alpha CE + beta RCE.
+
+    ``A = -log min_prob``, y is the pixel's label, p = softmax(logits). Values >= 0, unbounded: not
+    robust in theory, since cross-entropy is not, but RCE's pull outweighs it.
+
+    Use it as GCE: it learns nearly as well as cross-entropy and forgets wrong labels.
+
+    Args:
+        mode: "binary", "multiclass" or "multilabel".
+        alpha: weight of cross-entropy, >= 0. The paper: CIFAR-10 (0.1, 1), CIFAR-100 (6, 0.1) for
+            (alpha, beta).
+        beta: weight of reverse cross-entropy, >= 0.
+        min_prob: of RCE, 1e-30 <= min_prob < 1.
+        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+
+    Source: Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, ICCV 2019,
+    equation 7.
+
+    Example:
+        >>> import torch
+        >>> loss = SymmetricCrossEntropyLoss("multiclass")
+        >>> loss(torch.zeros(1, 4, 1), torch.tensor([[3]]))
+        tensor(7.0464)
+    """
+
+    def __init__(
+        self,
+        mode: str,
+        *,
+        alpha: float = 0.1,
+        beta: float = 1.0,
+        min_prob: float = 1e-4,
+        **common: Unpack[CommonArguments],
+    ) -> None:
+        super().__init__(
+            mode,
+            CrossEntropyLoss,
+            ReverseCrossEntropyLoss,
+            alpha=alpha,
+            beta=beta,
+            own={"min_prob": min_prob},
+            **common,
+        )
+
+
 class ActivePassiveLoss(TwoTermLoss):
     """Active passive loss (APL), ``alpha active + beta passive``: robust, and fits better than one.
 
-    The active term (NCE or NFL) looks at the label's probability alone, the passive one (MAE or
-    RCE) also presses on the others'. Both are symmetric, hence so is the sum.
+    The active term (NCE, NFL, NGCE) is the label's share of all labels' losses; the passive one
+    also presses on the other classes' probabilities. With MAE or RCE both are symmetric, hence so
+    is the sum; with AGCE, AUL, AEL, ANorm or AMSE the sum is asymmetric.
+
+    Use it with class weights on imbalanced masks: without them rare classes are not learned.
 
     Args:
-        mode: as the other common arguments, see ``SegmentationLoss``, also for shapes and errors.
-        active: "NCE" or "NFL".
-        passive: "MAE" or "RCE".
-        alpha: weight of the active term, >= 0. The paper: CIFAR-10 (1, 1), CIFAR-100 (10, 0.1),
-            MNIST (1, 10), WebVision (50, 0.1) for (alpha, beta).
+        mode: "binary", "multiclass" or "multilabel".
+        active: "NCE", "NFL" or "NGCE".
+        passive: "MAE", "RCE", "AGCE", "AUL", "AEL", "ANorm" or "AMSE".
+        alpha: weight of the active term, >= 0. The papers for (alpha, beta): with MAE or RCE
+            CIFAR-10 (1, 1), CIFAR-100 (10, 0.1), MNIST (1, 10), WebVision (50, 0.1); with AGCE, AUL
+            or AEL CIFAR-10 (1, 4), to which the short names "NCE+AGCE" and so on are set.
         beta: weight of the passive term, >= 0.
-        ignore_index: see ``SegmentationLoss``.
-        reduction: see ``SegmentationLoss``.
-        class_weights: see ``SegmentationLoss``.
-        **own: the terms' own parameters: ``gamma`` of NFL, ``scale`` of MAE, ``min_prob`` of RCE.
+        **own: the terms' own parameters: ``gamma`` of NFL, ``q`` of NGCE; ``scale`` of MAE,
+            ``min_prob`` of RCE, ``a`` and ``q`` of AGCE and AUL, ``a`` of AEL and AMSE, ``a`` and
+            ``p`` of ANorm; and ``ignore_index``, ``reduction``, ``class_weights``, see
+            ``SegmentationLoss``.
 
     Raises:
         TypeError: if neither term has a parameter of such a name.
 
-    Source: Ma et al., Normalized Loss Functions for Deep Learning with Noisy Labels, ICML 2020.
+    Source: Ma et al., Normalized Loss Functions for Deep Learning with Noisy Labels, ICML 2020;
+    Zhou et al., Asymmetric Loss Functions for Learning with Noisy Labels, ICML 2021.
 
     Example:
         >>> import torch
@@ -133,24 +196,14 @@ class ActivePassiveLoss(TwoTermLoss):
         passive: str = "MAE",
         alpha: float = 1.0,
         beta: float = 1.0,
-        ignore_index: int | None = None,
-        reduction: str = "mean",
-        class_weights: Sequence[float] | Tensor | None = None,
         **own: Any,
     ) -> None:
         for name, value, table in (("active", active, ACTIVE), ("passive", passive, PASSIVE)):
             if value not in table:
                 raise ValueError(f"unknown {name} term {value!r}: {did_you_mean(value, table)}")
+        own, common = split_common(own)
         super().__init__(
-            mode,
-            ACTIVE[active],
-            PASSIVE[passive],
-            alpha=alpha,
-            beta=beta,
-            own=own,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            class_weights=class_weights,
+            mode, ACTIVE[active], PASSIVE[passive], alpha=alpha, beta=beta, own=own, **common
         )
 
 
@@ -159,19 +212,18 @@ class ActiveNegativeLoss(TwoTermLoss):
 
     A normalised active loss plus the normalised negative loss of the same base: ANL-CE = NCE +
     NNCE, ANL-FL = NFL + NNFL. The paper adds an L1 norm of the parameters (``L1Penalty``) and its
-    sequel an entropy regulariser (``EntropyRegularizer``); both are terms of their own. On masks
-    where classes are rare, give class weights: without them ANL never learns the rare ones.
+    sequel an entropy regulariser (``EntropyRegularizer``); both are terms of their own.
+
+    Use it with class weights on imbalanced masks: without them ANL never learns the rare classes.
 
     Args:
-        mode: as the other common arguments, see ``SegmentationLoss``, also for shapes and errors.
+        mode: "binary", "multiclass" or "multilabel".
         base: "CE" or "FL".
         alpha: weight of the active term, >= 0. The authors: CIFAR-10 (5, 5), CIFAR-100 (10, 1),
             MNIST (1, 1), WebVision (20, 1) for (alpha, beta).
         beta: weight of the negative term, >= 0.
-        ignore_index: see ``SegmentationLoss``.
-        reduction: see ``SegmentationLoss``.
-        class_weights: see ``SegmentationLoss``.
-        **own: the terms' own parameters: ``min_prob`` (1e-7), ``gamma`` (0.5) of the focal pair.
+        **own: the terms' own parameters, ``min_prob`` (1e-7), ``gamma`` (0.5) of the focal pair;
+            and ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
 
     Raises:
         TypeError: if neither term has a parameter of such a name.
@@ -192,31 +244,56 @@ class ActiveNegativeLoss(TwoTermLoss):
         base: str = "CE",
         alpha: float = 5.0,
         beta: float = 5.0,
-        ignore_index: int | None = None,
-        reduction: str = "mean",
-        class_weights: Sequence[float] | Tensor | None = None,
         **own: Any,
     ) -> None:
         if base not in NEGATIVE:
             raise ValueError(f"unknown base {base!r}: {did_you_mean(base, NEGATIVE)}")
+        own, common = split_common(own)
         super().__init__(
-            mode,
-            *NEGATIVE[base],
-            alpha=alpha,
-            beta=beta,
-            own=own,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            class_weights=class_weights,
+            mode, ACTIVE["N" + base], NEGATIVE[base], alpha=alpha, beta=beta, own=own, **common
         )
 
 
-def own_parameters(loss: type[SegmentationLoss]) -> list[str]:
-    """Return the names of a loss's own parameters, those that not every loss has.
+class JointAsymmetricLoss(TwoTermLoss):
+    """Joint asymmetric loss (JAL), ``alpha N(base) + beta AMSE``: JAL-CE and JAL-FL.
+
+    A normalised active loss plus the asymmetric mean squared error.
+
+    Use it with class weights on imbalanced masks: without them rare classes are not learned.
+
+    Args:
+        mode: "binary", "multiclass" or "multilabel".
+        base: "CE" or "FL".
+        alpha: weight of the active term, >= 0. The paper: CIFAR-10 (1, 1), a = 30, CIFAR-100
+            (5, 1), a = 20 for (alpha, beta).
+        beta: weight of AMSE, >= 0.
+        **own: the terms' own parameters, ``a`` (30), ``gamma`` (0.5) of the focal loss; and
+            ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+
+    Raises:
+        TypeError: if neither term has a parameter of such a name.
+
+    Source: Wang et al., Joint Asymmetric Loss for Learning with Noisy Labels, ICCV 2025.
 
     Example:
-        >>> own_parameters(NormalizedNegativeFocalLoss)
-        ['gamma', 'min_prob']
+        >>> import torch
+        >>> loss = JointAsymmetricLoss("multiclass", a=1.0)
+        >>> loss(torch.zeros(1, 4, 1), torch.tensor([[3]]))
+        tensor(0.4375)
     """
-    names = inspect.signature(loss).parameters
-    return [name for name in names if name not in COMMON_PARAMETERS]
+
+    def __init__(
+        self,
+        mode: str,
+        *,
+        base: str = "CE",
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        **own: Any,
+    ) -> None:
+        if base not in NEGATIVE:
+            raise ValueError(f"unknown base {base!r}: {did_you_mean(base, NEGATIVE)}")
+        own, common = split_common(own)
+        super().__init__(
+            mode, ACTIVE["N" + base], PASSIVE["AMSE"], alpha=alpha, beta=beta, own=own, **common
+        )

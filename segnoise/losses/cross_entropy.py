@@ -1,20 +1,33 @@
-"""Cross-entropy."""
+"""Cross-entropy, and its losses with another target than the label alone."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor
 
-from segnoise.losses.base import SegmentationLoss
+from segnoise.losses.active import ActiveLoss
+from segnoise.losses.domain import check_number
+from segnoise.losses.pixelwise import StatisticsLoss
 from segnoise.losses.statistics import PixelStatistics
+from segnoise.losses.sums import ClassMax, ClassSum
+from segnoise.losses.terms import EntropyTerm, LogTerm
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from segnoise.losses.base import CommonArguments
 
 
-class CrossEntropyLoss(SegmentationLoss):
-    """Cross-entropy, ``-log p_y``; not robust: the gradient of a wrong label never fades.
+class CrossEntropyLoss(ActiveLoss):
+    """Cross-entropy (CE), ``-log p_y``; not robust: the gradient of a wrong label never fades.
 
     y is the pixel's label, p = softmax(logits). Values >= 0, unbounded. Admits soft labels t:
     ``-sum_k t_k log p_k``; class weights w make that ``-sum_k w_k t_k log p_k``, and the mean
     divides by ``sum w_k t_k``, so that one-hot labels give what ids give (PyTorch's own mean
     divides by the number of pixels there). With ids it equals ``torch.nn.CrossEntropyLoss``.
+
+    Use it as the baseline that every other loss must beat, and where labels are right.
 
     Args, Shape, Raises: see ``SegmentationLoss``.
 
@@ -26,7 +39,114 @@ class CrossEntropyLoss(SegmentationLoss):
     """
 
     admits_soft_labels = True
+    term = LogTerm()
+
+
+class LabelSmoothingLoss(StatisticsLoss):
+    """Label smoothing (LS), ``-(1 - t) log p_y - t/K sum_k log p_k``: some of the label for all.
+
+    y is the pixel's label, p = softmax(logits), k runs over the K classes. Values >= 0, unbounded.
+    Cross-entropy at t = 0; admits soft labels. Equals PyTorch's ``label_smoothing=t``.
+
+    Use it against over-confident predictions; against wrong labels it is a mild remedy.
+
+    Args:
+        mode: "binary", "multiclass" or "multilabel".
+        t: share of the label that is spread over all classes, 0 <= t < 1.
+        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+
+    Source: Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016,
+    section 7.
+
+    Example:
+        >>> import torch
+        >>> LabelSmoothingLoss("multiclass", t=0.1)(torch.zeros(1, 4, 1), torch.tensor([[3]]))
+        tensor(1.3863)
+    """
+
+    admits_soft_labels = True
+    own_parameters = ("t",)
+    sums = (ClassSum(LogTerm()),)
+
+    def __init__(self, mode: str, *, t: float = 0.1, **common: Unpack[CommonArguments]) -> None:
+        super().__init__(mode, **common)
+        self.t = check_number("t", t, least=0, below=1)
 
     def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
-        """Return ``-log p_y``."""
-        return -statistics.log_p
+        """Return ``-(1 - t) log p_y - t/K sum_k log p_k``."""
+        uniform = statistics[self.sums[0]] / statistics.num_classes
+        return -((1 - self.t) * statistics.log_p + self.t * uniform)
+
+
+class SoftBootstrapLoss(StatisticsLoss):
+    """Soft bootstrapping, ``-(1 - t) log p_y - t sum_k p_k log p_k``: the prediction is heard too.
+
+    The cross-entropy of p = softmax(logits) and the target ``(1 - t) e_y + t p``; the gradient
+    passes through both p, so the second part is t times the prediction's entropy. y is the pixel's
+    label, k runs over the classes. Values >= 0, unbounded; cross-entropy at t = 0; admits soft
+    labels.
+
+    Use it with little noise, after a warm-up: the prediction must be better than the label.
+
+    Args:
+        mode: "binary", "multiclass" or "multilabel".
+        t: the prediction's share of the target, 0 <= t < 1; the paper's beta is 1 - t.
+        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+
+    Source: Reed et al., Training Deep Neural Networks on Noisy Labels with Bootstrapping, ICLR
+    workshop 2015, equation 5.
+
+    Example:
+        >>> import torch
+        >>> SoftBootstrapLoss("multiclass")(torch.zeros(1, 4, 1), torch.tensor([[3]]))
+        tensor(1.3863)
+    """
+
+    admits_soft_labels = True
+    own_parameters = ("t",)
+    sums = (ClassSum(EntropyTerm()),)
+
+    def __init__(self, mode: str, *, t: float = 0.05, **common: Unpack[CommonArguments]) -> None:
+        super().__init__(mode, **common)
+        self.t = check_number("t", t, least=0, below=1)
+
+    def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
+        """Return ``-(1 - t) log p_y - t sum_k p_k log p_k``."""
+        return -((1 - self.t) * statistics.log_p + self.t * statistics[self.sums[0]])
+
+
+class HardBootstrapLoss(StatisticsLoss):
+    """Hard bootstrapping, ``-(1 - t) log p_y - t max_k log p_k``: the predicted class is heard too.
+
+    The cross-entropy of p = softmax(logits) and the target ``(1 - t) e_y + t e_yhat``, yhat the
+    class predicted now. y is the pixel's label. Values >= 0, unbounded; cross-entropy at t = 0;
+    admits soft labels.
+
+    Use it with little noise, after a warm-up: the prediction must be better than the label.
+
+    Args:
+        mode: "binary", "multiclass" or "multilabel".
+        t: the predicted class's share of the target, 0 <= t < 1; the paper's beta is 1 - t.
+        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+
+    Source: Reed et al., Training Deep Neural Networks on Noisy Labels with Bootstrapping, ICLR
+    workshop 2015, equation 6.
+
+    Example:
+        >>> import torch
+        >>> logits = torch.tensor([[[2.0], [0.0]]])
+        >>> HardBootstrapLoss("multiclass", t=0.2)(logits, torch.tensor([[1]]))
+        tensor(1.7269)
+    """
+
+    admits_soft_labels = True
+    own_parameters = ("t",)
+    sums = (ClassMax(),)
+
+    def __init__(self, mode: str, *, t: float = 0.2, **common: Unpack[CommonArguments]) -> None:
+        super().__init__(mode, **common)
+        self.t = check_number("t", t, least=0, below=1)
+
+    def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
+        """Return ``-(1 - t) log p_y - t max_k log p_k``."""
+        return -((1 - self.t) * statistics.log_p + self.t * statistics[ClassMax()])

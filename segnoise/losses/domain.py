@@ -50,3 +50,23 @@ def check_min_prob(value: object) -> float:
         1e-07
     """
     return check_number("min_prob", value, least=1e-30, below=1)
+
+
+def check_integer(name: str, value: object, *, least: int) -> int:
+    """Return ``value`` if it is an integer in the parameter's domain.
+
+    Raises:
+        TypeError: if ``value`` is no integer.
+        ValueError: if ``value`` is below ``least``.
+
+    Example:
+        >>> check_integer("t", 0, least=1)
+        Traceback (most recent call last):
+        ...
+        ValueError: t must satisfy t >= 1, got 0
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must satisfy {name} >= {least}, got {value}")
+    return value

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
+from segnoise.losses.blocks import compute_dtype
 from segnoise.losses.naming import did_you_mean
-from segnoise.losses.statistics import blocks, compute_dtype, softmax
+from segnoise.losses.regions import region_sums
 from segnoise.losses.target import check_mode, prepare_target
 
 
@@ -104,52 +103,17 @@ class EntropyRegularizer(nn.Module):
         return f"{self.mode!r}, prior={prior}{void}"
 
 
-class _ClassMass(torch.autograd.Function):
-    """Logits (N, K, P) and valid (N, P) -> sum of the probabilities over the valid pixels, (K,)."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, valid: Tensor | None) -> Tensor:
-        ctx.save_for_backward(logits, valid)
-        mass = logits.new_zeros(logits.shape[1], dtype=compute_dtype(logits))
-        for rows, columns in blocks(logits, binary=False):
-            p = softmax(logits[rows, :, columns], binary=False)
-            if valid is not None:
-                p.mul_(valid[rows, None, columns].to(p.dtype))
-            mass += p.sum((0, 2))
-        return mass
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        logits, valid = ctx.saved_tensors
-        grad = grad[:, None]
-        gradient = torch.empty_like(logits)
-        for rows, columns in blocks(logits, binary=False):
-            p = softmax(logits[rows, :, columns], binary=False)
-            block = p * grad
-            block.addcmul_(p, block.sum(1, keepdim=True), value=-1)
-            if valid is not None:
-                block.mul_(valid[rows, None, columns].to(p.dtype))
-            gradient[rows, :, columns] = block
-        return gradient, None
-
-
 def _class_mass(logits: Tensor, valid: Tensor | None, mode: str) -> tuple[Tensor, Tensor]:
     """Sum of the class probabilities over this process's valid pixels, and their number.
 
     Shapes: (1, K) and (1,); in multilabel mode (C, 2) and (C,).
     """
     if mode == "multiclass":
-        flat = logits.reshape(*logits.shape[:2], logits.shape[2:].numel())
-        count = flat.new_tensor(flat[:, 0].numel(), dtype=compute_dtype(logits))
-        if valid is not None:
-            valid = valid.reshape(len(flat), flat.shape[2])
-            count = valid.sum(dtype=count.dtype)
-        if torch.compiler.is_compiling():
-            p = torch.softmax(flat, 1, dtype=count.dtype)
-            mass = (p if valid is None else p * valid[:, None]).sum((0, 2))
-        else:
-            mass = _ClassMass.apply(flat, valid)
+        dtype = compute_dtype(logits)
+        weights = None if valid is None else valid.to(dtype)
+        mass = region_sums(logits, None, weights).mass
+        pixels = logits[:, 0].numel()
+        count = mass.new_tensor(pixels) if valid is None else valid.sum(dtype=dtype)
         return mass[None], count[None]
     if mode == "binary":
         logits = logits.unsqueeze(1)

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from segnoise.losses.base import SegmentationLoss
+from segnoise.losses.active import ActiveLoss
 from segnoise.losses.domain import check_number
-from segnoise.losses.statistics import PixelStatistics
-from segnoise.losses.sums import FocalTerm
+from segnoise.losses.terms import FocalTerm
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from segnoise.losses.base import CommonArguments
 
 
-class FocalLoss(SegmentationLoss):
-    """Focal loss, ``-(1 - p_y)^gamma log p_y``: cross-entropy that spends less on easy pixels.
+class FocalLoss(ActiveLoss):
+    """Focal loss (FL), ``-(1 - p_y)^gamma log p_y``: cross-entropy that spends less on easy pixels.
 
     y is the pixel's label, p = softmax(logits). Values >= 0, unbounded; cross-entropy at gamma = 0.
 
+    Use it where classes are imbalanced and labels are right: like cross-entropy it fits wrong
+    labels in the end.
+
     Args:
-        mode: as the other arguments, see ``SegmentationLoss``, also for shapes and errors.
+        mode: "binary", "multiclass" or "multilabel".
         gamma: >= 0; 2 as in detection, 0.5 in the papers on noisy labels.
-        ignore_index: see ``SegmentationLoss``.
-        reduction: see ``SegmentationLoss``.
-        class_weights: see ``SegmentationLoss``.
+        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
 
     Source: Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, equation 4.
 
@@ -34,20 +37,7 @@ class FocalLoss(SegmentationLoss):
 
     own_parameters = ("gamma",)
 
-    def __init__(
-        self,
-        mode: str,
-        *,
-        gamma: float = 2.0,
-        ignore_index: int | None = None,
-        reduction: str = "mean",
-        class_weights: Sequence[float] | Tensor | None = None,
-    ) -> None:
-        super().__init__(
-            mode, ignore_index=ignore_index, reduction=reduction, class_weights=class_weights
-        )
+    def __init__(self, mode: str, *, gamma: float = 2.0, **common: Unpack[CommonArguments]) -> None:
+        super().__init__(mode, **common)
         self.gamma = check_number("gamma", gamma, least=0)
-
-    def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
-        """Return ``-(1 - p_y)^gamma log p_y``."""
-        return -FocalTerm(self.gamma)(statistics.log_p)
+        self.term = FocalTerm(self.gamma)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from segnoise.losses.base import SegmentationLoss
+from segnoise.losses.actives import build_active
 from segnoise.losses.domain import check_number
+from segnoise.losses.pixelwise import StatisticsLoss
+from segnoise.losses.signatures import split_common
 from segnoise.losses.statistics import PixelStatistics
-from segnoise.losses.sums import ClassSum, FocalTerm, LogTerm
+from segnoise.losses.sums import ClassSum
+from segnoise.losses.terms import FocalTerm, LogTerm, PowerTerm, Term
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from segnoise.losses.base import CommonArguments
 
 
 def share(statistics: PixelStatistics, of: ClassSum) -> Tensor:
@@ -26,11 +34,73 @@ def share(statistics: PixelStatistics, of: ClassSum) -> Tensor:
     return of.terms(statistics.log_p) / statistics[of]
 
 
-class NormalizedCrossEntropyLoss(SegmentationLoss):
+class ShareLoss(StatisticsLoss):
+    """The label's share of a term's sum over the classes; the base of the normalised losses.
+
+    Args, Shape, Raises: see ``SegmentationLoss``.
+    """
+
+    term: Term
+
+    @property
+    def normalizer(self) -> ClassSum:
+        """The sum that the loss is divided by."""
+        return ClassSum(self.term)
+
+    @property
+    def sums(self) -> tuple[ClassSum, ...]:  # type: ignore[override]
+        """What the loss needs of the core."""
+        return (self.normalizer,)
+
+    def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
+        """Return ``f(log p_y) / sum_k f(log p_k)``."""
+        return share(statistics, self.normalizer)
+
+
+class NormalizedLoss(ShareLoss):
+    """Normalised loss, ``L_y / sum_k L_k`` of any active loss L: its share of all labels' losses.
+
+    L_k is the base loss of the pixel if its label were k, which runs over the K classes. Values in
+    0..1; summed over all labels it is 1: symmetric, hence robust, but on its own it underfits.
+
+    Use it to make a robust loss of one that fits well, beside a passive loss.
+
+    Args:
+        mode: "binary", "multiclass" or "multilabel".
+        base: a loss of the label's probability alone: "CE", "FL", "MAE", "GCE", "TaylorCE",
+            "PHuberCE", "JS", "AGCE", "AUL" or "AEL".
+        **own: the base loss's parameters and ``ignore_index``, ``reduction``, ``class_weights``,
+            see ``SegmentationLoss``.
+
+    Raises:
+        ValueError: if there is no such base.
+        TypeError: if the base has no parameter of such a name.
+
+    Source: Ma et al., Normalized Loss Functions for Deep Learning with Noisy Labels, ICML 2020,
+    equation 5.
+
+    Example:
+        >>> import torch
+        >>> loss = NormalizedLoss("multiclass", base="TaylorCE", t=3)
+        >>> loss(torch.zeros(1, 4, 1), torch.tensor([[3]]))
+        tensor(0.2500)
+    """
+
+    def __init__(self, mode: str, *, base: str = "CE", **own: Any) -> None:
+        own, common = split_common(own)
+        super().__init__(mode, **common)
+        self.base = build_active(base, mode, own)
+        self.term = self.base.term
+
+
+class NormalizedCrossEntropyLoss(ShareLoss):
     """Normalised cross-entropy (NCE), ``log p_y / sum_k log p_k``.
 
     y is the pixel's label, p = softmax(logits), k runs over the K classes. Values in 0..1; summed
-    over all labels it is 1: symmetric, hence robust, but on its own it underfits.
+    over all labels it is 1: symmetric, hence robust, but on its own it underfits. Admits soft
+    labels t: ``sum_k t_k log p_k / sum_k log p_k``.
+
+    Use it as the active part of another loss ("NCE+RCE", "NCE+AGCE", "ANL-CE").
 
     Args, Shape, Raises: see ``SegmentationLoss``.
 
@@ -43,25 +113,22 @@ class NormalizedCrossEntropyLoss(SegmentationLoss):
         tensor(0.2500)
     """
 
-    sums = (ClassSum(LogTerm()),)
-
-    def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
-        """Return ``log p_y / sum_k log p_k``."""
-        return share(statistics, self.sums[0])
+    admits_soft_labels = True
+    term = LogTerm()
 
 
-class NormalizedFocalLoss(SegmentationLoss):
+class NormalizedFocalLoss(ShareLoss):
     """Normalised focal loss (NFL), ``f_y / sum_k f_k`` with ``f_k = (1 - p_k)^gamma log p_k``.
 
     y is the pixel's label, p = softmax(logits), k runs over the K classes. Values in 0..1; summed
     over all labels it is 1. NCE at gamma = 0.
 
+    Use it as the active part of another loss ("NFL+RCE", "ANL-FL").
+
     Args:
-        mode: as the other arguments, see ``SegmentationLoss``, also for shapes and errors.
+        mode: "binary", "multiclass" or "multilabel".
         gamma: >= 0.
-        ignore_index: see ``SegmentationLoss``.
-        reduction: see ``SegmentationLoss``.
-        class_weights: see ``SegmentationLoss``.
+        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
 
     Source: Ma et al., Normalized Loss Functions for Deep Learning with Noisy Labels, ICML 2020.
 
@@ -73,21 +140,37 @@ class NormalizedFocalLoss(SegmentationLoss):
 
     own_parameters = ("gamma",)
 
-    def __init__(
-        self,
-        mode: str,
-        *,
-        gamma: float = 0.5,
-        ignore_index: int | None = None,
-        reduction: str = "mean",
-        class_weights: Sequence[float] | Tensor | None = None,
-    ) -> None:
-        super().__init__(
-            mode, ignore_index=ignore_index, reduction=reduction, class_weights=class_weights
-        )
+    def __init__(self, mode: str, *, gamma: float = 0.5, **common: Unpack[CommonArguments]) -> None:
+        super().__init__(mode, **common)
         self.gamma = check_number("gamma", gamma, least=0)
-        self.sums = (ClassSum(FocalTerm(self.gamma)),)
+        self.term = FocalTerm(self.gamma)
 
-    def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
-        """Return ``f_y / sum_k f_k``."""
-        return share(statistics, self.sums[0])
+
+class NormalizedGeneralizedCrossEntropyLoss(ShareLoss):
+    """Normalised generalised cross-entropy (NGCE), ``(1 - p_y^q) / (K - sum_k p_k^q)``.
+
+    y is the pixel's label, p = softmax(logits), k runs over the K classes. Values in 0..1; summed
+    over all labels it is 1. Its bound at q = 1 is ``(1 - p_y) / (K - 1)``.
+
+    Use it as the active part of another loss.
+
+    Args:
+        mode: "binary", "multiclass" or "multilabel".
+        q: 0 < q <= 1.
+        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+
+    Source: Ma et al., Normalized Loss Functions for Deep Learning with Noisy Labels, ICML 2020.
+
+    Example:
+        >>> import torch
+        >>> loss = NormalizedGeneralizedCrossEntropyLoss("multiclass")
+        >>> loss(torch.zeros(1, 4, 1), torch.tensor([[3]]))
+        tensor(0.2500)
+    """
+
+    own_parameters = ("q",)
+
+    def __init__(self, mode: str, *, q: float = 0.7, **common: Unpack[CommonArguments]) -> None:
+        super().__init__(mode, **common)
+        self.q = check_number("q", q, above=0, most=1)
+        self.term = PowerTerm(self.q)

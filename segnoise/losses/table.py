@@ -2,27 +2,88 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from torch import nn
 
+from segnoise.losses.asymmetric import (
+    AsymmetricExponentialLoss,
+    AsymmetricGeneralizedCrossEntropyLoss,
+    AsymmetricUnhingedLoss,
+)
+from segnoise.losses.base import SegmentationLoss
 from segnoise.losses.bounded import (
     GeneralizedCrossEntropyLoss,
     MeanAbsoluteErrorLoss,
+    PartiallyHuberisedCrossEntropyLoss,
     ReverseCrossEntropyLoss,
+    TaylorCrossEntropyLoss,
 )
-from segnoise.losses.composition import ActiveNegativeLoss, ActivePassiveLoss
-from segnoise.losses.cross_entropy import CrossEntropyLoss
+from segnoise.losses.composition import (
+    ActiveNegativeLoss,
+    ActivePassiveLoss,
+    JointAsymmetricLoss,
+    SymmetricCrossEntropyLoss,
+)
+from segnoise.losses.correction import (
+    BackwardCorrectionLoss,
+    ForwardCorrectionLoss,
+    NegativeLearningLoss,
+)
+from segnoise.losses.cross_entropy import (
+    CrossEntropyLoss,
+    HardBootstrapLoss,
+    LabelSmoothingLoss,
+    SoftBootstrapLoss,
+)
+from segnoise.losses.dice import DiceLoss, NoiseRobustDiceLoss
+from segnoise.losses.early_learning import EarlyLearningRegularizedLoss
 from segnoise.losses.entropy import EntropyRegularizer
+from segnoise.losses.eps_softmax import EpsSoftmaxLoss
 from segnoise.losses.focal import FocalLoss
+from segnoise.losses.jensen_shannon import GeneralizedJensenShannonLoss, JensenShannonLoss
+from segnoise.losses.logit_clip import LogitClipLoss
+from segnoise.losses.missing_labels import (
+    AsymmetricFocalLoss,
+    HillLoss,
+    SelfPacedCorrectionLoss,
+)
 from segnoise.losses.naming import did_you_mean
-from segnoise.losses.normalized import NormalizedCrossEntropyLoss, NormalizedFocalLoss
+from segnoise.losses.normalized import (
+    NormalizedCrossEntropyLoss,
+    NormalizedFocalLoss,
+    NormalizedGeneralizedCrossEntropyLoss,
+    NormalizedLoss,
+)
 from segnoise.losses.normalized_negative import (
     NormalizedNegativeCrossEntropyLoss,
     NormalizedNegativeFocalLoss,
+    NormalizedNegativeLoss,
 )
+from segnoise.losses.passive import AsymmetricMeanSquaredErrorLoss, AsymmetricNormLoss
+from segnoise.losses.signatures import parameters as parameters_of
+from segnoise.losses.sparse import SparseRegularizationLoss
+from segnoise.losses.t_loss import TLoss
+
+
+def _apl(active: str, passive: str, **defaults: Any) -> Callable[..., nn.Module]:
+    return partial(ActivePassiveLoss, active=active, passive=passive, **defaults)
+
+
+def _clipped(mode: str, *, base: str = "CE", tau: float = 1.0, **own: Any) -> LogitClipLoss:
+    """Build a loss by name and clip its logits."""
+    inner = build_loss(base, mode=mode, **own)
+    if not isinstance(inner, SegmentationLoss):
+        raise TypeError(f"LogitClip wraps a loss of logits, got {base!r}")
+    return LogitClipLoss(inner, tau=tau)
+
+
+# The papers' parameters beside an active loss, CIFAR-10.
+_AGCE = {"alpha": 1.0, "beta": 4.0, "a": 6.0, "q": 1.5}
+_AUL = {"alpha": 1.0, "beta": 4.0, "a": 6.3, "q": 1.5}
+_AEL = {"alpha": 1.0, "beta": 4.0, "a": 5.0}
 
 _SHORT: dict[str, Callable[..., nn.Module]] = {
     "CE": CrossEntropyLoss,
@@ -30,25 +91,67 @@ _SHORT: dict[str, Callable[..., nn.Module]] = {
     "MAE": MeanAbsoluteErrorLoss,
     "RCE": ReverseCrossEntropyLoss,
     "GCE": GeneralizedCrossEntropyLoss,
+    "SCE": SymmetricCrossEntropyLoss,
+    "TaylorCE": TaylorCrossEntropyLoss,
+    "PHuberCE": PartiallyHuberisedCrossEntropyLoss,
+    "JS": JensenShannonLoss,
+    "GJS": GeneralizedJensenShannonLoss,
+    "AGCE": AsymmetricGeneralizedCrossEntropyLoss,
+    "AUL": AsymmetricUnhingedLoss,
+    "AEL": AsymmetricExponentialLoss,
+    "ANorm": AsymmetricNormLoss,
+    "AMSE": AsymmetricMeanSquaredErrorLoss,
     "NCE": NormalizedCrossEntropyLoss,
     "NFL": NormalizedFocalLoss,
+    "NGCE": NormalizedGeneralizedCrossEntropyLoss,
     "NNCE": NormalizedNegativeCrossEntropyLoss,
     "NNFL": NormalizedNegativeFocalLoss,
-    "NCE+MAE": partial(ActivePassiveLoss, active="NCE", passive="MAE"),
-    "NCE+RCE": partial(ActivePassiveLoss, active="NCE", passive="RCE"),
-    "NFL+MAE": partial(ActivePassiveLoss, active="NFL", passive="MAE"),
-    "NFL+RCE": partial(ActivePassiveLoss, active="NFL", passive="RCE"),
+    "NCE+MAE": _apl("NCE", "MAE"),
+    "NCE+RCE": _apl("NCE", "RCE"),
+    "NCE+AGCE": _apl("NCE", "AGCE", **_AGCE),
+    "NCE+AUL": _apl("NCE", "AUL", **_AUL),
+    "NCE+AEL": _apl("NCE", "AEL", **_AEL),
+    "NFL+MAE": _apl("NFL", "MAE"),
+    "NFL+RCE": _apl("NFL", "RCE"),
+    "NFL+AGCE": _apl("NFL", "AGCE", **_AGCE),
+    "NFL+AUL": _apl("NFL", "AUL", **_AUL),
+    "NFL+AEL": _apl("NFL", "AEL", **_AEL),
     "ANL-CE": partial(ActiveNegativeLoss, base="CE"),
     "ANL-FL": partial(ActiveNegativeLoss, base="FL"),
+    "JAL-CE": partial(JointAsymmetricLoss, base="CE"),
+    "JAL-FL": partial(JointAsymmetricLoss, base="FL"),
+    "SR": SparseRegularizationLoss,
+    "LogitClip": _clipped,
+    "EpsSoftmax": EpsSoftmaxLoss,
+    "LabelSmoothing": LabelSmoothingLoss,
+    "SoftBootstrap": SoftBootstrapLoss,
+    "HardBootstrap": HardBootstrapLoss,
+    "ForwardCorrection": ForwardCorrectionLoss,
+    "BackwardCorrection": BackwardCorrectionLoss,
+    "NLNL": NegativeLearningLoss,
+    "ELR": EarlyLearningRegularizedLoss,
+    "Dice": DiceLoss,
+    "NRDice": NoiseRobustDiceLoss,
+    "TLoss": TLoss,
+    "Hill": HillLoss,
+    "SPLC": SelfPacedCorrectionLoss,
+    "ASL": AsymmetricFocalLoss,
     "ER": EntropyRegularizer,
 }
 _CLASSES: tuple[type[nn.Module], ...] = (
     *(builder for builder in _SHORT.values() if isinstance(builder, type)),
     ActivePassiveLoss,
     ActiveNegativeLoss,
+    JointAsymmetricLoss,
+    NormalizedLoss,
+    NormalizedNegativeLoss,
 )
 
-LOSSES: dict[str, Callable[..., nn.Module]] = {c.__name__: c for c in _CLASSES} | _SHORT
+LOSSES: dict[str, Callable[..., nn.Module]] = {
+    **{c.__name__: c for c in _CLASSES},
+    "LogitClipLoss": _clipped,
+    **_SHORT,
+}
 """What builds each loss, by class name and by short name; call it with the loss's arguments."""
 
 
@@ -78,11 +181,11 @@ ignore_index, reduction, class_weights
     if name not in LOSSES:
         raise ValueError(f"unknown loss {name!r}: {did_you_mean(name, LOSSES)}")
     builder = LOSSES[name]
-    known = inspect.signature(builder).parameters
+    known = parameters_of(builder)
     if "mode" not in parameters:
         raise TypeError(f"{name} needs a mode: binary, multiclass or multilabel")
     # The compositions pass names on to their terms (**own) and complain themselves.
-    if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+    if known is not None:
         for parameter in parameters:
             if parameter not in known:
                 raise TypeError(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from segnoise.losses.blocks import compute_dtype
 from segnoise.losses.naming import did_you_mean
-from segnoise.losses.statistics import compute_dtype
 
 MODES = ("binary", "multiclass", "multilabel")
 
@@ -25,11 +25,14 @@ class Target:
         labels: integer class ids of the maps' shape, or soft labels as floats: (N, K, *) in
             multiclass mode, of the maps' shape in the others.
         valid: bool, of the maps' shape, False at void; None where every pixel counts.
+        num_classes: K; 2 in binary and multilabel mode.
     """
 
     logits: Tensor
     labels: Tensor
     valid: Tensor | None
+
+    num_classes: int
 
     @property
     def soft(self) -> bool:
@@ -93,7 +96,7 @@ def prepare_target(
     if mode == "multiclass" and y_true.is_floating_point():
         _check_soft_multiclass(y_pred, y_true, soft)
         check_values((y_true >= 0) & (y_true <= 1), None, y_true, _NOT_SOFT)
-        return Target(y_pred, y_true.to(compute_dtype(y_pred)), None)
+        return Target(y_pred, y_true.to(compute_dtype(y_pred)), None, y_pred.shape[1])
     if y_true.shape != maps_shape:
         raise ValueError(
             f"{mode} labels must have the shape {tuple(maps_shape)}, got {tuple(y_true.shape)}"
@@ -106,7 +109,7 @@ def prepare_target(
     num_classes = y_pred.shape[1] if mode == "multiclass" else 2
     valid = _valid(y_true, ignore_index)
     check_labels(y_true, num_classes, ignore_index, on_demand=False)
-    return Target(y_pred, y_true, valid)
+    return Target(y_pred, y_true, valid, num_classes)
 
 
 def check_labels(
@@ -190,10 +193,10 @@ def _float_target(logits: Tensor, labels: Tensor, ignore_index: int | None, soft
         check_values(inside, valid, labels, _NOT_SOFT)
         if valid is not None:
             labels = labels.masked_fill(~valid, 0)
-        return Target(logits, labels.to(compute_dtype(logits)), valid)
+        return Target(logits, labels.to(compute_dtype(logits)), valid, 2)
     inside = (labels == 0) | (labels == 1)
     check_values(inside, valid, labels, _NOT_HARD)
-    return Target(logits, (labels == 1).to(torch.uint8), valid)
+    return Target(logits, (labels == 1).to(torch.uint8), valid, 2)
 
 
 def _comparable(labels: Tensor) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from segnoise.losses.domain import check_number
 from segnoise.losses.naming import did_you_mean
+
+SCHEMES = ("inverse", "inverse_sqrt", "effective")
 
 
 def class_weights(
@@ -55,28 +57,98 @@ def class_weights(
         raise ValueError(
             f"the histogram must hold counts >= 0, not all of them 0, got {counts.tolist()}"
         )
-    schemes: dict[str, Callable[[Tensor], Tensor]] = {
-        "inverse": lambda n: 1 / n,
-        "inverse_sqrt": lambda n: 1 / n.sqrt(),
-        "effective": lambda n: _inverse_effective_number(n, beta),
-    }
-    if scheme not in schemes:
-        raise ValueError(f"unknown scheme {scheme!r}: {did_you_mean(scheme, schemes)}")
-    if beta is not None and scheme != "effective":
-        raise ValueError(f"beta belongs to the scheme 'effective', got {beta} with {scheme!r}")
+    if scheme not in SCHEMES:
+        raise ValueError(f"unknown scheme {scheme!r}: {did_you_mean(scheme, SCHEMES)}")
+    if beta is not None:
+        if scheme != "effective":
+            raise ValueError(f"beta belongs to the scheme 'effective', got {beta} with {scheme!r}")
+        beta = check_number("beta", beta, least=0, below=1)
+    return scheme_weights(counts, scheme, beta).float()
+
+
+def batch_scheme(name: str) -> str:
+    """Return the scheme that a loss's ``class_weights="batch_..."`` names.
+
+    Raises:
+        ValueError: if there is no such scheme, or the name is that of a scheme for a histogram.
+
+    Example:
+        >>> batch_scheme("batch_inverse")
+        'inverse'
+    """
+    scheme = name.removeprefix("batch_")
+    if name in SCHEMES:
+        raise ValueError(
+            f"class_weights={name!r} needs a label histogram: give "
+            f"segnoise.losses.class_weights(histogram, {name!r}), or 'batch_{name}' to weigh each "
+            "batch by its own"
+        )
+    if scheme == name or scheme not in SCHEMES:
+        known = [f"batch_{s}" for s in SCHEMES]
+        raise ValueError(f"unknown class_weights {name!r}: {did_you_mean(name, known)}")
+    return scheme
+
+
+def label_counts(labels: Tensor, valid: Tensor | None, mode: str, num_classes: int) -> Tensor:
+    """Count the valid labels of each class, (K,), or in multilabel mode of each channel, (C,).
+
+    Args:
+        labels: as ``segnoise.losses.target.Target`` holds them; of soft ones the mass is counted.
+        valid: where labels count, or None.
+        mode: "binary", "multiclass" or "multilabel", where positives are counted.
+        num_classes: K.
+
+    Example:
+        >>> label_counts(torch.tensor([[0, 2, 2]]), None, "multiclass", 3)
+        tensor([1., 0., 2.], dtype=torch.float64)
+    """
+    labels = labels.detach()
+    if mode == "multilabel":
+        ones = labels.double() if valid is None else torch.where(valid, labels, 0).double()
+        return ones.transpose(0, 1).flatten(1).sum(1)
+    if labels.is_floating_point():
+        if mode == "multiclass":
+            return labels.double().transpose(0, 1).flatten(1).sum(1)
+        count = torch.ones_like(labels) if valid is None else valid
+        positive = labels.double().sum()  # soft labels are 0 at void
+        return torch.stack((count.double().sum() - positive, positive))
+    index = labels.long().clamp(0, num_classes - 1).flatten()
+    ones = torch.ones_like(index) if valid is None else valid.flatten().long()
+    return index.new_zeros(num_classes).scatter_add(0, index, ones).double()
+
+
+def scheme_weights(counts: Tensor, scheme: str, beta: float | None = None) -> Tensor:
+    """Return what ``class_weights`` returns, unchecked and without reading a value.
+
+    All weights are 1 where there are no labels at all.
+
+    Args:
+        counts: (K,) counts >= 0, float64.
+        scheme: one of ``SCHEMES``.
+        beta: of the scheme "effective", or None.
+
+    Example:
+        >>> scheme_weights(torch.tensor([900.0, 100.0, 0.0]), "inverse_sqrt")
+        tensor([0.8333, 2.5000, 2.5000])
+    """
     present = counts > 0
-    weights = torch.zeros_like(counts)
-    weights[present] = schemes[scheme](counts[present])
-    weights[~present] = weights[counts == counts[present].min()][0]
-    return (weights * counts.sum() / (weights * counts).sum()).float()
-
-
-def _inverse_effective_number(counts: Tensor, beta: float | None) -> Tensor:
-    if beta is None:
-        step = 1 / counts.mean().clamp_min(1)
+    some = torch.where(present, counts, 1)
+    if scheme == "inverse":
+        weights = 1 / some
+    elif scheme == "inverse_sqrt":
+        weights = some.rsqrt()
     else:
-        step = counts.new_tensor(1 - check_number("beta", beta, least=0, below=1))
-    if step == 1:
-        return torch.ones_like(counts)
+        weights = _inverse_effective_number(some, counts, beta)
+    rarest = torch.where(present, weights, 0).amax()
+    weights = torch.where(present, weights, rarest)
+    return torch.where(rarest > 0, weights * counts.sum() / (weights * counts).sum(), 1)
+
+
+def _inverse_effective_number(some: Tensor, counts: Tensor, beta: float | None) -> Tensor:
+    if beta is None:
+        step = (counts > 0).sum() / counts.sum().clamp_min(1)
+    else:
+        step = counts.new_tensor(1 - beta)
+    step = step.to(some.dtype).clamp_max(1)
     # 1 - beta^n, without the digits that are lost where beta is next to 1.
-    return -step / torch.expm1(counts * torch.log1p(-step))
+    return -step / torch.expm1(some * torch.log1p(-step))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from segnoise.errors import ConfigError
-from segnoise.losses import LOSSES, L1Penalty, build_loss
+from segnoise.losses import LOSSES, GeneralizedJensenShannonLoss, L1Penalty, build_loss
 from segnoise.models.inference import Inference
 from segnoise.models.network import build_network
 from segnoise.models.preprocessor import Preprocessor
@@ -139,6 +139,11 @@ class Segmentor(BaseModel):
             loss = build_loss(kind, **common) if isinstance(kind, str) else kind(**common)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{where}: {error}") from error
+        if isinstance(loss, GeneralizedJensenShannonLoss):
+            raise ConfigError(
+                f"{where}: GJS compares two views of an image, and a training step sees one; take "
+                "JS, or GJS in a loop of your own"
+            )
         class_weights = getattr(loss, "class_weights", None)
         if class_weights is not None and len(class_weights) != self.num_classes:
             raise ConfigError(
@@ -161,7 +166,7 @@ class Segmentor(BaseModel):
             image: (N, C, H, W), normalised.
             mask: (N, H, W) labels to learn; needed for "loss".
             clean_mask: (N, H, W); not used by the losses.
-            sample_id: N names, handed through to the predictions.
+            sample_id: N names, handed through to the predictions and to losses that remember.
             mode: "tensor" -> logits; "loss" -> dict of scalar losses, already weighted;
                 "predict" -> a list of dict(prediction=(H, W), sample_id=...).
         """
@@ -170,18 +175,20 @@ class Segmentor(BaseModel):
         if mode == "loss":
             if mask is None:
                 raise ValueError("mode='loss' needs a mask")
-            return self._losses(self.network(image), mask)
+            return self._losses(self.network(image), mask, {"sample_id": sample_id})
         if mode == "predict":
             return self._predictions(image, sample_id)
         raise ValueError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
 
-    def _losses(self, logits: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    def _losses(self, logits: Tensor, mask: Tensor, known: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Weighted losses; what one needs beside logits and labels is taken from ``known``."""
         values = {}
         for name, loss in self.losses.items():
             if isinstance(loss, L1Penalty):
                 value = loss(self.network.parameters())
             else:
-                value = loss(logits, mask)
+                more = {name: known[name] for name in getattr(loss, "needs", ())}
+                value = loss(logits, mask, **more)
             values[f"loss_{name}"] = self.loss_weights[name] * value
         return values
 

@@ -1,5 +1,6 @@
 """What only a GPU can show: mixed precision, its resume, and numbers equal to the CPU's."""
 
+import naive_losses
 import pytest
 import tiny_training
 import torch
@@ -9,7 +10,6 @@ from segnoise.engine.config import load_config
 from segnoise.engine.evaluate import evaluate
 from segnoise.engine.schema import complete
 from segnoise.engine.train import train
-from segnoise.losses import LOSSES, build_loss
 
 pytestmark = [
     pytest.mark.gpu,
@@ -46,13 +46,18 @@ def test_a_loss_that_is_not_finite_stops_the_run_one_iteration_later(tmp_path):
         train(config)
 
 
-@pytest.mark.parametrize("name", sorted(name for name in LOSSES if name.isupper() or "-" in name))
+@pytest.mark.parametrize(
+    "name", [name for name in naive_losses.CASES if "multiclass" in naive_losses.modes(name)]
+)
 def test_losses_equal_the_cpus(name):
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 7, 33, 17, generator=generator)
     labels = torch.randint(0, 7, (2, 33, 17), generator=generator)
     labels[:, :3] = 255
-    loss = build_loss(name, mode="multiclass", ignore_index=255)
+    case = (name, naive_losses.CASES[name])
+    loss = naive_losses.make(case, "multiclass", 7, ignore_index=255)
+    if name == "NLNL":
+        pytest.skip("draws other classes on another device")
     results = []
     for device in ("cpu", "cuda"):
         scores = logits.to(device).requires_grad_()

@@ -48,6 +48,38 @@ def run(root, resume=False, overwrite=False, **changes):
     )
 
 
+STATEFUL = [
+    {"type": "ELR"},
+    {"type": "SR", "growth": 2.0, "class_weights": "batch_inverse_sqrt"},
+    {"type": "TLoss"},
+]
+
+
+def test_losses_with_a_state_resume_to_the_last_digit(tmp_path):
+    changes = {"losses": STATEFUL, "train_transform": None}
+    whole = run(tmp_path / "whole", **changes)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", custom_hooks=[Stop(5)], **changes)
+    assert run(tmp_path / "cut", resume=True, **changes).last == whole.last
+    one, other = (
+        checkpoint.load(r / "run" / "last.pth") for r in (tmp_path / "whole", tmp_path / "cut")
+    )
+    assert one["state_dict"].keys() == other["state_dict"].keys()
+    for key, value in one["state_dict"].items():
+        torch.testing.assert_close(value, other["state_dict"][key], rtol=0, atol=0, msg=key)
+    assert one["state_dict"]["losses.tloss.log_nu"] != 0
+    # Eight iterations of 2 out of 6 images: the last one is of the third epoch.
+    assert one["state_dict"]["losses.sr.epoch"] == 2
+    assert evaluate(load_config(whole.folder / "config.py"), whole.folder / "last.pth")
+
+
+def test_another_training_may_start_from_its_weights(tmp_path):
+    first = run(tmp_path / "first", losses=STATEFUL)
+    second = run(tmp_path / "second", load_from=str(first.folder / "last.pth"))
+    third = run(tmp_path / "third", losses=STATEFUL, load_from=str(second.folder / "last.pth"))
+    assert third.last["iter"] == 8
+
+
 def losses(folder):
     lines = (folder / "scalars.json").read_text().splitlines()
     entries = [json.loads(line) for line in lines]

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from segnoise.losses import ActiveNegativeLoss, ActivePassiveLoss, base, build_loss, statistics
+from segnoise.losses import ActiveNegativeLoss, ActivePassiveLoss, build_loss, pixelwise, statistics
 
 
-@pytest.mark.parametrize("name", ["NCE+MAE", "NFL+RCE", "ANL-CE", "ANL-FL"])
+@pytest.mark.parametrize("name", ["NCE+MAE", "NFL+RCE", "NCE+AGCE", "ANL-FL", "JAL-FL", "SCE"])
 def test_the_statistics_are_computed_once(monkeypatch, name):
     calls = []
 
@@ -14,7 +14,7 @@ def test_the_statistics_are_computed_once(monkeypatch, name):
         calls.append(1)
         return statistics.pixel_statistics(*arguments, **keywords)
 
-    monkeypatch.setattr(base, "pixel_statistics", counted)
+    monkeypatch.setattr(pixelwise, "pixel_statistics", counted)
     build_loss(name, mode="multiclass")(torch.zeros(1, 3, 2), torch.tensor([[0, 1]]))
     assert len(calls) == 1
 
@@ -37,7 +37,7 @@ def test_the_paper_s_defaults():
     ("build", "error", "message"),
     [
         (lambda: ActivePassiveLoss("binary", active="CE"), ValueError, "active term 'CE'"),
-        (lambda: ActivePassiveLoss("binary", passive="GCE"), ValueError, "Known: MAE, RCE"),
+        (lambda: ActivePassiveLoss("binary", passive="GCE"), ValueError, "did you mean AGCE"),
         (lambda: ActiveNegativeLoss("binary", base="NCE"), ValueError, "unknown base 'NCE'"),
         # gamma belongs to the focal terms: accepted and ignored would be worse than an error.
         (lambda: ActiveNegativeLoss("binary", gamma=2), TypeError, "no parameter 'gamma'"),

@@ -1,28 +1,25 @@
 """What every loss promises its caller: void, weights, label types, soft labels, errors."""
 
+import naive_losses
 import pytest
 import torch
 
-from segnoise.losses import build_loss, check_labels
+from segnoise.losses import LOSSES, build_loss, check_labels
 
 MODES = ("binary", "multiclass", "multilabel")
+SOFT = sorted(
+    name for name in naive_losses.CASES if getattr(LOSSES[name], "admits_soft_labels", False)
+)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("mode", MODES)
 def test_all_void_is_zero_with_a_graph_and_a_zero_gradient(case, make_batch, mode, weighted):
-    name, own = case
     logits, labels, weights = make_batch(mode, dtype=torch.float32)
     labels = torch.full_like(labels, 255)
     for reduction in ("mean", "sum", "none"):
         class_weights = ([1.0, 2.0] if mode == "binary" else [1.0] * 5) if weighted else None
-        loss = build_loss(
-            name,
-            mode=mode,
-            ignore_index=255,
-            reduction=reduction,
-            class_weights=class_weights,
-            **own,
+        loss = naive_losses.make(
+            case, mode, ignore_index=255, reduction=reduction, class_weights=class_weights
         )
         value = loss(logits, labels, weights if weighted else None)
         assert (value == 0).all()
@@ -31,9 +28,8 @@ def test_all_void_is_zero_with_a_graph_and_a_zero_gradient(case, make_batch, mod
 
 
 def test_weights_of_zero_give_zero_not_nan(case, make_batch):
-    name, own = case
     logits, labels, weights = make_batch("multiclass")
-    value = build_loss(name, mode="multiclass", ignore_index=255, **own)(
+    value = naive_losses.make(case, "multiclass", ignore_index=255)(
         logits, labels, torch.zeros_like(weights)
     )
     (gradient,) = torch.autograd.grad(value, logits)
@@ -41,12 +37,10 @@ def test_weights_of_zero_give_zero_not_nan(case, make_batch):
     assert (gradient == 0).all()
 
 
-@pytest.mark.parametrize("mode", MODES)
 def test_logits_and_weights_of_void_pixels_change_nothing(case, make_batch, mode):
-    name, own = case
     logits, labels, weights = make_batch(mode)
     void = labels == 255
-    loss = build_loss(name, mode=mode, ignore_index=255, **own)
+    loss = naive_losses.make(case, mode, ignore_index=255)
     expected = loss(logits, labels, weights)
     (expected_gradient,) = torch.autograd.grad(expected, logits)
     where = void if mode == "multilabel" else void.unsqueeze(1)
@@ -92,13 +86,15 @@ def test_an_ignore_index_outside_the_dtype_does_not_wrap_around():
     assert loss(logits, torch.tensor([[-100]])) == 0
 
 
-@pytest.mark.parametrize("mode", ["binary", "multilabel"])
 def test_float_masks_of_0_and_1_are_class_ids(case, make_batch, mode):
-    name, own = case
     logits, labels, _ = make_batch(mode)
-    loss = build_loss(name, mode=mode, ignore_index=255, **own)
-    expected = torch.autograd.grad(loss(logits, labels), logits)[0]
+    loss = naive_losses.make(case, mode, ignore_index=255)
     floats = labels.float().unsqueeze(1) if mode == "binary" else labels.float()
+    if mode == "multiclass":
+        with pytest.raises(TypeError, match=r"call \.long\(\)"):
+            loss(logits, floats)
+        return
+    expected = torch.autograd.grad(loss(logits, labels), logits)[0]
     torch.testing.assert_close(
         torch.autograd.grad(loss(logits, floats), logits)[0], expected, rtol=1e-12, atol=1e-15
     )
@@ -133,9 +129,11 @@ def test_gradients_reach_pixel_weights(make_batch):
 class TestSoftLabels:
     @pytest.mark.parametrize("class_weights", [None, [0.25, 1.75, 0.0, 1.0, 2.5]])
     @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-    def test_one_hot_is_ids(self, make_batch, reduction, class_weights):
+    @pytest.mark.parametrize("name", SOFT)
+    def test_one_hot_is_ids(self, make_batch, name, reduction, class_weights):
         logits, labels, weights = make_batch("multiclass", void=False)
-        loss = build_loss("CE", mode="multiclass", reduction=reduction, class_weights=class_weights)
+        common = {"reduction": reduction, "class_weights": class_weights}
+        loss = naive_losses.make((name, naive_losses.CASES[name]), "multiclass", **common)
         soft = torch.nn.functional.one_hot(labels, 5).movedim(-1, 1).float()
         expected = loss(logits, labels, weights)
         value = loss(logits, soft, weights)
@@ -145,6 +143,18 @@ class TestSoftLabels:
             torch.autograd.grad(value, logits, upstream)[0],
             torch.autograd.grad(expected, logits, upstream)[0],
         )
+
+    @pytest.mark.parametrize("mode", ["binary", "multilabel"])
+    @pytest.mark.parametrize("name", sorted({*SOFT} - {"SR"}))
+    def test_floats_0_and_1_are_ids(self, make_batch, name, mode):
+        logits, labels, weights = make_batch(mode)
+        common = {
+            "ignore_index": 255,
+            "class_weights": [0.5, 2.0] if mode == "binary" else [0.25, 1.75, 0.0, 1.0, 2.5],
+        }
+        loss = naive_losses.make((name, naive_losses.CASES[name]), mode, **common)
+        expected, value = loss(logits, labels, weights), loss(logits, labels.double(), weights)
+        torch.testing.assert_close(value, expected)
 
     @pytest.mark.parametrize("mode", ["binary", "multilabel"])
     def test_binary_halves(self, make_batch, mode):
@@ -174,9 +184,9 @@ class TestSoftLabels:
     def test_where_the_formula_admits_none(self, make_batch):
         logits, _, _ = make_batch("multiclass")
         with pytest.raises(TypeError, match="admits no soft"):
-            build_loss("NCE", mode="multiclass")(logits, logits.detach().softmax(1))
+            build_loss("GCE", mode="multiclass")(logits, logits.detach().softmax(1))
         with pytest.raises(ValueError, match=r"label 0\.3 at position \(0, 1\) is not 0 or 1"):
-            build_loss("NCE", mode="binary")(torch.zeros(1, 1, 2), torch.tensor([[1.0, 0.3]]))
+            build_loss("GCE", mode="binary")(torch.zeros(1, 1, 2), torch.tensor([[1.0, 0.3]]))
 
     def test_labels_that_want_a_gradient(self, make_batch):
         logits, _, _ = make_batch("multiclass")
@@ -276,8 +286,10 @@ class TestErrors:
             build_loss("CE", mode=mode, class_weights=[1.0, 2.0, 3.0])(logits, labels)
 
     def test_class_weights_by_name(self):
-        with pytest.raises(TypeError, match="got 'inverse_sqrt': compute them"):
+        with pytest.raises(ValueError, match="'inverse_sqrt' needs a label histogram"):
             build_loss("CE", mode="multiclass", class_weights="inverse_sqrt")
+        with pytest.raises(ValueError, match="did you mean batch_inverse_sqrt"):
+            build_loss("CE", mode="multiclass", class_weights="batch_inverse_sqr")
 
     def test_pixel_weights(self, make_batch):
         logits, labels, weights = make_batch("multiclass", void=False)
@@ -302,11 +314,47 @@ class TestErrors:
             ("ANL-FL", "min_prob", -1e-7),
             ("ANL-CE", "alpha", -5),
             ("NCE+MAE", "beta", -1),
+            ("SCE", "min_prob", 2),
+            ("TaylorCE", "t", 0),
+            ("PHuberCE", "tau", 1),
+            ("JS", "pi", 1),
+            ("GJS", "pi", 0),
+            ("AGCE", "a", -0.1),
+            ("AGCE", "q", 0),
+            ("AUL", "a", 1),
+            ("AUL", "q", -1),
+            ("AEL", "a", 0),
+            ("ANorm", "a", 0.5),
+            ("ANorm", "p", 0),
+            ("AMSE", "a", 0),
+            ("NGCE", "q", 2),
+            ("NCE+AUL", "a", 1),
+            ("JAL-CE", "a", 0.5),
+            ("SR", "temperature", 0),
+            ("SR", "p", 1.5),
+            ("SR", "growth", 0.9),
+            ("LogitClip", "tau", 0),
+            ("EpsSoftmax", "m", -1),
+            ("LabelSmoothing", "t", 1),
+            ("SoftBootstrap", "t", -0.1),
+            ("HardBootstrap", "t", 1),
+            ("ELR", "momentum", 1),
+            ("ELR", "beta", -1),
+            ("ELR", "stride", 0),
+            ("Dice", "eps", 0),
+            ("NRDice", "gamma", 0.5),
+            ("TLoss", "nu", 0),
+            ("Hill", "lam", 0.5),
+            ("SPLC", "tau", 1),
+            ("SPLC", "start_epoch", -1),
+            ("ASL", "clip", 1),
+            ("NormalizedNegativeLoss", "min_prob", -1),
         ],
     )
     def test_parameters_out_of_their_domain(self, name, parameter, value):
+        mode = "multilabel" if name in ("Hill", "SPLC", "ASL") else "multiclass"
         with pytest.raises(ValueError, match=f"{parameter} must .*got {value}"):
-            build_loss(name, mode="multiclass", **{parameter: value})
+            build_loss(name, mode=mode, **{parameter: value})
 
     def test_parameters_of_another_type(self):
         with pytest.raises(TypeError, match=r"q must be a number, got '0\.7'"):

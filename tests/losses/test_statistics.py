@@ -1,12 +1,14 @@
 """The core: gradients, memory layouts, block borders, and what is kept for the backward pass."""
 
+import naive_losses
 import pytest
 import torch
 from torch.autograd import gradcheck
 
-from segnoise.losses import build_loss, statistics
+from segnoise.losses import blocks, build_loss
 from segnoise.losses.statistics import pixel_statistics
-from segnoise.losses.sums import ClassSum, FocalTerm, LogTerm
+from segnoise.losses.sums import ClassSum
+from segnoise.losses.terms import FocalTerm, LogTerm
 
 LOGS, FLIPPED = ClassSum(LogTerm()), ClassSum(LogTerm(), 0.05)
 SUMS = (LOGS, FLIPPED, ClassSum(FocalTerm(0.5)), ClassSum(FocalTerm(0.5), 0.05))
@@ -44,12 +46,12 @@ def test_gradcheck(sums, kind):
     assert gradcheck(all_maps, (logits,))
 
 
-def test_gradcheck_of_every_loss(case, make_batch):
-    name, own = case
-    for mode in ("binary", "multiclass", "multilabel"):
-        logits, labels, weights = make_batch(mode, num_classes=3, pixels=1)
-        loss = build_loss(name, mode=mode, ignore_index=255, **own)
-        assert gradcheck(lambda z, f=loss, y=labels, w=weights: f(z, y, w), (logits,))
+def test_gradcheck_of_every_loss(case, mode, make_batch):
+    if case[0] == "ELR":
+        pytest.skip("its target follows the prediction: see test_early_learning.py")
+    logits, labels, weights = make_batch(mode, num_classes=3, pixels=1)
+    loss = naive_losses.make(case, mode, 3, ignore_index=255)
+    assert gradcheck(lambda z: loss(z, labels, weights), (logits,))
 
 
 def test_only_the_sums_asked_for_are_computed():
@@ -71,23 +73,22 @@ def test_block_borders_do_not_show(monkeypatch, elements, binary):
         return s, torch.autograd.grad(total, logits)[0]
 
     whole, whole_gradient = run()
-    monkeypatch.setattr(statistics, "_block_elements", lambda device: elements)
+    monkeypatch.setattr(blocks, "_block_elements", lambda device: elements)
     cut, cut_gradient = run()
     torch.testing.assert_close(cut.log_p, whole.log_p)
     torch.testing.assert_close(cut.sums, whole.sums)
     torch.testing.assert_close(cut_gradient, whole_gradient)
 
 
-@pytest.mark.parametrize("mode", ["multiclass", "multilabel"])
 def test_memory_layouts_give_the_same_numbers(case, mode):
-    name, own = case
-    plain = random_logits(2, 4, 6, 5)
+    channels = 1 if mode == "binary" else 4
+    plain = random_logits(2, channels, 6, 5)
     labels = torch.randint(2, (2, 4, 6, 5) if mode == "multilabel" else (2, 6, 5))
-    loss = build_loss(name, mode=mode, **own)
+    loss = naive_losses.make(case, mode, 4)
     expected = loss(plain, labels)
     (expected_gradient,) = torch.autograd.grad(expected, plain)
     data = plain.detach()
-    wide = torch.zeros(2, 4, 9, 8, dtype=data.dtype)
+    wide = torch.zeros(2, channels, 9, 8, dtype=data.dtype)
     wide[:, :, 2:8, 1:6] = data
     layouts = {
         "channels_last": data.to(memory_format=torch.channels_last),
@@ -118,12 +119,13 @@ def test_channels_last_gradients_stay_channels_last():
 
 
 def test_nothing_of_the_logits_size_but_the_logits_is_kept_for_backward(case):
-    name, own = case
+    if case[0] in ("GJS", "ELR"):
+        pytest.skip("takes more than logits: see their own tests")
     logits = random_logits(2, 8, 16, 16, dtype=torch.float32)
     labels = torch.randint(8, (2, 16, 16))
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        build_loss(name, mode="multiclass", **own)(logits, labels)
+        naive_losses.make(case, "multiclass", 8)(logits, labels)
     large = {t.data_ptr() for t in kept if t.numel() >= logits.numel()}
     assert large == {logits.data_ptr()}
 

@@ -1,14 +1,16 @@
 """The table of losses and building from it by name."""
 
-import inspect
-
+import naive_losses
 import pytest
 
 import segnoise.losses
-from segnoise.losses import LOSSES, SegmentationLoss, build_loss
+from segnoise.losses import LOSSES, build_loss
+from segnoise.losses.missing_labels import ScoreLoss
+from segnoise.losses.signatures import parameters
 
-SINGLE = ["CE", "FL", "MAE", "RCE", "GCE", "NCE", "NFL", "NNCE", "NNFL", "ER"]
-PAIRS = ["NCE+MAE", "NCE+RCE", "NFL+MAE", "NFL+RCE", "ANL-CE", "ANL-FL"]
+SHORT = {*naive_losses.CASES, "ER"} - {"NormalizedLoss", "NormalizedNegativeLoss"}
+MISSING = [b for b in LOSSES.values() if isinstance(b, type) and issubclass(b, ScoreLoss)]
+MATRIX = {"transition_matrix": [[0.9, 0.1], [0.0, 1.0]]}
 
 
 def test_every_short_name_and_every_public_loss_is_in_the_table():
@@ -17,13 +19,15 @@ def test_every_short_name_and_every_public_loss_is_in_the_table():
         for name in segnoise.losses.__all__
         if name.endswith(("Loss", "Regularizer")) and name != "SegmentationLoss"
     ]
-    assert {*SINGLE, *PAIRS, *public} == set(LOSSES)
+    assert {*SHORT, *public} == set(LOSSES)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_entry_builds(name):
-    loss = build_loss(name, mode="multiclass", ignore_index=255)
-    assert loss.mode == "multiclass"
+    mode = "binary" if name in ("Hill", "SPLC", "ASL") or LOSSES[name] in MISSING else "multiclass"
+    own = MATRIX if "Correction" in name and mode == "multiclass" else {}
+    loss = build_loss(name, mode=mode, ignore_index=255, **own)
+    assert loss.mode == mode
     assert loss.ignore_index == 255
     if name.endswith("Loss"):
         assert type(loss).__name__ == name
@@ -31,11 +35,14 @@ def test_every_entry_builds(name):
 
 @pytest.mark.parametrize("name", [n for n in LOSSES if n.endswith("Loss")])
 def test_every_loss_takes_the_common_arguments_by_keyword(name):
-    parameters = inspect.signature(LOSSES[name]).parameters
-    common = inspect.signature(SegmentationLoss.__init__).parameters
-    for argument in ("ignore_index", "reduction", "class_weights"):
-        assert parameters[argument].kind is inspect.Parameter.KEYWORD_ONLY
-        assert parameters[argument].default == common[argument].default
+    mode = "binary" if LOSSES[name] in MISSING else "multiclass"
+    own = MATRIX if "Correction" in name and mode == "multiclass" else {}
+    common = {"ignore_index": 7, "reduction": "sum", "class_weights": [1.0, 2.0]}
+    loss = build_loss(name, mode=mode, **common, **own)
+    assert (loss.ignore_index, loss.reduction) == (7, "sum")
+    assert loss.class_weights.tolist() == [1, 2]
+    taken = parameters(LOSSES[name])
+    assert taken is None or set(taken) >= {"mode", *common, *loss.own_parameters}
 
 
 @pytest.mark.parametrize(

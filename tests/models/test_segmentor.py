@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from segnoise.errors import CheckpointError, ConfigError
-from segnoise.losses import build_loss
+from segnoise.losses import build_loss, class_weights
 from segnoise.models import Segmentor
 from segnoise.models.network import build_network
 
@@ -167,3 +167,28 @@ def test_local_encoder_weights(tmp_path):
     (tmp_path / "broken.pth").write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match=r"broken\.pth: cannot be read"):
         build_network("Unet", "resnet18", str(tmp_path / "broken.pth"), 5)
+
+
+def test_a_loss_that_remembers_is_told_the_samples(batch):
+    losses = [{"type": "ELR"}]
+    model = Segmentor(num_classes=3, network=conv(), losses=losses)
+    image, mask = batch
+    model(image, mask, sample_id=["a", "b"], mode="loss")
+    assert set(model.losses["elr"].get_extra_state()) == {"a", "b"}
+
+
+def test_losses_of_two_views_need_a_loop_of_their_own():
+    with pytest.raises(ConfigError, match=r"losses\.0: GJS compares two views"):
+        Segmentor(num_classes=3, network=conv(), losses=[{"type": "GJS"}])
+
+
+def test_class_weights_of_each_batch(batch):
+    entry = {"type": "GCE", "class_weights": "batch_inverse_sqrt"}
+    network = conv()
+    model = Segmentor(num_classes=3, network=network, losses=[entry])
+    value = model(*batch, mode="loss")["loss_gce"]
+    counts = torch.bincount(batch[1][batch[1] != 255], minlength=3)
+    loss = build_loss(
+        "GCE", mode="multiclass", ignore_index=255, class_weights=class_weights(counts)
+    )
+    torch.testing.assert_close(value, loss(network(batch[0]), batch[1]))

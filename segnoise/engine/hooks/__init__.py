@@ -1,13 +1,23 @@
 """What happens around the iterations of a run."""
 
 from segnoise.engine.hooks.checkpoints import Checkpoints
+from segnoise.engine.hooks.epochs import LossEpochs
 from segnoise.engine.hooks.finite import FiniteLoss
 from segnoise.engine.hooks.pictures import ValidationPictures
 from segnoise.engine.hooks.scalars import ScalarLog
 from segnoise.engine.hooks.scores import Scores
 
 HOOKS: dict[str, type] = {
-    hook.__name__: hook for hook in (Checkpoints, FiniteLoss, ScalarLog, Scores, ValidationPictures)
+    hook.__name__: hook
+    for hook in (Checkpoints, FiniteLoss, LossEpochs, ScalarLog, Scores, ValidationPictures)
 }
 
-__all__ = ["HOOKS", "Checkpoints", "FiniteLoss", "ScalarLog", "Scores", "ValidationPictures"]
+__all__ = [
+    "HOOKS",
+    "Checkpoints",
+    "FiniteLoss",
+    "LossEpochs",
+    "ScalarLog",
+    "Scores",
+    "ValidationPictures",
+]

@@ -1,0 +1,224 @@
+"""Asymmetric losses of the label's probability: AGCE, AUL, AEL, and the terms they are made of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from segnoise.losses.active import ActiveLoss
+from segnoise.losses.domain import check_number
+from segnoise.losses.terms import BoundedTerm, PowerTerm
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from segnoise.losses.base import CommonArguments
+
+
+@dataclass(frozen=True)
+class ShiftedPowerTerm(BoundedTerm):
+    """``((a + p)^q - (a + 1)^q) / q``: AGCE's term.
+
+    Args:
+        a: shift, >= 0; 0 makes it GCE's.
+        q: exponent, > 0.
+
+    Example:
+        >>> ShiftedPowerTerm(a=1.0, q=2.0)(torch.tensor([0.5]).log())
+        tensor([-0.8750])
+    """
+
+    a: float
+    q: float
+
+    def __call__(self, log_p: Tensor) -> Tensor:
+        """Return ``((a + p)^q - (a + 1)^q) / q``."""
+        if self.a == 0:
+            return PowerTerm(self.q)(log_p)
+        return (
+            torch.pow(self.a + torch.exp(log_p), self.q) - math.pow(self.a + 1, self.q)
+        ) / self.q
+
+    def at(self, p: float) -> float:
+        """Return ``((a + p)^q - (a + 1)^q) / q``."""
+        return (math.pow(self.a + p, self.q) - math.pow(self.a + 1, self.q)) / self.q
+
+    def slope(self, p: Tensor) -> Tensor | None:
+        """Return ``p (a + p)^(q - 1)``."""
+        if self.a == 0:
+            return PowerTerm(self.q).slope(p)
+        return (p + self.a).pow_(self.q - 1).mul_(p)
+
+    def rise(self, log_p: Tensor) -> Tensor:
+        """Return ``((a + p)^q - a^q) / q``."""
+        if self.a == 0:
+            return PowerTerm(self.q).rise(log_p)
+        growth = torch.expm1(self.q * torch.log1p(torch.exp(log_p) / self.a))
+        return growth * (math.pow(self.a, self.q) / self.q)
+
+
+@dataclass(frozen=True)
+class UnhingedPowerTerm(BoundedTerm):
+    """``-((a - p)^q - (a - 1)^q) / q``: AUL's term.
+
+    Args:
+        a: > 1.
+        q: exponent, > 0.
+
+    Example:
+        >>> UnhingedPowerTerm(a=2.0, q=2.0)(torch.tensor([0.5]).log())
+        tensor([-0.6250])
+    """
+
+    a: float
+    q: float
+
+    def __call__(self, log_p: Tensor) -> Tensor:
+        """Return ``-((a - p)^q - (a - 1)^q) / q``."""
+        return (
+            math.pow(self.a - 1, self.q) - torch.pow(self.a - torch.exp(log_p), self.q)
+        ) / self.q
+
+    def at(self, p: float) -> float:
+        """Return ``-((a - p)^q - (a - 1)^q) / q``."""
+        return (math.pow(self.a - 1, self.q) - math.pow(self.a - p, self.q)) / self.q
+
+    def slope(self, p: Tensor) -> Tensor | None:
+        """Return ``p (a - p)^(q - 1)``."""
+        return torch.rsub(p, self.a).pow_(self.q - 1).mul_(p)
+
+    def rise(self, log_p: Tensor) -> Tensor:
+        """Return ``(a^q - (a - p)^q) / q``."""
+        fall = torch.expm1(self.q * torch.log1p(-torch.exp(log_p) / self.a))
+        return fall * (-math.pow(self.a, self.q) / self.q)
+
+
+@dataclass(frozen=True)
+class ExponentialTerm(BoundedTerm):
+    """``-exp(-p / a)``: AEL's term.
+
+    Args:
+        a: > 0.
+
+    Example:
+        >>> ExponentialTerm(a=2.5)(torch.tensor([0.5]).log())
+        tensor([-0.8187])
+    """
+
+    a: float
+
+    def __call__(self, log_p: Tensor) -> Tensor:
+        """Return ``-exp(-p / a)``."""
+        return -torch.exp(-torch.exp(log_p) / self.a)
+
+    def at(self, p: float) -> float:
+        """Return ``-exp(-p / a)``."""
+        return -math.exp(-p / self.a)
+
+    def slope(self, p: Tensor) -> Tensor | None:
+        """Return ``p exp(-p / a) / a``."""
+        return torch.exp(p / -self.a).mul_(p).div_(self.a)
+
+    def rise(self, log_p: Tensor) -> Tensor:
+        """Return ``1 - exp(-p / a)``."""
+        return -torch.expm1(-torch.exp(log_p) / self.a)
+
+
+class AsymmetricGeneralizedCrossEntropyLoss(ActiveLoss):
+    """Asymmetric generalised cross-entropy (AGCE), ``((a + 1)^q - (a + p_y)^q) / q``.
+
+    y is the pixel's label, p = softmax(logits). Values in 0..((a+1)^q - a^q)/q. GCE at a = 0. Its
+    asymmetry ratio is (a / (a + 1))^(1-q) for q <= 1; for q > 1 it is concave and tolerates any
+    noise that leaves the true label the most frequent.
+
+    Use it with an active normalised loss ("NCE+AGCE"): alone it learns slowly.
+
+    Args:
+        mode: "binary", "multiclass" or "multilabel".
+        a: >= 0.
+        q: > 0; the paper: a = 0.6, q = 0.6 alone, a = 6, q = 1.5 beside NCE (CIFAR-10).
+        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+
+    Source: Zhou et al., Asymmetric Loss Functions for Learning with Noisy Labels, ICML 2021.
+
+    Example:
+        >>> loss = AsymmetricGeneralizedCrossEntropyLoss("multiclass", a=1.0, q=2.0)
+        >>> loss(torch.zeros(1, 4, 1), torch.tensor([[3]]))
+        tensor(1.2188)
+    """
+
+    own_parameters = ("a", "q")
+
+    def __init__(
+        self, mode: str, *, a: float = 0.6, q: float = 0.6, **common: Unpack[CommonArguments]
+    ) -> None:
+        super().__init__(mode, **common)
+        self.a = check_number("a", a, least=0)
+        self.q = check_number("q", q, above=0)
+        self.term = ShiftedPowerTerm(self.a, self.q)
+
+
+class AsymmetricUnhingedLoss(ActiveLoss):
+    """Asymmetric unhinged loss (AUL), ``((a - p_y)^q - (a - 1)^q) / q``.
+
+    y is the pixel's label, p = softmax(logits). Values in 0..(a^q - (a-1)^q)/q. MAE at q = 1. Its
+    asymmetry ratio is ((a - 1) / a)^(q-1) for q >= 1.
+
+    Use it with an active normalised loss ("NCE+AUL"): alone it learns slowly.
+
+    Args:
+        mode: "binary", "multiclass" or "multilabel".
+        a: > 1.
+        q: > 0; the paper: a = 5.5, q = 3 alone, a = 6.3, q = 1.5 beside NCE (CIFAR-10).
+        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+
+    Source: Zhou et al., Asymmetric Loss Functions for Learning with Noisy Labels, ICML 2021.
+
+    Example:
+        >>> loss = AsymmetricUnhingedLoss("multiclass", a=2.0, q=2.0)
+        >>> loss(torch.zeros(1, 4, 1), torch.tensor([[3]]))
+        tensor(1.0312)
+    """
+
+    own_parameters = ("a", "q")
+
+    def __init__(
+        self, mode: str, *, a: float = 5.5, q: float = 3.0, **common: Unpack[CommonArguments]
+    ) -> None:
+        super().__init__(mode, **common)
+        self.a = check_number("a", a, above=1)
+        self.q = check_number("q", q, above=0)
+        self.term = UnhingedPowerTerm(self.a, self.q)
+
+
+class AsymmetricExponentialLoss(ActiveLoss):
+    """Asymmetric exponential loss (AEL), ``exp(-p_y / a)``.
+
+    y is the pixel's label, p = softmax(logits). Values in exp(-1/a)..1. Its asymmetry ratio is
+    exp(-1/a).
+
+    Use it with an active normalised loss ("NCE+AEL"): alone it learns slowly.
+
+    Args:
+        mode: "binary", "multiclass" or "multilabel".
+        a: > 0; the paper: 2.5 alone, 5 beside NCE (CIFAR-10).
+        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+
+    Source: Zhou et al., Asymmetric Loss Functions for Learning with Noisy Labels, ICML 2021.
+
+    Example:
+        >>> loss = AsymmetricExponentialLoss("multiclass", a=1.0)
+        >>> loss(torch.zeros(1, 4, 1), torch.tensor([[3]]))
+        tensor(0.7788)
+    """
+
+    own_parameters = ("a",)
+
+    def __init__(self, mode: str, *, a: float = 2.5, **common: Unpack[CommonArguments]) -> None:
+        super().__init__(mode, **common)
+        self.a = check_number("a", a, above=0)
+        self.term = ExponentialTerm(self.a)

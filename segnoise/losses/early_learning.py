@@ -1,0 +1,215 @@
+"""Early-learning regularisation: the prediction is kept near to what it was on the same pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from segnoise.losses.blocks import blocks, compute_dtype, softmax
+from segnoise.losses.domain import check_integer, check_min_prob, check_number
+from segnoise.losses.logit_maps import LogitMap
+from segnoise.losses.pixelwise import PixelwiseLoss
+from segnoise.losses.statistics import pixel_statistics
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from segnoise.losses.base import CommonArguments
+
+
+class EarlyLearningRegularizedLoss(PixelwiseLoss):
+    """Early-learning regularisation (ELR), ``-log p_y + beta log(1 - <t, p>)``.
+
+    p = softmax(logits), y is the pixel's label. t is a running mean of the pixel's predictions,
+    ``t <- momentum t + (1 - momentum) p`` from 0 on, updated at every call in training mode and
+    taken as constant; ``<t, p> = sum_k t_k p_k`` is cut off at 1 - min_prob. Not bounded below.
+    Admits soft labels.
+
+    The loss remembers t for every sample by its ``sample_id``, in float16 in main memory and in its
+    state dict. A sample must therefore come whole and unmoved each time: no random crops, flips or
+    scales. Without ids every sample is new at every call, t is (1 - momentum) p, and the second
+    part only sharpens the prediction.
+
+    Use it where a network first learns the truth and then memorises: it holds on to the first.
+
+    Args:
+        mode: "binary", "multiclass" or "multilabel".
+        beta: weight of the regulariser, >= 0; the paper's lambda: 3 on CIFAR-10, 7 on CIFAR-100.
+        momentum: 0 <= momentum < 1; the paper's beta: 0.7 on CIFAR-10, 0.9 on CIFAR-100.
+        min_prob: 1e-30 <= min_prob < 1.
+        stride: t is kept at 1/stride of the resolution, as the mean over the pixels of a cell.
+        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+
+    Shape:
+        - y_pred, y_true, pixel_weights: as in ``SegmentationLoss``.
+        - sample_id: N strings, by keyword, or None.
+
+    Raises:
+        ValueError: if there is not one id a sample, or a sample comes in another size than before.
+
+    Source: Liu et al., Early-Learning Regularization Prevents Memorization of Noisy Labels,
+    NeurIPS 2020, equation 6.
+
+    Example:
+        >>> loss = EarlyLearningRegularizedLoss("multiclass")
+        >>> logits, labels = torch.tensor([[[2.0], [0.0]]]), torch.tensor([[0]])
+        >>> loss(logits, labels, sample_id=["a"]), loss(logits, labels, sample_id=["a"])
+        (tensor(-0.6846), tensor(-1.4199))
+    """
+
+    admits_soft_labels = True
+    own_parameters = ("beta", "momentum", "min_prob", "stride")
+    needs = ("sample_id",)
+
+    def __init__(
+        self,
+        mode: str,
+        *,
+        beta: float = 3.0,
+        momentum: float = 0.7,
+        min_prob: float = 1e-4,
+        stride: int = 1,
+        **common: Unpack[CommonArguments],
+    ) -> None:
+        super().__init__(mode, **common)
+        self.beta = check_number("beta", beta, least=0)
+        self.momentum = check_number("momentum", momentum, least=0, below=1)
+        self.min_prob = check_min_prob(min_prob)
+        self.stride = check_integer("stride", stride, least=1)
+        self._memory: dict[str, Tensor] = {}
+
+    def forward(
+        self,
+        y_pred: Tensor,
+        y_true: Tensor,
+        pixel_weights: Tensor | None = None,
+        *,
+        sample_id: Sequence[str] | None = None,
+    ) -> Tensor:
+        """Return the reduced loss; see the class for the shapes."""
+        target = self.prepare(y_pred, y_true)
+        labels, weights = self.labels_and_weights(target)
+        mean = self._running_mean(target.logits.detach(), sample_id)
+        loss = self.loss_map(target.logits, labels) + self.beta * torch.log(
+            1 - self._product(target.logits, mean).clamp_max(1 - self.min_prob)
+        )
+        return self.reduce(loss, target, weights, pixel_weights)
+
+    def loss_map(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return cross-entropy."""
+        binary = self.mode != "multiclass"
+        return -pixel_statistics(logits, labels, binary=binary, logit_map=self.logit_map).log_p
+
+    def _running_mean(self, logits: Tensor, sample_id: Sequence[str] | None) -> Tensor:
+        """t, of shape (N, K, *), in binary mode (N, 2, *), in multilabel mode (N, 2, C, *)."""
+        p = self._probabilities(logits)
+        if sample_id is None:
+            return (1 - self.momentum) * p
+        if len(sample_id) != len(p):
+            raise ValueError(f"{len(sample_id)} sample ids for {len(p)} samples")
+        spatial = p.shape[3:] if self.mode == "multilabel" else p.shape[2:]
+        small = _shrunk(p.reshape(len(p), -1, *spatial), self.stride)
+        for number, name in enumerate(sample_id):
+            small[number] = self._updated(name, small[number])
+        return _enlarged(small, spatial).reshape(p.shape)
+
+    def _updated(self, name: str, p: Tensor) -> Tensor:
+        """The running mean of one sample, with its new prediction."""
+        mean = self._memory.get(name)
+        if mean is None:
+            mean = torch.zeros_like(p, dtype=torch.float16, device="cpu")
+        if mean.shape != p.shape:
+            raise ValueError(
+                f"sample {name!r} is remembered with shape {tuple(mean.shape)} and now has "
+                f"{tuple(p.shape)}: ELR needs each sample whole and unmoved, without random crops "
+                "or scales"
+            )
+        mean = mean.to(p)
+        if self.training:
+            mean = self.momentum * mean + (1 - self.momentum) * p
+            self._memory[name] = mean.to("cpu", torch.float16)
+        return mean
+
+    def _probabilities(self, logits: Tensor) -> Tensor:
+        z = logits.to(compute_dtype(logits))
+        if self.mode == "multiclass":
+            return torch.softmax(z if self.logit_map is None else self.logit_map(z), 1)
+        z = self._mapped_score(z)
+        return torch.stack((torch.sigmoid(-z), torch.sigmoid(z)), 1)
+
+    def _mapped_score(self, z: Tensor) -> Tensor:
+        return z if self.logit_map is None else self.logit_map(z.unsqueeze(1)).squeeze(1)
+
+    def _product(self, logits: Tensor, mean: Tensor) -> Tensor:
+        """<t, p>, a map over the pixels."""
+        if self.mode != "multiclass":
+            z = self._mapped_score(logits.to(compute_dtype(logits)))
+            return mean[:, 0] * torch.sigmoid(-z) + mean[:, 1] * torch.sigmoid(z)
+        if torch.compiler.is_compiling():
+            return (self._probabilities(logits) * mean).sum(1)
+        shape = logits[:, 0].shape
+        flat = (m.reshape(*m.shape[:2], shape[1:].numel()) for m in (logits, mean))
+        product: Tensor = _InnerProduct.apply(*flat, self.logit_map)
+        return product.reshape(shape)
+
+    def get_extra_state(self) -> dict[str, Tensor]:
+        """Return what is remembered, for the state dict."""
+        return dict(self._memory)
+
+    def set_extra_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what a state dict remembers."""
+        self._memory = dict(state)
+
+
+def _shrunk(p: Tensor, stride: int) -> Tensor:
+    """Means over cells of stride pixels in every direction, (N, K, *), cut off at the borders."""
+    if stride == 1:
+        return p.clone()
+    size = [-(-length // stride) for length in p.shape[2:]]
+    return F.interpolate(p, size=size, mode="area")
+
+
+def _enlarged(small: Tensor, spatial: torch.Size) -> Tensor:
+    if small.shape[2:] == spatial:
+        return small
+    return F.interpolate(small, size=list(spatial), mode="nearest-exact")
+
+
+class _InnerProduct(torch.autograd.Function):
+    """Logits and t, (N, K, P) -> <t, softmax(logits)>, (N, P); the softmax is recomputed."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, mean: Tensor, logit_map: LogitMap | None) -> Tensor:
+        ctx.save_for_backward(logits, mean)
+        ctx.logit_map = logit_map
+        product = logits.new_empty((len(logits), logits.shape[2]), dtype=compute_dtype(logits))
+        for rows, columns in blocks(logits, binary=False):
+            p = _softmax(logits[rows, :, columns], logit_map)
+            product[rows, columns] = (p * mean[rows, :, columns]).sum(1)
+        return product
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        logits, mean = ctx.saved_tensors
+        gradient = torch.empty_like(logits)
+        for rows, columns in blocks(logits, binary=False):
+            block = logits[rows, :, columns]
+            p = _softmax(block, ctx.logit_map)
+            w = mean[rows, :, columns]
+            slope = p * (w - (p * w).sum(1, keepdim=True)) * grad[rows, None, columns]
+            if ctx.logit_map is not None:
+                slope = ctx.logit_map.pull_back(block.to(slope.dtype), slope)
+            gradient[rows, :, columns] = slope
+        return gradient, None, None
+
+
+def _softmax(logits: Tensor, logit_map: LogitMap | None) -> Tensor:
+    return softmax(
+        logits if logit_map is None else logit_map(logits.to(compute_dtype(logits))), binary=False
+    )

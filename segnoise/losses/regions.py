@@ -1,0 +1,197 @@
+"""Sums over the pixels for every class, with an analytic backward: what region losses are made of.
+
+As in the core, nothing of the logits' size is kept for the backward pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from segnoise.losses.blocks import blocks, class_index, compute_dtype
+from segnoise.losses.logit_maps import LogitMap
+
+
+class RegionSums(NamedTuple):
+    """Sums over the pixels, one for each class or channel, (K,).
+
+    Args:
+        mass: ``sum_i w_i p_ik``.
+        match: the overlap with the labels t, ``sum_i w_i p_ik t_ik``; with a ``gamma`` the error
+            ``sum_i w_i |p_ik - t_ik|^gamma``.
+    """
+
+    mass: Tensor
+    match: Tensor
+
+
+def region_sums(
+    logits: Tensor,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    *,
+    gamma: float | None = None,
+    sigmoid: bool = False,
+    logit_map: LogitMap | None = None,
+) -> RegionSums:
+    """Sum errors and probabilities over the pixels.
+
+    Args:
+        logits: (N, K, *).
+        labels: class ids (N, *), with ``sigmoid`` 0 and 1 of the logits' shape; soft labels, floats
+            of the logits' shape; None for the mass alone (the match is 0).
+        weights: w_i >= 0, (N, *), with ``sigmoid`` of the logits' shape; None for 1.
+        gamma: exponent of the error, >= 1; None for the overlap.
+        sigmoid: whether each channel is a class of its own, p = sigmoid(logits); else
+            p = softmax(logits).
+        logit_map: what the logits go through first.
+
+    Returns:
+        The sums, in float32 (float64 for float64 logits).
+
+    Example:
+        >>> region_sums(torch.zeros(1, 2, 3), torch.tensor([[0, 0, 1]]), None)
+        RegionSums(mass=tensor([1.5000, 1.5000]), match=tensor([1.0000, 0.5000]))
+    """
+    flat = logits.reshape(*logits.shape[:2], logits.shape[2:].numel())
+
+    def flattened(m: Tensor | None) -> Tensor | None:
+        if m is None:
+            return None
+        return m.reshape(flat.shape if m.shape == logits.shape else (len(flat), flat.shape[2]))
+
+    pixels = _Pixels(gamma, sigmoid, logit_map)
+    arguments = (flat, flattened(labels), flattened(weights))
+    if torch.compiler.is_compiling():
+        return RegionSums(*pixels.sums(*arguments))
+    return RegionSums(*_RegionSums.apply(*arguments, pixels))
+
+
+class _Pixels(NamedTuple):
+    """The computation on one block (N, K, P), forwards and backwards."""
+
+    gamma: float | None
+    sigmoid: bool
+    logit_map: LogitMap | None
+
+    def sums(
+        self, logits: Tensor, labels: Tensor | None, weights: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        p = self._probabilities(logits)
+        w = self._weights(weights)
+        mass = (p if w is None else p * w).sum((0, 2))
+        if labels is None:
+            return mass, torch.zeros_like(mass)
+        match = self._match(p, labels)
+        return mass, (match if w is None else match * w).sum((0, 2))
+
+    def gradient(
+        self,
+        logits: Tensor,
+        labels: Tensor | None,
+        weights: Tensor | None,
+        grad_mass: Tensor,
+        grad_match: Tensor,
+    ) -> Tensor:
+        p = self._probabilities(logits)
+        slope = grad_mass.view(-1, 1).expand_as(p)
+        if labels is not None:
+            slope = slope + self._match_slope(p, labels) * grad_match.view(-1, 1)
+        w = self._weights(weights)
+        if w is not None:
+            slope = slope * w
+        if self.sigmoid:
+            gradient = p * (1 - p) * slope
+        else:
+            gradient = p * (slope - (p * slope).sum(1, keepdim=True))
+        if self.logit_map is None:
+            return gradient
+        return self._of_channels(logits, gradient)
+
+    def _probabilities(self, logits: Tensor) -> Tensor:
+        z = logits.to(compute_dtype(logits))
+        if self.logit_map is not None:
+            z = self.logit_map(z.unsqueeze(1)).squeeze(1) if self.sigmoid else self.logit_map(z)
+        return torch.sigmoid(z) if self.sigmoid else torch.softmax(z, 1)
+
+    def _of_channels(self, logits: Tensor, gradient: Tensor) -> Tensor:
+        """The logit map's gradient; a channel of its own is a vector of one logit."""
+        assert self.logit_map is not None
+        z = logits.to(gradient.dtype)
+        if self.sigmoid:
+            return self.logit_map.pull_back(z.unsqueeze(1), gradient.unsqueeze(1)).squeeze(1)
+        return self.logit_map.pull_back(z, gradient)
+
+    def _weights(self, weights: Tensor | None) -> Tensor | None:
+        return weights if weights is None or self.sigmoid else weights.unsqueeze(1)
+
+    def _match(self, p: Tensor, labels: Tensor) -> Tensor:
+        """Return ``p t`` or ``|p - t|^gamma``, elementwise."""
+        if self.gamma is None:
+            return p * self._weights_of_labels(p, labels)
+        if labels.is_floating_point():
+            return (p - labels).abs().pow(self.gamma)
+        return torch.where(self._labelled(p, labels), 1 - p, p).pow(self.gamma)
+
+    def _match_slope(self, p: Tensor, labels: Tensor) -> Tensor:
+        """Return the derivative of ``_match`` in p."""
+        if self.gamma is None:
+            return self._weights_of_labels(p, labels)
+        if labels.is_floating_point():
+            distance = p - labels
+            return self.gamma * distance.abs().pow(self.gamma - 1) * distance.sign()
+        labelled = self._labelled(p, labels)
+        size = self.gamma * torch.where(labelled, 1 - p, p).pow(self.gamma - 1)
+        return torch.where(labelled, -size, size)
+
+    def _labelled(self, p: Tensor, labels: Tensor) -> Tensor:
+        """Where class ids name the class, (N, K, P) bool."""
+        if self.sigmoid:
+            return labels > 0
+        index = class_index(labels, p.shape[1])
+        return torch.zeros_like(p, dtype=torch.bool).scatter_(1, index, True)
+
+    def _weights_of_labels(self, p: Tensor, labels: Tensor) -> Tensor:
+        return labels if labels.is_floating_point() else self._labelled(p, labels).to(p.dtype)
+
+
+class _RegionSums(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, logits: Tensor, labels: Tensor | None, weights: Tensor | None, pixels: _Pixels
+    ) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(logits, labels, weights)
+        ctx.pixels = pixels
+        mass = logits.new_zeros(logits.shape[1], dtype=compute_dtype(logits))
+        match = torch.zeros_like(mass)
+        for rows, columns in blocks(logits, binary=False):
+            parts = pixels.sums(
+                logits[rows, :, columns],
+                _cut(labels, rows, columns),
+                _cut(weights, rows, columns),
+            )
+            mass += parts[0]
+            match += parts[1]
+        return mass, match
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_mass: Tensor, grad_match: Tensor) -> tuple[Tensor | None, ...]:
+        logits, labels, weights = ctx.saved_tensors
+        gradient = torch.empty_like(logits)
+        for rows, columns in blocks(logits, binary=False):
+            gradient[rows, :, columns] = ctx.pixels.gradient(
+                logits[rows, :, columns],
+                _cut(labels, rows, columns),
+                _cut(weights, rows, columns),
+                grad_mass,
+                grad_match,
+            )
+        return gradient, None, None, None
+
+
+def _cut(m: Tensor | None, rows: slice, columns: slice) -> Tensor | None:
+    return None if m is None else m[rows, ..., columns]

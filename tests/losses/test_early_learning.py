@@ -1,0 +1,128 @@
+"""ELR's memory: the running mean of a sample's predictions, its state, its limits."""
+
+import io
+
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from segnoise.losses import EarlyLearningRegularizedLoss, build_loss
+
+
+def batch(mode="multiclass", size=(4, 6), seed=0):
+    random = torch.Generator().manual_seed(seed)
+    channels = {"binary": 1, "multiclass": 3, "multilabel": 3}[mode]
+    logits = torch.randn(2, channels, *size, generator=random)
+    shape = (2, channels, *size) if mode == "multilabel" else (2, *size)
+    labels = torch.randint(3 if mode == "multiclass" else 2, shape, generator=random)
+    return logits, labels
+
+
+def probabilities(logits, mode):
+    """(N, K, *) class probabilities, with a class axis before the channels in multilabel mode."""
+    if mode == "multiclass":
+        return logits.softmax(1)
+    z = logits.squeeze(1) if mode == "binary" else logits
+    return torch.stack((torch.sigmoid(-z), torch.sigmoid(z)), 1)
+
+
+@pytest.mark.parametrize("mode", ["binary", "multiclass", "multilabel"])
+def test_the_running_mean_over_calls(mode):
+    loss = build_loss("ELR", mode=mode, momentum=0.6, beta=2.0, reduction="none")
+    plain = build_loss("CE", mode=mode, reduction="none")
+    mean = 0.0
+    for seed in range(4):
+        logits, labels = batch(mode, seed=seed)
+        p = probabilities(logits, mode)
+        mean = 0.6 * mean + 0.4 * p
+        expected = plain(logits, labels) + 2 * torch.log(1 - (mean * p).sum(1))
+        value = loss(logits, labels, sample_id=["a", "b"])
+        torch.testing.assert_close(value, expected, rtol=1e-3, atol=1e-3)  # kept in float16
+
+
+def test_samples_are_told_apart_whatever_their_place_in_the_batch():
+    logits, labels = batch()
+    loss = build_loss("ELR", mode="multiclass", reduction="none")
+    loss(logits, labels, sample_id=["a", "b"])
+    swapped = loss(logits.flip(0), labels.flip(0), sample_id=["b", "a"])
+    other = build_loss("ELR", mode="multiclass", reduction="none")
+    other(logits, labels, sample_id=["a", "b"])
+    torch.testing.assert_close(swapped.flip(0), other(logits, labels, sample_id=["a", "b"]))
+
+
+def test_without_ids_nothing_is_remembered():
+    logits, labels = batch()
+    loss = build_loss("ELR", mode="multiclass")
+    assert loss(logits, labels) == loss(logits, labels)
+    assert loss.get_extra_state() == {}
+
+
+def test_evaluation_changes_nothing():
+    logits, labels = batch()
+    loss = build_loss("ELR", mode="multiclass")
+    loss(logits, labels, sample_id=["a", "b"])
+    loss.eval()
+    first = loss(logits, labels, sample_id=["a", "b"])
+    assert loss(logits, labels, sample_id=["a", "b"]) == first
+
+
+def test_the_gradient_takes_the_target_as_given():
+    logits, labels = batch(size=(3,))
+    for mode in ("binary", "multiclass", "multilabel"):
+        logits, labels = batch(mode, size=(3,))
+        loss = build_loss("ELR", mode=mode)
+        loss(logits, labels, sample_id=["a", "b"])
+        loss.eval()
+        z = logits.double().requires_grad_()
+        assert gradcheck(lambda z, f=loss, y=labels: f(z, y, sample_id=["a", "b"]), (z,))
+
+
+@pytest.mark.parametrize("mode", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("size", [(9,), (5, 7), (2, 3, 5)])
+def test_a_stride_keeps_the_mean_of_cells(mode, size):
+    logits, labels = batch(mode, size=size)
+    loss = build_loss("ELR", mode=mode, stride=2, momentum=0.5)
+    value = loss(logits, labels, sample_id=["a", "b"])
+    kept = loss.get_extra_state()["a"]
+    assert kept.shape[1:] == tuple(-(-length // 2) for length in size)
+    assert kept.dtype == torch.float16
+    # On even maps of equal cells nothing is lost.
+    whole = build_loss("ELR", mode=mode, momentum=0.5)
+    flat = torch.ones_like(logits) * logits.mean()
+    assert value.isfinite()
+    torch.testing.assert_close(
+        loss(flat, labels, sample_id=["c", "d"]),
+        whole(flat, labels, sample_id=["c", "d"]),
+        rtol=1e-3,
+        atol=1e-3,
+    )
+
+
+def test_the_memory_is_state():
+    logits, labels = batch()
+    loss = build_loss("ELR", mode="multiclass")
+    loss(logits, labels, sample_id=["a", "b"])
+    file = io.BytesIO()
+    torch.save(loss.state_dict(), file)
+    file.seek(0)
+    other = build_loss("ELR", mode="multiclass")
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert other(logits, labels, sample_id=["a", "b"]) == loss(logits, labels, sample_id=["a", "b"])
+
+
+def test_logits_and_targets_alone_are_kept_for_backward():
+    logits = torch.randn(2, 8, 16, 16, requires_grad=True)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        build_loss("ELR", mode="multiclass")(logits, torch.zeros(2, 16, 16).long())
+    assert len({t.data_ptr() for t in kept if t.numel() >= logits.numel()}) == 2
+
+
+def test_errors():
+    logits, labels = batch()
+    loss = EarlyLearningRegularizedLoss("multiclass")
+    with pytest.raises(ValueError, match="1 sample ids for 2 samples"):
+        loss(logits, labels, sample_id=["a"])
+    loss(logits, labels, sample_id=["a", "b"])
+    with pytest.raises(ValueError, match=r"sample 'a' is remembered with shape \(3, 4, 6\)"):
+        loss(logits[..., :5], labels[..., :5], sample_id=["a", "b"])
