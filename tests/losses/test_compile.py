@@ -1,29 +1,64 @@
-"""torch.compile without graph breaks; needs a C++ compiler."""
+"""torch.compile without graph breaks, and torch.export, of every loss."""
 
 import shutil
 
+import naive_losses
 import pytest
 import torch
+from torch import nn
 
 from segnoise.losses import build_loss
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")),
-        reason="no C++ compiler",
-    ),
-]
+COMPILER = pytest.mark.skipif(
+    not (shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")),
+    reason="no C++ compiler",
+)
 
 
-@pytest.mark.parametrize("mode", ["binary", "multiclass", "multilabel"])
-@pytest.mark.parametrize("name", ["ANL-CE", "NFL+RCE", "ER"])
-def test_compiled_equals_eager(make_batch, name, mode):
+def weighted(case, mode):
+    weights = [1.0, 2.0] if mode == "binary" else [1.0, 2.0, 0.5, 0.0, 3.0]
+    return naive_losses.make(case, mode, ignore_index=255, class_weights=weights)
+
+
+@pytest.fixture(autouse=True)
+def _forget_graphs():
+    torch.compiler.reset()
+
+
+@pytest.mark.slow
+def test_one_graph_equals_eager(make_batch, case, mode):
+    """The tracer and autograd of the graph; the code generator is tested below."""
+    logits, labels, pixel_weights = make_batch(mode)
+    loss = build_unhooked(case, mode)
+    torch.manual_seed(0)
+    expected = loss(logits, labels, pixel_weights)
+    (expected_gradient,) = torch.autograd.grad(expected, logits)
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    torch.manual_seed(0)
+    value = compiled(logits, labels, pixel_weights)
+    (gradient,) = torch.autograd.grad(value, logits)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(gradient, expected_gradient)
+
+
+def build_unhooked(case, mode):
+    """The loss without the hook that seeds NLNL, which no graph can hold."""
+    loss = weighted(case, mode)
+    if case[0] == "NLNL":
+        loss._forward_pre_hooks.clear()
+    return loss
+
+
+@pytest.mark.slow
+@COMPILER
+@pytest.mark.parametrize("mode", naive_losses.MODES)
+@pytest.mark.parametrize("name", ["ANL-CE", "NFL+AGCE", "ForwardCorrection", "Dice", "TLoss", "ER"])
+def test_generated_code_equals_eager(make_batch, name, mode):
     logits, labels, _ = make_batch(mode)
-    own = {}
-    if name != "ER":
-        own["class_weights"] = [1.0, 2.0] if mode == "binary" else [1.0, 2.0, 0.5, 0.0, 3.0]
-    loss = build_loss(name, mode=mode, ignore_index=255, **own)
+    if name == "ER":
+        loss = build_loss(name, mode=mode, ignore_index=255)
+    else:
+        loss = weighted((name, naive_losses.CASES[name]), mode)
     expected = loss(logits, labels)
     (expected_gradient,) = torch.autograd.grad(expected, logits)
     value = torch.compile(loss, fullgraph=True)(logits, labels)
@@ -32,12 +67,48 @@ def test_compiled_equals_eager(make_batch, name, mode):
     torch.testing.assert_close(gradient, expected_gradient)
 
 
+@pytest.mark.slow
+def test_export(make_batch, case, mode):
+    logits, labels, pixel_weights = make_batch(mode, dtype=torch.float32)
+    loss = build_unhooked(case, mode)
+    torch.manual_seed(0)
+    expected = loss(logits, labels, pixel_weights)
+    program = torch.export.export(loss, (logits, labels, pixel_weights))
+    torch.manual_seed(0)
+    torch.testing.assert_close(program.module()(logits, labels, pixel_weights), expected)
+
+
+@pytest.mark.slow
+def test_weights_of_each_batch_and_an_epoch_need_no_new_graph(make_batch):
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            common = {"mode": "multilabel", "ignore_index": 255}
+            self.first = build_loss("GCE", class_weights="batch_inverse_sqrt", **common)
+            self.second = build_loss("SPLC", **common)
+
+        def forward(self, logits, labels):
+            return self.first(logits, labels) + self.second(logits, labels)
+
+    loss = Both()
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for seed in range(3):
+            logits, labels, _ = make_batch("multilabel", seed=seed)
+            loss.second.set_epoch(seed)
+            torch.testing.assert_close(compiled(logits, labels), loss(logits, labels))
+
+
+@pytest.mark.slow
+@COMPILER
 def test_a_label_out_of_range_is_caught_in_a_compiled_loss():
     loss = torch.compile(build_loss("CE", mode="multiclass", ignore_index=255), fullgraph=True)
     with pytest.raises(RuntimeError, match=r"label is not in 0..2"):
         loss(torch.zeros(1, 3, 2), torch.tensor([[0, 37]]))
 
 
+@pytest.mark.slow
+@COMPILER
 def test_soft_labels(make_batch):
     logits, _, _ = make_batch("multiclass")
     soft = torch.rand(logits.shape, dtype=torch.float64).softmax(1)

@@ -80,3 +80,42 @@ def test_beta_errors():
         class_weights([3, 1], "inverse", beta=0.9)
     with pytest.raises(ValueError, match=r"beta must satisfy .*got 1\.0"):
         class_weights([3, 1], "effective", beta=1.0)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("mode", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("name", ["CE", "ANL-CE", "Dice", "TLoss"])
+def test_weights_of_each_batch_are_those_of_its_histogram(make_batch, name, mode, scheme):
+    common = {"mode": mode, "ignore_index": 255}
+    loss = build_loss(name, class_weights=f"batch_{scheme}", **common)
+    for seed in range(2):
+        logits, labels, pixel_weights = make_batch(mode, seed=seed)
+        if mode == "multilabel":
+            counts = ((labels == 1).sum((0, 2))).tolist()
+        else:
+            counts = torch.bincount(labels[labels != 255], minlength=2 if mode == "binary" else 5)
+        fixed = build_loss(name, class_weights=class_weights(counts, scheme), **common)
+        expected = fixed(logits, labels, pixel_weights)
+        torch.testing.assert_close(loss(logits, labels, pixel_weights), expected, rtol=1e-6, atol=0)
+
+
+def test_a_batch_without_labels_weighs_nothing():
+    loss = build_loss("ANL-CE", mode="multiclass", ignore_index=255, class_weights="batch_inverse")
+    logits = torch.randn(2, 3, 4, requires_grad=True)
+    value = loss(logits, torch.full((2, 4), 255))
+    value.backward()
+    assert value == 0
+    assert (logits.grad == 0).all()
+
+
+def test_soft_labels_are_counted_by_their_mass(make_batch):
+    logits, _, _ = make_batch("multiclass")
+    soft = torch.rand(logits.shape, dtype=torch.float64).softmax(1)
+    fixed = build_loss("CE", mode="multiclass", class_weights=class_weights(soft.sum((0, 2))))
+    loss = build_loss("CE", mode="multiclass", class_weights="batch_inverse_sqrt")
+    torch.testing.assert_close(loss(logits, soft), fixed(logits, soft), rtol=1e-6, atol=0)
+
+
+def test_repr_names_the_scheme():
+    loss = build_loss("CE", mode="multiclass", class_weights="batch_inverse")
+    assert repr(loss) == "CrossEntropyLoss('multiclass', class_weights='batch_inverse')"
