@@ -1,0 +1,86 @@
+"""docs/losses.md says what the docstrings say, and what the theory measures."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+
+from segnoise.losses import LOSSES
+
+DOCS = Path(__file__).parents[1] / "docs"
+REMEDY = "run `python docs/losses.py`"
+
+
+@pytest.fixture(scope="module")
+def generator():
+    spec = importlib.util.spec_from_file_location("docs_losses", DOCS / "losses.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def theory():
+    return json.loads((DOCS / "losses" / "theory.json").read_text())
+
+
+def test_the_page_is_up_to_date(generator, theory):
+    assert (DOCS / "losses.md").read_text() == generator.page(theory), REMEDY
+
+
+def test_every_loss_is_on_the_page():
+    text = (DOCS / "losses.md").read_text()
+    for name in LOSSES:
+        assert f"`{name}`" in text or f"### {name}\n" in text, name
+
+
+def test_every_loss_says_when_to_use_it_and_where_it_comes_from(generator):
+    for group in generator.GROUPS.values():
+        for name in group:
+            parts = generator.sections(generator.class_of(name))
+            assert parts["summary"].endswith("."), name
+            assert parts["use"] or name in ("ER", "L1"), name
+            assert parts["source"] or name == "CE", name
+            own = getattr(generator.class_of(name), "own_parameters", ())
+            described = {n for n, _ in parts["args"]}
+            assert set(own) <= described, name
+
+
+def test_links_and_figures_exist():
+    text = (DOCS / "losses.md").read_text()
+    headings = {h.lower() for h in re.findall(r"^### (\w+)$", text, re.MULTILINE)}
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in headings
+        else:
+            assert (DOCS / target).exists(), target
+
+
+@pytest.mark.slow
+def test_the_figures_are_up_to_date(generator, tmp_path):
+    names = generator.figures(tmp_path)
+    assert {p.name for p in (DOCS / "losses").glob("*.svg")} == set(names), REMEDY
+    for name in names:
+        stored, drawn = ((f / name).read_text() for f in (DOCS / "losses", tmp_path))
+        version = re.search(r"Matplotlib v([\d.]+)", stored)[1]
+        if version != mpl.__version__:
+            pytest.skip(f"drawn by Matplotlib {version}, this is {mpl.__version__}")
+        number = re.compile(r"-?\d+\.\d+")
+        assert number.sub("#", stored) == number.sub("#", drawn), f"{name}: {REMEDY}"
+        pairs = zip(number.findall(stored), number.findall(drawn), strict=True)
+        assert all(abs(float(a) - float(b)) < 0.3 for a, b in pairs), f"{name}: {REMEDY}"
+
+
+@pytest.mark.slow
+def test_the_theory_is_up_to_date(generator, theory):
+    for name, found in generator.measure().items():
+        stored = theory.pop(name)
+        assert found["symmetric"] == stored["symmetric"], name
+        for key in ("constant", "ratio", "rate"):
+            expected = stored[key]
+            near = expected if expected is None else pytest.approx(expected, rel=1e-3, abs=0.011)
+            assert found[key] == near, (name, key)
+    assert not theory
