@@ -13,6 +13,8 @@ ALLOWED = {
     "noise": {"numpy", "cv2", "segnoise.tables"},
     "tables.py": set(),
     "losses": {"torch", "typing_extensions"},  # torch itself depends on the latter
+    "losses/triton_core.py": {"torch", "triton"},  # imported only where Triton is asked for
+    "losses/triton_kernels.py": {"triton"},
     "metrics/functional.py": {"torch"},
     "drawing.py": {"numpy", "cv2", "PIL", "segnoise.files"},
     "errors.py": set(),

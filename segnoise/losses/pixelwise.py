@@ -9,6 +9,7 @@ from torch import Tensor
 
 from segnoise.losses.base import SegmentationLoss, pixel_weights_of, product, reduced
 from segnoise.losses.core import LabelModel
+from segnoise.losses.kernels import as_one_graph
 from segnoise.losses.statistics import PixelStatistics, pixel_statistics
 from segnoise.losses.sums import ClassMax, ClassSum
 from segnoise.losses.target import Target
@@ -28,7 +29,11 @@ class PixelwiseLoss(SegmentationLoss):
         self, y_pred: Tensor, y_true: Tensor, pixel_weights: Tensor | None = None
     ) -> Tensor:
         """Return the reduced loss; see the class for the shapes."""
-        target = self.prepare(y_pred, y_true)
+        # Labels are checked before: a graph could only assert, without saying which pixel.
+        return as_one_graph(self, "value", self.prepare(y_pred, y_true), pixel_weights)
+
+    def value(self, target: Target, pixel_weights: Tensor | None = None) -> Tensor:
+        """Return the reduced loss of a target that has been prepared."""
         labels, weights = self.labels_and_weights(target)
         return self.reduce(self.loss_map(target.logits, labels), target, weights, pixel_weights)
 

@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from segnoise.losses.blocks import blocks, compute_dtype
 from segnoise.losses.core import Core, LabelModel
+from segnoise.losses.kernels import use_triton
 from segnoise.losses.logit_maps import LogitMap
 from segnoise.losses.sums import ClassMax, ClassSum
 
@@ -87,11 +88,20 @@ def pixel_statistics(
         # A compiler fuses the plain operations and decides by itself what to recompute.
         maps = core.statistics(flat, flat_target)
     else:
-        maps = _Statistics.apply(flat, flat_target, core)
+        maps = (_by_triton(flat, flat_target, core) if use_triton(flat) else None) or (
+            _Statistics.apply(flat, flat_target, core)
+        )
     maps = tuple(m.reshape(shape) for m in maps)
     return PixelStatistics(
         maps[0], 2 if binary else logits.shape[1], dict(zip(sums, maps[1:], strict=True))
     )
+
+
+def _by_triton(logits: Tensor, target: Tensor, core: Core) -> tuple[Tensor, ...] | None:
+    """The maps by Triton kernels; None where there are none for these statistics."""
+    from segnoise.losses.triton_core import supports, triton_statistics
+
+    return triton_statistics(logits, target, core) if supports(logits, target, core) else None
 
 
 class _Statistics(torch.autograd.Function):

@@ -1,0 +1,128 @@
+"""Triton kernels against the eager core in float64, on a CPU under Triton's interpreter.
+
+Run with TRITON_INTERPRET=1 in a process of its own: Triton reads it when kernels are defined.
+"""
+
+import itertools
+import os
+
+import torch
+
+from segnoise.losses import build_loss
+from segnoise.losses.core import Core
+from segnoise.losses.statistics import _Statistics
+from segnoise.losses.sums import ClassSum
+from segnoise.losses.terms import EntropyTerm, FocalTerm, LogTerm, PowerTerm
+from segnoise.losses.triton_core import triton_statistics
+
+LOGS, FOCAL = LogTerm(), FocalTerm(0.5)
+SUMS = [
+    (),
+    (ClassSum(LOGS),),
+    (ClassSum(LOGS, 1e-2),),
+    (ClassSum(LOGS), ClassSum(LOGS, 1e-7)),
+    (ClassSum(FOCAL), ClassSum(FOCAL, 1e-2)),
+    (ClassSum(PowerTerm(0.7)), ClassSum(PowerTerm(2.0), 0.0)),
+    (ClassSum(EntropyTerm()),),
+]
+
+
+def compare(logits, target, core, used=lambda index: True):
+    """Maps to 1e-5, gradients to 1e-5 of the greatest, or to the logits' own rounding."""
+    exact = logits.detach().double().requires_grad_()
+    logits = logits.detach().requires_grad_()
+    maps, expected = triton_statistics(logits, target, core), _Statistics.apply(exact, target, core)
+    weights = [torch.rand(m.shape, dtype=torch.float64) - 0.5 for m in expected]
+    totals = [
+        sum(
+            (m * w.to(m.dtype)).sum()
+            for i, (m, w) in enumerate(zip(s, weights, strict=True))
+            if used(i)
+        )
+        for s in (maps, expected)
+    ]
+    (gradient,) = torch.autograd.grad(totals[0], logits)
+    (exact_gradient,) = torch.autograd.grad(totals[1], exact)
+    for m, e in zip(maps, expected, strict=True):
+        torch.testing.assert_close(m.double(), e, rtol=1e-5, atol=1e-5)
+    step = max(1e-5, 2 * torch.finfo(logits.dtype).eps)
+    scale = exact_gradient.abs().max().clamp_min(1e-30)
+    assert gradient.dtype == logits.dtype
+    assert (gradient.double() - exact_gradient).abs().max() < step * scale
+    return gradient
+
+
+def shapes(binary):
+    return (
+        [(1, 1, 700), (3, 1, 1)]
+        if binary
+        else [(2, 2, 37), (1, 21, 300), (2, 150, 19), (1, 300, 5)]
+    )
+
+
+def main():
+    torch.manual_seed(0)
+    for binary, sums in itertools.product((False, True), SUMS):
+        core = Core(sums, binary, None, None)
+        for rows, classes, pixels in shapes(binary):
+            z = 3 * torch.randn(rows, classes, pixels)
+            y = torch.randint(2 if binary else classes, (rows, pixels))
+            y[0, : pixels // 3] = 255
+            compare(z, y, core)
+            for dtype in (torch.float16, torch.bfloat16):
+                compare(z.to(dtype), y.to(torch.uint8) if classes < 200 else y, core)
+            compare(z, y, core, used=lambda i: i == 0)
+            if sums:
+                compare(z, y, core, used=lambda i: i > 0)
+
+    core = Core((ClassSum(LOGS), ClassSum(LOGS, 1e-7)), False, None, None)
+    plain = torch.randn(2, 5, 6, 7)
+    last = plain.to(memory_format=torch.channels_last)
+    for images in (plain, last, plain.transpose(2, 3)):
+        flat = images.reshape(2, 5, 42)
+        compare(flat, torch.randint(5, (2, 42)), core)
+    assert triton_statistics(torch.zeros(2, 5, 0), torch.zeros(2, 0).long(), core)[0].shape == (
+        2,
+        0,
+    )
+
+    patterns = torch.tensor([1e4, -1e4, 0.0, 88.0, -88.0, 17.0, 9999.5, 1e4, 9999.0, 3.0])
+    z = torch.stack([patterns.roll(i) for i in range(5)])[None].requires_grad_()
+    maps = triton_statistics(z, torch.arange(10)[None] % 5, core)
+    sum(m.sum() for m in maps).backward()
+    assert all(m.isfinite().all() for m in maps)
+    assert z.grad.isfinite().all()
+    compare(z, torch.arange(10)[None] % 5, core)
+
+    # As a user meets them: whole losses, and the same numbers at every run.
+    logits = torch.randn(2, 21, 9, 11, requires_grad=True)
+    labels = torch.randint(21, (2, 9, 11))
+    labels[:, 0] = 255
+    for name in (
+        "CE",
+        "GCE",
+        "ANL-CE",
+        "ANL-FL",
+        "NCE+AGCE",
+        "JAL-CE",
+        "LabelSmoothing",
+        "SR",
+        "NLNL",
+    ):
+        loss = build_loss(
+            name, mode="multiclass", ignore_index=255, class_weights="batch_inverse_sqrt"
+        )
+        results = []
+        for kind in ("eager", "triton", "triton"):
+            os.environ["SEGNOISE_KERNELS"] = kind
+            torch.manual_seed(0)
+            value = loss(logits, labels)
+            results.append((value, torch.autograd.grad(value, logits)[0]))
+        for one, other in zip(results[0], results[1], strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7, msg=name)
+        assert all(torch.equal(a, b) for a, b in zip(results[1], results[2], strict=True))
+    print("all kernels agree")
+
+
+if __name__ == "__main__":
+    main()
