@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from segnoise.losses import LOSSES
 from segnoise.noise import NOISES
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -48,3 +49,24 @@ def test_noise_says_what_is_missing(code, message):
                f"from noise import MODELS, main; {code}")  # fmt: skip
     assert done.returncode == 1
     assert message in done.stderr
+
+
+def test_losses_has_a_row_for_every_loss(tmp_path):
+    done = run(
+        str(BENCHMARKS / "losses.py"),
+        *("--shape", "2", "3", "8", "8", "--rounds", "1", "--device", "cpu"),
+        *("--json", str(tmp_path / "losses.json")),
+    )
+    assert done.returncode == 0, done.stderr
+    (table,) = json.loads((tmp_path / "losses.json").read_text())["tables"]
+    short = {name for name in LOSSES if not name.endswith(("Loss", "Regularizer"))}
+    assert {row["loss"] for row in table["rows"]} == {*short, "ANL-CE, naive port"}
+    assert all(row["both"] > 0 for row in table["rows"])
+    for row in table["rows"]:
+        assert f"| {row['loss']} | {row['kernels']} |" in done.stdout
+
+
+def test_losses_names_an_unknown_one():
+    done = run(str(BENCHMARKS / "losses.py"), "--losses", "NCEE")
+    assert done.returncode == 1
+    assert "--losses NCEE: no such loss; there are: " in done.stderr

@@ -50,7 +50,7 @@ class Core(NamedTuple):
         maps = []
         for s in self.sums:
             if isinstance(s, ClassMax):
-                maps.append(log_p.gather(1, self._greatest(logits)).squeeze(1))
+                maps.append(log_p.amax(1))
             else:
                 maps.append(s.terms(log_p, known).sum(1))
         return (self._likelihood(log_p, target), *maps)
@@ -100,7 +100,7 @@ class Core(NamedTuple):
             else:
                 gradient.addcmul_(likelihood, weights)
         if greatest is not None:
-            gradient.scatter_add_(1, self._greatest(mapped), greatest)
+            gradient.addcmul_(greatest, self._share_of_greatest(mapped, p.dtype))
         if self.binary:  # of the two classes' logits (0, z) only the second is a variable
             gradient = gradient[:, 1:]
         if self.logit_map is None:
@@ -112,11 +112,13 @@ class Core(NamedTuple):
             return logits
         return self.logit_map(logits.to(compute_dtype(logits)))
 
-    def _greatest(self, logits: Tensor) -> Tensor:
-        """Index (N, 1, P) of the greatest logit, the first of equal ones."""
+    def _share_of_greatest(self, logits: Tensor, dtype: torch.dtype) -> Tensor:
+        """1 at the greatest logit and 0 elsewhere, (N, K, P); equal ones share."""
         if self.binary:
-            return (logits > 0).long()
-        return logits.argmax(1, keepdim=True)
+            logits = two_logits(logits)
+        # Not argmax, which takes ten times as long along an axis with a stride on a CPU.
+        share = (logits == logits.amax(1, keepdim=True)).to(dtype)
+        return share.div_(share.sum(1, keepdim=True))
 
     def _likelihood(self, log_p: Tensor, target: Tensor) -> Tensor:
         if target.is_floating_point():

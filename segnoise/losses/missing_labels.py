@@ -6,14 +6,14 @@ They treat positives and negatives differently and so are of binary and multilab
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import once_differentiable
 
-from segnoise.losses.blocks import compute_dtype
+from segnoise.losses.blocks import blocks, compute_dtype
 from segnoise.losses.domain import check_integer, check_number
 from segnoise.losses.epoch import EpochAware, register_epoch
 from segnoise.losses.pixelwise import PixelwiseLoss
@@ -49,13 +49,38 @@ class ScoreLoss(PixelwiseLoss):
             # Of one score (0, z) has the norm |z|: the map is elementwise.
             z = self.logit_map(z.unsqueeze(1)).squeeze(1)
         positive = labels > 0
-        if torch.compiler.is_compiling() or not z.requires_grad:
+        if torch.compiler.is_compiling():
             return self.score_loss(z, positive)
-        # Recomputed for the backward pass: the formulas make half a dozen maps of the scores' size.
-        loss: Tensor = checkpoint(
-            self.score_loss, z, positive, use_reentrant=False, preserve_rng_state=False
-        )
-        return loss
+        loss: Tensor = _InBlocks.apply(z.reshape(1, 1, -1), positive.reshape(1, 1, -1), self)
+        return loss.reshape(z.shape)
+
+
+class _InBlocks(torch.autograd.Function):
+    """A score loss of (1, 1, P) scores, block by block; recomputed for the backward pass.
+
+    The formulas make half a dozen maps, which stay in the cache.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, positive: Tensor, loss: ScoreLoss) -> Tensor:
+        ctx.save_for_backward(scores, positive)
+        ctx.loss = loss
+        value = torch.empty_like(scores)
+        for _, part in blocks(scores, binary=False):
+            value[..., part] = loss.score_loss(scores[..., part], positive[..., part])
+        return value
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        scores, positive = ctx.saved_tensors
+        gradient = torch.empty_like(scores)
+        for _, part in blocks(scores, binary=False):
+            with torch.enable_grad():
+                z = scores[..., part].detach().requires_grad_()
+                value = ctx.loss.score_loss(z, positive[..., part])
+            (gradient[..., part],) = torch.autograd.grad(value, z, grad[..., part])
+        return gradient, None, None
 
 
 class HillLoss(ScoreLoss):
@@ -159,9 +184,7 @@ class SelfPacedCorrectionLoss(EpochAware, ScoreLoss):
     def score_loss(self, z: Tensor, positive: Tensor) -> Tensor:
         """Return the focal margin loss of labelled and of found positives, else the focal loss."""
         found = (torch.sigmoid(z.detach()) > self.tau) & (self.epoch >= self.start_epoch)
-        return torch.where(
-            positive | found, _focal(z - self.margin, self.gamma), _focal(-z, self.gamma)
-        )
+        return _focal(torch.where(positive | found, z - self.margin, -z), self.gamma)
 
 
 class AsymmetricFocalLoss(ScoreLoss):
@@ -217,4 +240,6 @@ class AsymmetricFocalLoss(ScoreLoss):
 
 def _focal(z: Tensor, gamma: float) -> Tensor:
     """Return ``-(1 - p)^gamma log p`` with p = sigmoid(z), from log-probabilities."""
-    return -torch.exp(gamma * F.logsigmoid(-z)) * F.logsigmoid(z)
+    log_p = F.logsigmoid(z)
+    # log(1 - p) is log p - z.
+    return -torch.exp(gamma * (log_p - z)) * log_p
