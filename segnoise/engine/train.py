@@ -37,6 +37,7 @@ from segnoise.engine.tables import score_table
 from segnoise.errors import ConfigError
 from segnoise.files import write_json, write_text
 from segnoise.metrics.segmentation import SegmentationMetric
+from segnoise.models import Segmentor
 from segnoise.noise import NoiseReport
 
 
@@ -102,6 +103,7 @@ def train(
     if config["load_from"] and not start:
         stored = checkpoints.load(config["load_from"])
         checkpoints.load_weights(model, stored["state_dict"], config["load_from"])
+    _check_memory(model, config)
     max_iters = _max_iters(config, len(dataset))
     check_training(model, config, max_iters)
     global_batch = config["batch_size"] * get_dist_info()[1]
@@ -168,6 +170,22 @@ def _check_device(config: Mapping[str, Any]) -> None:
         )
     if config["amp"] == "bf16" and not torch.cuda.is_bf16_supported():
         raise ConfigError("--amp bf16: this GPU has no bfloat16; use --amp fp16")
+
+
+def _check_memory(model: Segmentor, config: Mapping[str, Any]) -> None:
+    """Losses that remember every pixel want it in its place at every epoch."""
+    for number, loss in enumerate(model.losses.values()):
+        if "sample_id" not in getattr(loss, "needs", ()):
+            continue
+        if config["train_transform"]:
+            raise ConfigError(
+                f"losses.{number} remembers what it predicted at every pixel, and train_transform "
+                "moves the pixels: set train_transform=None (images must then have one size)"
+            )
+        if (config["ema"] or {}).get("update_buffers"):
+            raise ConfigError(
+                f"losses.{number} has a memory that ema.update_buffers cannot average: leave it out"
+            )
 
 
 def _max_iters(config: Mapping[str, Any], samples: int) -> int:

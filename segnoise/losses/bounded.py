@@ -93,7 +93,7 @@ class GeneralizedCrossEntropyLoss(ActiveLoss):
     y is the pixel's label, p = softmax(logits). Cross-entropy as q -> 0, MAE at q = 1. Values in
     0..1/q.
 
-    Use it as the first robust loss to try: it learns nearly as well as cross-entropy.
+    Use it as the first robust loss to try: q slides from cross-entropy to MAE.
 
     Args:
         mode: "binary", "multiclass" or "multilabel".

@@ -113,7 +113,7 @@ class SymmetricCrossEntropyLoss(TwoTermLoss):
     ``A = -log min_prob``, y is the pixel's label, p = softmax(logits). Values >= 0, unbounded: not
     robust in theory, since cross-entropy is not, but RCE's pull outweighs it.
 
-    Use it as GCE: it learns nearly as well as cross-entropy and forgets wrong labels.
+    Use it to try how much of MAE's pull a cross-entropy needs: alpha and beta want tuning.
 
     Args:
         mode: "binary", "multiclass" or "multilabel".

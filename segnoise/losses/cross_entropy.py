@@ -46,7 +46,8 @@ class LabelSmoothingLoss(StatisticsLoss):
     """Label smoothing (LS), ``-(1 - t) log p_y - t/K sum_k log p_k``: some of the label for all.
 
     y is the pixel's label, p = softmax(logits), k runs over the K classes. Values >= 0, unbounded.
-    Cross-entropy at t = 0; admits soft labels. Equals PyTorch's ``label_smoothing=t``.
+    Cross-entropy at t = 0; admits soft labels. Equals PyTorch's ``label_smoothing=t``
+    where there are no class weights, which here weigh the pixel by its label, all of the loss.
 
     Use it against over-confident predictions; against wrong labels it is a mild remedy.
 

@@ -35,6 +35,11 @@ class RegionLoss(SegmentationLoss):
         self, y_pred: Tensor, y_true: Tensor, pixel_weights: Tensor | None = None
     ) -> Tensor:
         """Return the reduced loss; see the class for the shapes."""
+        if self.mode == "binary" and (self.class_weights is not None or self.batch_weights):
+            raise ValueError(
+                f"{type(self).__name__} has one region in binary mode, the positives': there is "
+                "nothing that class_weights could weigh"
+            )
         target = self.prepare(y_pred, y_true)
         logits, labels, valid = target.logits, target.labels, target.valid
         dtype = compute_dtype(logits)
@@ -67,8 +72,6 @@ class RegionLoss(SegmentationLoss):
     def _reduced(self, loss: Tensor, present: Tensor, target: Target) -> Tensor:
         weights = self.weights_of_classes(target)
         if weights is not None:
-            # In binary mode there is one region, the positives'.
-            weights = weights[1:] if self.mode == "binary" else weights
             loss = loss * weights
         if self.reduction == "none":
             return loss
@@ -93,7 +96,7 @@ class DiceLoss(RegionLoss):
         mode: "binary", "multiclass" or "multilabel".
         eps: > 0; keeps the quotient finite.
         **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``; the
-            class weights weigh the mean over the classes.
+            class weights weigh the mean over the classes, of which there is one in binary mode.
 
     Shape:
         - y_pred, y_true, pixel_weights: as in ``SegmentationLoss``.
@@ -130,7 +133,7 @@ class NoiseRobustDiceLoss(RegionLoss):
         gamma: 1 <= gamma <= 2; the paper: 1.5.
         eps: > 0; added to the denominator.
         **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``; the
-            class weights weigh the mean over the classes.
+            class weights weigh the mean over the classes, of which there is one in binary mode.
 
     Shape: as in ``DiceLoss``.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -31,9 +32,10 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
     Admits soft labels.
 
     The loss remembers t for every sample by its ``sample_id``, in float16 in main memory and in its
-    state dict. A sample must therefore come whole and unmoved each time: no random crops, flips or
-    scales. Without ids every sample is new at every call, t is (1 - momentum) p, and the second
-    part only sharpens the prediction.
+    state dict. A sample must therefore come whole and unmoved each time, without random crops,
+    flips or scales, and training must be of one process. Looking the ids up breaks the graph of
+    torch.compile. Without ids every sample is new at every call, t is (1 - momentum) p, and the
+    second part only sharpens the prediction.
 
     Use it where a network first learns the truth and then memorises: it holds on to the first.
 
@@ -51,6 +53,8 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
 
     Raises:
         ValueError: if there is not one id a sample, or a sample comes in another size than before.
+        TypeError: if ids are no strings.
+        RuntimeError: if ids are given in one of several processes.
 
     Source: Liu et al., Early-Learning Regularization Prevents Memorization of Noisy Labels,
     NeurIPS 2020, equation 6.
@@ -110,13 +114,15 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         p = self._probabilities(logits)
         if sample_id is None:
             return (1 - self.momentum) * p
-        if len(sample_id) != len(p):
-            raise ValueError(f"{len(sample_id)} sample ids for {len(p)} samples")
+        _check_ids(sample_id, len(p))
         spatial = p.shape[3:] if self.mode == "multilabel" else p.shape[2:]
-        small = _shrunk(p.reshape(len(p), -1, *spatial), self.stride)
-        for number, name in enumerate(sample_id):
-            small[number] = self._updated(name, small[number])
+        small = self._remembered(_shrunk(p.reshape(len(p), -1, *spatial), self.stride), sample_id)
         return _enlarged(small, spatial).reshape(p.shape)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # else a graph for every id
+    def _remembered(self, p: Tensor, sample_id: Sequence[str]) -> Tensor:
+        """The running means of some samples, with their new predictions."""
+        return torch.stack([self._updated(name, q) for name, q in zip(sample_id, p, strict=True)])
 
     def _updated(self, name: str, p: Tensor) -> Tensor:
         """The running mean of one sample, with its new prediction."""
@@ -131,7 +137,9 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
             )
         mean = mean.to(p)
         if self.training:
-            mean = self.momentum * mean + (1 - self.momentum) * p
+            # A step that overflowed, and that a loss scaler skips, leaves no trace.
+            update = self.momentum * mean + (1 - self.momentum) * p
+            mean = torch.where(p.isfinite(), update, mean)
             self._memory[name] = mean.to("cpu", torch.float16)
         return mean
 
@@ -164,6 +172,18 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
     def set_extra_state(self, state: Mapping[str, Tensor]) -> None:
         """Take over what a state dict remembers."""
         self._memory = dict(state)
+
+
+def _check_ids(sample_id: Sequence[str], samples: int) -> None:
+    if isinstance(sample_id, str) or not all(isinstance(name, str) for name in sample_id):
+        raise TypeError(f"sample_id must be a list of strings, got {sample_id!r}")
+    if len(sample_id) != samples:
+        raise ValueError(f"{len(sample_id)} sample ids for {samples} samples")
+    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+        raise RuntimeError(
+            "ELR remembers samples by itself in each process, and a process meets others in every "
+            "epoch: train it in one process"
+        )
 
 
 def _shrunk(p: Tensor, stride: int) -> Tensor:

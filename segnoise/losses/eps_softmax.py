@@ -23,9 +23,8 @@ class EpsSoftmaxLoss(StatisticsLoss):
     """eps-softmax, ``-alpha log p'_y + beta (1 - p_y)`` with p' pushed towards the predicted class.
 
     ``p' = (p + m e_yhat) / (1 + m)``, p = softmax(logits), yhat the class predicted now (each of
-    equally likely ones), y the pixel's label. p' is within eps = 1/(1 + m) of a one-hot vector, so
-    the loss is symmetric up to that. Where the label is predicted the first part has hardly a
-    gradient left; elsewhere it is cross-entropy's.
+    equally likely ones), y the pixel's label. p' is within 1/(1 + m) of a one-hot vector. Where the
+    label is predicted the first part has hardly a gradient left; elsewhere it is cross-entropy's.
 
     Use it to learn hard pixels without fitting the wrong ones further, beside MAE's steady pull.
 

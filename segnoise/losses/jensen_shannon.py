@@ -81,7 +81,7 @@ class JensenShannonLoss(ActiveLoss):
 
     Args:
         mode: "binary", "multiclass" or "multilabel".
-        pi: the label's weight, 0 < pi < 1; higher for more noise.
+        pi: the label's weight, 0.001 <= pi < 1; higher for more noise.
         **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
 
     Source: Englesson and Azizpour, Generalized Jensen-Shannon Divergence Loss for Learning with
@@ -96,7 +96,7 @@ class JensenShannonLoss(ActiveLoss):
 
     def __init__(self, mode: str, *, pi: float = 0.7, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.pi = check_number("pi", pi, above=0, below=1)
+        self.pi = check_number("pi", pi, least=1e-3, below=1)
         self.term = JensenShannonTerm(self.pi)
 
 
@@ -113,7 +113,7 @@ class GeneralizedJensenShannonLoss(PixelwiseLoss):
 
     Args:
         mode: "binary", "multiclass" or "multilabel".
-        pi: the label's weight, 0 < pi < 1; higher for more noise.
+        pi: the label's weight, 0.001 <= pi < 1; higher for more noise.
         **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
 
     Shape:
@@ -138,7 +138,7 @@ class GeneralizedJensenShannonLoss(PixelwiseLoss):
 
     def __init__(self, mode: str, *, pi: float = 0.7, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.pi = check_number("pi", pi, above=0, below=1)
+        self.pi = check_number("pi", pi, least=1e-3, below=1)
 
     def forward(
         self, y_pred: Tensor, y_true: Tensor, pixel_weights: Tensor | None = None

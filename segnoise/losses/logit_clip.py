@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from torch import Tensor
@@ -48,15 +49,14 @@ class LogitClipLoss(SegmentationLoss):
     def __init__(self, base: SegmentationLoss, *, tau: float = 1.0) -> None:
         if not isinstance(base, SegmentationLoss):
             raise TypeError(f"LogitClip wraps a loss of logits, got {type(base).__name__}")
-        if base.logit_map is not None:
+        if base.logit_map is not None or isinstance(base, LogitClipLoss):
             raise TypeError(
-                f"{type(base).__name__} maps its logits itself ({base.logit_map!r}): it cannot be "
-                "clipped as well"
+                f"{type(base).__name__} maps its logits itself: it cannot be clipped as well"
             )
         super().__init__(base.mode, ignore_index=base.ignore_index, reduction=base.reduction)
         self.tau = check_number("tau", tau, above=0)
-        self.base = base
-        base.logit_map = NormClip(self.tau)
+        self.base = copy.copy(base)  # with the same parameters, but a map of its own
+        self.base.logit_map = NormClip(self.tau)
         self.class_weights, self.batch_weights = base.class_weights, base.batch_weights
         self.needs = base.needs
 

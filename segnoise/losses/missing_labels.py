@@ -6,15 +6,15 @@ They treat positives and negatives differently and so are of binary and multilab
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from segnoise.losses.blocks import blocks, compute_dtype
+from segnoise.losses.blocks import compute_dtype
 from segnoise.losses.domain import check_integer, check_number
+from segnoise.losses.elementwise import in_blocks
 from segnoise.losses.epoch import EpochAware, register_epoch
 from segnoise.losses.pixelwise import PixelwiseLoss
 
@@ -44,43 +44,14 @@ class ScoreLoss(PixelwiseLoss):
 
     def loss_map(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of every score, without void and weights."""
+        return in_blocks(self._of_scores, logits, labels)
+
+    def _of_scores(self, logits: Tensor, labels: Tensor) -> Tensor:
         z = logits.to(compute_dtype(logits))
         if self.logit_map is not None:
             # Of one score (0, z) has the norm |z|: the map is elementwise.
             z = self.logit_map(z.unsqueeze(1)).squeeze(1)
-        positive = labels > 0
-        if torch.compiler.is_compiling():
-            return self.score_loss(z, positive)
-        loss: Tensor = _InBlocks.apply(z.reshape(1, 1, -1), positive.reshape(1, 1, -1), self)
-        return loss.reshape(z.shape)
-
-
-class _InBlocks(torch.autograd.Function):
-    """A score loss of (1, 1, P) scores, block by block; recomputed for the backward pass.
-
-    The formulas make half a dozen maps, which stay in the cache.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, scores: Tensor, positive: Tensor, loss: ScoreLoss) -> Tensor:
-        ctx.save_for_backward(scores, positive)
-        ctx.loss = loss
-        value = torch.empty_like(scores)
-        for _, part in blocks(scores, binary=False):
-            value[..., part] = loss.score_loss(scores[..., part], positive[..., part])
-        return value
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        scores, positive = ctx.saved_tensors
-        gradient = torch.empty_like(scores)
-        for _, part in blocks(scores, binary=False):
-            with torch.enable_grad():
-                z = scores[..., part].detach().requires_grad_()
-                value = ctx.loss.score_loss(z, positive[..., part])
-            (gradient[..., part],) = torch.autograd.grad(value, z, grad[..., part])
-        return gradient, None, None
+        return self.score_loss(z, labels > 0)
 
 
 class HillLoss(ScoreLoss):

@@ -30,9 +30,7 @@ def of_all_labels(loss: SegmentationLoss, logits: Tensor) -> Tensor:
         >>> of_all_labels(build_loss("MAE", mode="multiclass"), torch.zeros(1, 4))
         tensor([[0.7500, 0.7500, 0.7500, 0.7500]])
     """
-    map_of = loss_of_pixels(loss)
-    if loss.mode != "multiclass":
-        raise ValueError(f"the loss must be of multiclass mode, got {loss.mode!r}")
+    map_of = loss_of_pixels(loss, multiclass=True)
     pixels, classes = logits.shape
     labels = torch.arange(classes).repeat(pixels)
     repeated = logits.repeat_interleave(classes, 0)
@@ -43,11 +41,18 @@ def of_all_labels(loss: SegmentationLoss, logits: Tensor) -> Tensor:
     return values.view(pixels, classes)
 
 
-def loss_of_pixels(loss: SegmentationLoss) -> Callable[[Tensor, Tensor], Tensor]:
+def loss_of_pixels(
+    loss: SegmentationLoss, multiclass: bool = False
+) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the loss as a function of pixels' logits and labels.
+
+    Args:
+        loss: the loss.
+        multiclass: whether it must be of multiclass mode.
 
     Raises:
         TypeError: if it is none.
+        ValueError: if it is of another mode, or has class weights.
     """
     inner = loss.base if isinstance(loss, LogitClipLoss) else loss
     if not isinstance(inner, (StatisticsLoss, ScoreLoss)) or isinstance(inner, TLoss):
@@ -55,6 +60,13 @@ def loss_of_pixels(loss: SegmentationLoss) -> Callable[[Tensor, Tensor], Tensor]
             f"{type(inner).__name__} is no function of one pixel's logits and label, which the "
             "theory is about"
         )
+    if inner.class_weights is not None or inner.batch_weights:
+        raise ValueError(
+            f"{type(inner).__name__} has class weights, which make another loss of it for every "
+            "label: give the bare loss"
+        )
+    if multiclass and loss.mode != "multiclass":
+        raise ValueError(f"the loss must be of multiclass mode, got {loss.mode!r}")
     return inner.loss_map
 
 
@@ -64,7 +76,9 @@ def pull(loss: SegmentationLoss, logits: Tensor) -> tuple[Tensor, Tensor]:
     The weight is ``-dL/dz_0 / (1 - p_0)``, cross-entropy's being 1.
     """
     logits = logits.clone().requires_grad_()
-    value = loss_of_pixels(loss)(logits, torch.zeros(len(logits), dtype=torch.long))
+    value = loss_of_pixels(loss, multiclass=True)(
+        logits, torch.zeros(len(logits), dtype=torch.long)
+    )
     (gradient,) = torch.autograd.grad(value.sum(), logits)
     # 1 - p_y as the sum of the others: exact where p_y is next to 1.
     others = torch.softmax(logits.detach(), 1)[:, 1:].sum(1)
@@ -78,7 +92,12 @@ def all_over_the_simplex(num_classes: int, label: int, weights: Tensor | None = 
         num_classes: K.
         label: whose edges.
         weights: (K,) shares of the labels, which are a point themselves; or None.
+
+    Raises:
+        ValueError: if there is one class only.
     """
+    if num_classes < 2:
+        raise ValueError(f"num_classes must be at least 2, got {num_classes}")
     eye = torch.eye(num_classes, dtype=torch.float64)
     parts = [eye * far for far in (0.0, 1.0, 5.0, 20.0, FAR)]
     steps = torch.linspace(-FAR, FAR, 41, dtype=torch.float64)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from segnoise.losses.base import SegmentationLoss, pixel_weights_of, product, reduced
 from segnoise.losses.core import LabelModel
+from segnoise.losses.elementwise import in_blocks
 from segnoise.losses.kernels import as_one_graph
 from segnoise.losses.statistics import PixelStatistics, pixel_statistics
 from segnoise.losses.sums import ClassMax, ClassSum
@@ -91,6 +92,11 @@ class StatisticsLoss(PixelwiseLoss):
 
     def loss_map(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of every pixel, without void and weights."""
+        if self.mode != "multiclass" and not labels.is_floating_point():
+            return in_blocks(self._of_pixels, logits, labels)
+        return self._of_pixels(logits, labels)
+
+    def _of_pixels(self, logits: Tensor, labels: Tensor) -> Tensor:
         statistics = pixel_statistics(
             logits,
             labels,

@@ -82,11 +82,10 @@ class _Pixels(NamedTuple):
     ) -> tuple[Tensor, Tensor]:
         p = self._probabilities(logits)
         w = self._weights(weights)
-        mass = (p if w is None else p * w).sum((0, 2))
+        mass = _weighted(p, w).sum((0, 2))
         if labels is None:
             return mass, torch.zeros_like(mass)
-        match = self._match(p, labels)
-        return mass, (match if w is None else match * w).sum((0, 2))
+        return mass, _weighted(self._match(p, labels), w).sum((0, 2))
 
     def gradient(
         self,
@@ -100,16 +99,24 @@ class _Pixels(NamedTuple):
         slope = grad_mass.view(-1, 1).expand_as(p)
         if labels is not None:
             slope = slope + self._match_slope(p, labels) * grad_match.view(-1, 1)
-        w = self._weights(weights)
-        if w is not None:
-            slope = slope * w
         if self.sigmoid:
             gradient = p * (1 - p) * slope
         else:
             gradient = p * (slope - (p * slope).sum(1, keepdim=True))
+        gradient = _weighted(gradient, self._weights(weights))
         if self.logit_map is None:
             return gradient
         return self._of_channels(logits, gradient)
+
+    def of_weights(
+        self, logits: Tensor, labels: Tensor | None, grad_mass: Tensor, grad_match: Tensor
+    ) -> Tensor:
+        """Return the gradient in the weights."""
+        p = self._probabilities(logits)
+        value = p * grad_mass.view(-1, 1)
+        if labels is not None:
+            value = value + self._match(p, labels) * grad_match.view(-1, 1)
+        return value if self.sigmoid else value.sum(1)
 
     def _probabilities(self, logits: Tensor) -> Tensor:
         z = logits.to(compute_dtype(logits))
@@ -182,7 +189,12 @@ class _RegionSums(torch.autograd.Function):
     def backward(ctx: Any, grad_mass: Tensor, grad_match: Tensor) -> tuple[Tensor | None, ...]:
         logits, labels, weights = ctx.saved_tensors
         gradient = torch.empty_like(logits)
+        of_weights = torch.empty_like(weights) if ctx.needs_input_grad[2] else None
         for rows, columns in blocks(logits, binary=False):
+            if of_weights is not None:
+                of_weights[rows, ..., columns] = ctx.pixels.of_weights(
+                    logits[rows, :, columns], _cut(labels, rows, columns), grad_mass, grad_match
+                )
             gradient[rows, :, columns] = ctx.pixels.gradient(
                 logits[rows, :, columns],
                 _cut(labels, rows, columns),
@@ -190,7 +202,12 @@ class _RegionSums(torch.autograd.Function):
                 grad_mass,
                 grad_match,
             )
-        return gradient, None, None, None
+        return gradient, None, of_weights, None
+
+
+def _weighted(m: Tensor, weights: Tensor | None) -> Tensor:
+    """Weigh a map; where the weight is 0, at void, anything may stand, and 0 times NaN is no 0."""
+    return m if weights is None else torch.where(weights > 0, m * weights, 0)
 
 
 def _cut(m: Tensor | None, rows: slice, columns: slice) -> Tensor | None:

@@ -31,6 +31,21 @@ def parameters(loss: Callable[..., Any]) -> list[str] | None:
     return names
 
 
+def required(loss: Callable[..., Any]) -> list[str]:
+    """Return the names of the parameters that have no default.
+
+    Example:
+        >>> from segnoise.losses import ForwardCorrectionLoss
+        >>> required(ForwardCorrectionLoss)
+        ['mode', 'transition_matrix']
+    """
+    return [
+        name
+        for name, parameter in inspect.signature(loss).parameters.items()
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+    ]
+
+
 def own_parameters(loss: Callable[..., Any]) -> list[str]:
     """Return the names of a loss's own parameters, those that not every loss has.
 

@@ -31,8 +31,10 @@ class TLoss(StatisticsLoss):
     multiclass mode, which the paper does not have, R is the sum of ``|e_y - p|^2 / 2`` and D is
     K - 1 a pixel, the dimension of the simplex: two classes are binary mode. Not bounded below.
 
-    The tail nu is learned: the loss has a parameter ``log_nu``, which must be in the optimiser (a
-    group of its own: Adam, rate 1e-3, no weight decay). Smaller nu forgives larger residuals.
+    The tail nu is learned: the loss has a parameter ``log_nu``, which must be in the optimiser (the
+    paper: a group of its own, Adam, rate 1e-3, no weight decay). The tools train it with the
+    network; ``optim_wrapper.paramwise_cfg.custom_keys.log_nu.decay_mult=0`` spares it the decay.
+    Smaller nu forgives larger residuals.
 
     Use it where whole images are badly labelled: they are outliers and lose their pull.
 

@@ -64,6 +64,7 @@ from segnoise.losses.normalized_negative import (
 )
 from segnoise.losses.passive import AsymmetricMeanSquaredErrorLoss, AsymmetricNormLoss
 from segnoise.losses.signatures import parameters as parameters_of
+from segnoise.losses.signatures import required
 from segnoise.losses.sparse import SparseRegularizationLoss
 from segnoise.losses.t_loss import TLoss
 
@@ -184,6 +185,9 @@ ignore_index, reduction, class_weights
     known = parameters_of(builder)
     if "mode" not in parameters:
         raise TypeError(f"{name} needs a mode: binary, multiclass or multilabel")
+    missing = [n for n in required(builder) if n not in parameters]
+    if missing:
+        raise TypeError(f"{name} needs {missing[0]}")
     # The compositions pass names on to their terms (**own) and complain themselves.
     if known is not None:
         for parameter in parameters:

@@ -116,6 +116,8 @@ class PowerTerm(BoundedTerm):
 
     def __call__(self, log_p: Tensor) -> Tensor:
         """Return ``(p^q - 1) / q``."""
+        if self.q < 0.01:  # next to log p: p^q is next to 1, and so is its slope
+            return torch.expm1(self.q * log_p) / self.q
         return (torch.exp(self.q * log_p) - 1) / self.q
 
     def at(self, p: float) -> float:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from segnoise.losses.base import SegmentationLoss
-from segnoise.losses.correction import check_transition_matrix
+from segnoise.losses.correction import BackwardCorrectionLoss, check_transition_matrix
 from segnoise.losses.one_pixel import (
     all_over_the_simplex,
     descended,
@@ -247,6 +247,11 @@ def noise_tolerance(
         >>> noise_tolerance(build_loss("ANL-CE", mode="multiclass"), 3, 0.4).tolerant
         True
     """
+    if isinstance(loss, BackwardCorrectionLoss):
+        raise TypeError(
+            "BackwardCorrectionLoss has no lower bound, hence no minimiser; on average over its own "
+            "noise it is cross-entropy of the true class"
+        )
     matrix = _matrix(num_classes, noise)
     rows, gaps = [], []
     for label, weights in enumerate(matrix):
@@ -342,6 +347,8 @@ def _least_ratio(numerator: Tensor, denominator: Tensor, u1: Tensor, u2: Tensor)
 
 
 def _matrix(num_classes: int, noise: float | Sequence[Sequence[float]] | Tensor) -> Tensor:
+    if num_classes < 2:
+        raise ValueError(f"num_classes must be at least 2, got {num_classes}")
     if isinstance(noise, (int, float)):
         if not 0 <= noise <= 1:
             raise ValueError(f"the rate of symmetric noise must lie in 0..1, got {noise}")

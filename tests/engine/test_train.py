@@ -74,10 +74,26 @@ def test_losses_with_a_state_resume_to_the_last_digit(tmp_path):
 
 
 def test_another_training_may_start_from_its_weights(tmp_path):
-    first = run(tmp_path / "first", losses=STATEFUL)
+    still = {"losses": STATEFUL, "train_transform": None}
+    first = run(tmp_path / "first", **still)
     second = run(tmp_path / "second", load_from=str(first.folder / "last.pth"))
-    third = run(tmp_path / "third", losses=STATEFUL, load_from=str(second.folder / "last.pth"))
+    third = run(tmp_path / "third", load_from=str(second.folder / "last.pth"), **still)
     assert third.last["iter"] == 8
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "train_transform moves the pixels"),
+        (
+            {"train_transform": None, "ema": {"momentum": 0.1, "update_buffers": True}},
+            "ema.update_buffers cannot average",
+        ),
+    ],
+)
+def test_losses_that_remember_pixels_want_them_in_their_places(tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=rf"losses\.0 .*{message}"):
+        run(tmp_path, losses=[{"type": "ELR"}], **changes)
 
 
 def losses(folder):

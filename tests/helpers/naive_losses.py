@@ -100,6 +100,8 @@ def make(case, mode, num_classes=5, **common):
     """The loss under test as a function of (logits, labels, weights) without chance or memory."""
     name, _ = case
     classes = num_classes if mode == "multiclass" else 2
+    if name in REGIONS and mode == "binary":
+        common.pop("class_weights", None)  # there is one region: refused
     loss = build_loss(name, mode=mode, **{**own_of(case, classes), **common})
     if name == "NLNL":
         loss.register_forward_pre_hook(lambda *_: torch.manual_seed(0) and None)
@@ -303,6 +305,8 @@ def batch(
             other = None if others is None else int(others[tuple(position)])
             rows.append(of_pixel(name, z, y, other=other, **own) * weight)
     if name in REGIONS:
+        if mode == "binary":
+            class_weights = None
         return _regions(mode, rows, weights, where, reduction, class_weights, classes, own)
     if name in IMAGES:
         return _images(mode, rows, weights, where, reduction, classes, own)
@@ -336,7 +340,7 @@ def _regions(mode, rows, weights, where, reduction, class_weights, classes, own)
         present = size > 0
         factor = 1.0
         if class_weights is not None:
-            factor = class_weights[1] if mode == "binary" else class_weights[number]
+            factor = class_weights[number]
         losses.append((numerator / (mass + size + own["eps"])) * factor * present)
         counted.append(factor * present)
     losses = torch.stack(losses)

@@ -126,6 +126,22 @@ def test_gradients_reach_pixel_weights(make_batch):
     assert (weights.grad[~valid] == 0).all()
 
 
+def test_pixel_weights_may_be_learned(case, mode, make_batch):
+    logits, labels, weights = make_batch(mode, num_classes=3, pixels=2)
+    loss = naive_losses.make(case, mode, 3, ignore_index=255)
+    weights = weights.clone().clamp_min(0.1).requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(logits, labels, weights), weights)
+    step = 1e-6
+    for position in (weights.detach() >= 0).nonzero().tolist():
+        values = []
+        for sign in (1, -1):
+            moved = weights.detach().clone()
+            moved[tuple(position)] += sign * step
+            values.append(loss(logits, labels, moved).item())
+        slope = (values[0] - values[1]) / (2 * step)
+        assert gradient[tuple(position)].item() == pytest.approx(slope, rel=1e-4, abs=1e-6)
+
+
 class TestSoftLabels:
     @pytest.mark.parametrize("class_weights", [None, [0.25, 1.75, 0.0, 1.0, 2.5]])
     @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])

@@ -72,3 +72,25 @@ def test_block_borders_do_not_show(monkeypatch, make_batch, name, mode, elements
     value = loss(logits, labels, weights)
     torch.testing.assert_close(value, expected)
     torch.testing.assert_close(torch.autograd.grad(value, logits)[0], expected_gradient)
+
+
+@pytest.mark.parametrize("weights", [[1.0, 2.0], "batch_inverse"])
+@pytest.mark.parametrize("name", naive_losses.REGIONS)
+def test_one_region_has_no_class_weights(name, weights):
+    loss = build_loss(name, mode="binary", class_weights=weights)
+    with pytest.raises(ValueError, match="one region in binary mode"):
+        loss(torch.zeros(1, 1, 2), torch.tensor([[0, 1]]))
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+@pytest.mark.parametrize("mode", naive_losses.MODES)
+@pytest.mark.parametrize("name", naive_losses.REGIONS)
+def test_what_stands_at_void_cannot_break_the_batch(make_batch, name, mode, value):
+    logits, labels, _ = make_batch(mode)
+    void = labels == 255
+    loss = build_loss(name, mode=mode, ignore_index=255)
+    expected = torch.autograd.grad(loss(logits, labels), logits)[0]
+    where = void if mode == "multilabel" else void.unsqueeze(1)
+    broken = logits.detach().masked_fill(where, value).requires_grad_()
+    assert loss(broken, labels) == loss(logits, labels)
+    assert torch.equal(torch.autograd.grad(loss(broken, labels), broken)[0], expected)

@@ -118,6 +118,47 @@ def test_logits_and_targets_alone_are_kept_for_backward():
     assert len({t.data_ptr() for t in kept if t.numel() >= logits.numel()}) == 2
 
 
+def test_a_step_that_overflowed_leaves_no_trace():
+    logits, labels = batch()
+    loss, other = build_loss("ELR", mode="multiclass"), build_loss("ELR", mode="multiclass")
+    for one in (loss, other):
+        one(logits, labels, sample_id=["a", "b"])
+    broken = logits.clone()
+    broken[0, 0, 0, 0] = float("inf")
+    loss(broken, labels, sample_id=["a", "b"])
+    assert all(kept.isfinite().all() for kept in loss.get_extra_state().values())
+    assert loss(logits, labels, sample_id=["a", "b"]).isfinite()
+
+
+def test_several_processes_are_refused(monkeypatch):
+    logits, labels = batch()
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    loss = build_loss("ELR", mode="multiclass")
+    with pytest.raises(RuntimeError, match="train it in one process"):
+        loss(logits, labels, sample_id=["a", "b"])
+    assert loss(logits, labels).isfinite()
+
+
+@pytest.mark.parametrize("ids", ["ab", [0, 1], torch.tensor([0, 1])])
+def test_ids_are_strings(ids):
+    logits, labels = batch()
+    with pytest.raises(TypeError, match="must be a list of strings"):
+        build_loss("ELR", mode="multiclass")(logits, labels, sample_id=ids)
+
+
+def test_ids_break_a_graph_but_need_no_new_one():
+    logits, labels = batch()
+    loss, plain = build_loss("ELR", mode="multiclass"), build_loss("ELR", mode="multiclass")
+    compiled = torch.compile(loss, backend="eager")
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for number in range(12):
+            ids = [f"{number}", "again"]
+            torch.testing.assert_close(
+                compiled(logits, labels, sample_id=ids), plain(logits, labels, sample_id=ids)
+            )
+
+
 def test_errors():
     logits, labels = batch()
     loss = EarlyLearningRegularizedLoss("multiclass")

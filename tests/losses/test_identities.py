@@ -141,10 +141,8 @@ def test_more_terms_of_the_series_come_nearer_to_cross_entropy(labels):
 
 def test_jensen_shannon_tends_to_cross_entropy_and_to_mae(logits, labels):
     paler = logits / 5
-    value, _ = value_and_gradient("JS", paler, labels, pi=1e-7)
-    torch.testing.assert_close(
-        value, value_and_gradient("CE", paler, labels)[0], rtol=1e-4, atol=1e-6
-    )
+    value, _ = value_and_gradient("JS", paler, labels, pi=1e-3)
+    torch.testing.assert_close(value, value_and_gradient("CE", paler, labels)[0], rtol=0.02, atol=0)
     value, _ = value_and_gradient("JS", logits, labels, pi=1 - 1e-12)
     torch.testing.assert_close(
         value, value_and_gradient("MAE", logits, labels)[0], rtol=0, atol=0.04

@@ -48,7 +48,9 @@ def test_any_loss_can_be_clipped(make_batch, name, mode):
             build_loss("LogitClip", mode=mode, base=name)
         return
     logits, labels, weights = make_batch(mode)
-    common = {"ignore_index": 255, "class_weights": [0.5, 2.0] if mode == "binary" else [1.0] * 5}
+    common = {"ignore_index": 255}
+    if not (mode == "binary" and name in naive_losses.REGIONS):
+        common["class_weights"] = [0.5, 2.0] if mode == "binary" else [1.0] * 5
     classes = 5 if mode == "multiclass" else 2
     own = naive_losses.own_of((name, naive_losses.CASES[name]), classes)
     base = build_loss(name, mode=mode, **common, **own)
@@ -80,6 +82,17 @@ def test_what_cannot_be_clipped():
         build_loss("LogitClip", mode="multiclass", base="GEC")
     with pytest.raises(TypeError, match="GCE has no parameter 'qq'"):
         build_loss("LogitClip", mode="multiclass", base="GCE", qq=1)
+
+
+def test_the_wrapped_loss_stays_what_it_was(make_batch):
+    logits, labels, _ = make_batch("multiclass", void=False)
+    base = CrossEntropyLoss("multiclass")
+    expected = base(logits, labels)
+    small, large = (LogitClipLoss(base, tau=tau)(logits, labels) for tau in (0.5, 2.0))
+    assert base(logits, labels) == expected
+    assert len({small.item(), large.item(), expected.item()}) == 3
+    with pytest.raises(TypeError, match="maps its logits itself"):
+        LogitClipLoss(LogitClipLoss(base), tau=0.5)
 
 
 def test_a_clipped_loss_is_bounded():

@@ -130,6 +130,19 @@ def test_nothing_of_the_logits_size_but_the_logits_is_kept_for_backward(case):
     assert large == {logits.data_ptr()}
 
 
+def test_of_single_scores_few_maps_are_kept(pixelwise, mode):
+    """Every score is a pixel: what the reduction keeps is of the logits' size, the formula not."""
+    if mode != "multilabel" or pixelwise[0] in ("GJS", "ELR"):
+        return
+    logits = random_logits(2, 8, 16, 16, dtype=torch.float32)
+    labels = torch.randint(2, (2, 8, 16, 16))
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        naive_losses.make(pixelwise, mode, 8)(logits, labels)
+    large = {t.data_ptr() for t in kept if t.is_floating_point() and t.numel() >= logits.numel()}
+    assert large <= {logits.data_ptr()}
+
+
 def test_a_second_backward_is_an_error_not_a_wrong_number():
     logits = random_logits(1, 3, 2)
     value = build_loss("NCE", mode="multiclass")(logits, torch.tensor([[0, 1]]))

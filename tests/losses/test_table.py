@@ -64,3 +64,8 @@ def test_misspelt_names(name, parameters, error, message):
 def test_mode_is_needed():
     with pytest.raises(TypeError, match="CE needs a mode"):
         build_loss("CE")
+
+
+def test_what_has_no_default_is_asked_for():
+    with pytest.raises(TypeError, match="ForwardCorrection needs transition_matrix"):
+        build_loss("ForwardCorrection", mode="multiclass")

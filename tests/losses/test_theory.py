@@ -202,7 +202,34 @@ def test_losses_of_more_than_a_pixel(name):
         is_symmetric(loss(name), 3)
 
 
+def test_weighted_losses_are_others():
+    for weights in ([1.0, 5.0, 1.0], "batch_inverse"):
+        weighted = loss("MAE", class_weights=weights)
+        with pytest.raises(ValueError, match="give the bare loss"):
+            is_symmetric(weighted, 3)
+        with pytest.raises(ValueError, match="give the bare loss"):
+            noise_tolerance(weighted, 3, 0.1)
+        with pytest.raises(ValueError, match="give the bare loss"):
+            asymmetry_ratio(weighted)
+
+
+def test_a_risk_without_a_lower_bound_has_no_minimiser():
+    matrix = [[0.8, 0.2], [0.1, 0.9]]
+    with pytest.raises(TypeError, match="no lower bound"):
+        noise_tolerance(loss("BackwardCorrection", transition_matrix=matrix), 2, matrix)
+
+
+@pytest.mark.parametrize("classes", [0, 1])
+def test_one_class_is_no_question(classes):
+    with pytest.raises(ValueError, match=f"num_classes must be at least 2, got {classes}"):
+        is_symmetric(loss("MAE"), classes)
+    with pytest.raises(ValueError, match="num_classes must be at least 2"):
+        noise_tolerance(loss("MAE"), classes, 0.1)
+
+
 def test_bad_input():
+    with pytest.raises(ValueError, match="must be of multiclass mode, got 'binary'"):
+        asymmetry_ratio(build_loss("MAE", mode="binary"))
     with pytest.raises(ValueError, match="draws at random"):
         is_symmetric(loss("NLNL"), 5)
     with pytest.raises(ValueError, match="must be of multiclass mode, got 'binary'"):

@@ -86,6 +86,8 @@ def test_beta_errors():
 @pytest.mark.parametrize("mode", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("name", ["CE", "ANL-CE", "Dice", "TLoss"])
 def test_weights_of_each_batch_are_those_of_its_histogram(make_batch, name, mode, scheme):
+    if (name, mode) == ("Dice", "binary"):
+        return  # refuses them: see test_dice.py
     common = {"mode": mode, "ignore_index": 255}
     loss = build_loss(name, class_weights=f"batch_{scheme}", **common)
     for seed in range(2):
