@@ -249,8 +249,8 @@ def noise_tolerance(
     """
     if isinstance(loss, BackwardCorrectionLoss):
         raise TypeError(
-            "BackwardCorrectionLoss has no lower bound, hence no minimiser; on average over its own "
-            "noise it is cross-entropy of the true class"
+            "BackwardCorrectionLoss has no lower bound, hence no minimiser; on average over its "
+            "own noise it is cross-entropy of the true class"
         )
     matrix = _matrix(num_classes, noise)
     rows, gaps = [], []
