@@ -114,7 +114,6 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         p = self._probabilities(logits)
         if sample_id is None:
             return (1 - self.momentum) * p
-        _check_ids(sample_id, len(p))
         spatial = p.shape[3:] if self.mode == "multilabel" else p.shape[2:]
         small = self._remembered(_shrunk(p.reshape(len(p), -1, *spatial), self.stride), sample_id)
         return _enlarged(small, spatial).reshape(p.shape)
@@ -122,6 +121,7 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # else a graph for every id
     def _remembered(self, p: Tensor, sample_id: Sequence[str]) -> Tensor:
         """The running means of some samples, with their new predictions."""
+        _check_ids(sample_id, len(p))
         return torch.stack([self._updated(name, q) for name, q in zip(sample_id, p, strict=True)])
 
     def _updated(self, name: str, p: Tensor) -> Tensor:

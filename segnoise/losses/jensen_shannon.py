@@ -139,6 +139,7 @@ class GeneralizedJensenShannonLoss(PixelwiseLoss):
     def __init__(self, mode: str, *, pi: float = 0.7, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
         self.pi = check_number("pi", pi, least=1e-3, below=1)
+        self.term = JensenShannonTerm(self.pi)
 
     def forward(
         self, y_pred: Tensor, y_true: Tensor, pixel_weights: Tensor | None = None
@@ -171,7 +172,7 @@ class GeneralizedJensenShannonLoss(PixelwiseLoss):
         else:
             label_prob, divergence = _Agreement.apply(flat, flat_labels, binary, self.logit_map)
         tiny = torch.finfo(label_prob.dtype).tiny
-        to_label = -JensenShannonTerm(self.pi)(label_prob.clamp_min(tiny).log())
+        to_label = -self.term(label_prob.clamp_min(tiny).log())
         # (1 - pi) / Z
         return (to_label + divergence / -math.log1p(-self.pi)).reshape(labels.shape)
 

@@ -9,6 +9,7 @@ import sys
 import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -77,8 +78,14 @@ def test_where_nothing_can_be_compiled_eager_goes_on(monkeypatch, batch, caplog)
     assert "going on with eager" in caplog.text
 
 
+def version(text):
+    return tuple(int(part) for part in text.split(".")[:2])
+
+
 def test_triton_kernels_under_the_interpreter():
-    pytest.importorskip("triton")
+    triton = pytest.importorskip("triton")
+    if version(triton.__version__) < (3, 9) and version(np.__version__) >= (2, 4):
+        pytest.skip("the interpreter of this Triton does not run on this NumPy")
     environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(HELPERS)}
     done = subprocess.run(
         [sys.executable, str(HELPERS / "triton_interpreted.py")],
