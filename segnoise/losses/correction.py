@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -24,6 +25,21 @@ class _MatrixLoss(StatisticsLoss):
 
     matrix: Tensor
     kind: ClassVar[str]
+
+    def __init__(
+        self,
+        mode: str,
+        *,
+        transition_matrix: Sequence[Sequence[float]] | Tensor,
+        **common: Unpack[CommonArguments],
+    ) -> None:
+        super().__init__(mode, **common)
+        matrix = self._of_labels(check_transition_matrix(transition_matrix, mode))
+        self.register_buffer("matrix", matrix, persistent=False)
+
+    @abstractmethod
+    def _of_labels(self, matrix: Tensor) -> Tensor:
+        """Return the label model's matrix for a transition matrix, rows of the labels."""
 
     @property
     def label_model(self) -> LabelModel:  # type: ignore[override]
@@ -79,19 +95,12 @@ class ForwardCorrectionLoss(_MatrixLoss):
 
     kind = "mixture"
 
-    def __init__(
-        self,
-        mode: str,
-        *,
-        transition_matrix: Sequence[Sequence[float]] | Tensor,
-        **common: Unpack[CommonArguments],
-    ) -> None:
-        super().__init__(mode, **common)
-        matrix = check_transition_matrix(transition_matrix, mode)
-        if not (matrix.sum(0) > 0).all():
-            label = int((matrix.sum(0) == 0).nonzero()[0])
+    def _of_labels(self, matrix: Tensor) -> Tensor:
+        reached = matrix.sum(0) > 0
+        if not reached.all():
+            label = int((~reached).nonzero()[0])
             raise ValueError(f"transition_matrix: no class is ever labelled {label}")
-        self.register_buffer("matrix", matrix.T.log(), persistent=False)
+        return matrix.T.log()
 
 
 class BackwardCorrectionLoss(_MatrixLoss):
@@ -124,23 +133,15 @@ class BackwardCorrectionLoss(_MatrixLoss):
 
     kind = "linear"
 
-    def __init__(
-        self,
-        mode: str,
-        *,
-        transition_matrix: Sequence[Sequence[float]] | Tensor,
-        **common: Unpack[CommonArguments],
-    ) -> None:
-        super().__init__(mode, **common)
-        matrix = check_transition_matrix(transition_matrix, mode)
+    def _of_labels(self, matrix: Tensor) -> Tensor:
         condition = float(torch.linalg.cond(matrix))
         if not condition < 1e6:
             raise ValueError(
                 f"transition_matrix has no usable inverse (condition number {condition:.3g}): two "
                 "classes are labelled alike; use ForwardCorrectionLoss"
             )
-        # Row y is what the label y says of the true classes.
-        self.register_buffer("matrix", torch.linalg.inv(matrix), persistent=False)
+        inverse: Tensor = torch.linalg.inv(matrix)
+        return inverse
 
 
 class NegativeLearningLoss(StatisticsLoss):

@@ -61,6 +61,18 @@ class PixelwiseLoss(SegmentationLoss):
             return labels / torch.where(mass > 0, mass, 1).unsqueeze(axis), mass
         return labels, weights[labels.long().clamp(0, len(weights) - 1)]
 
+    def all_weights(
+        self,
+        loss: Tensor,
+        target: Target,
+        weights: Tensor | None,
+        pixel_weights: Tensor | None,
+    ) -> Tensor | None:
+        """Return the product of the classes' and the pixels' weights; None if all are 1."""
+        if pixel_weights is not None:
+            pixel_weights = pixel_weights_of(pixel_weights, loss, target.valid, self.mode)
+        return product(weights, pixel_weights)
+
     def reduce(
         self,
         loss: Tensor,
@@ -69,9 +81,7 @@ class PixelwiseLoss(SegmentationLoss):
         pixel_weights: Tensor | None,
     ) -> Tensor:
         """Weigh the map and reduce it as ``reduction`` says."""
-        if pixel_weights is not None:
-            pixel_weights = pixel_weights_of(pixel_weights, loss, target.valid, self.mode)
-        weights = product(weights, pixel_weights)
+        weights = self.all_weights(loss, target, weights, pixel_weights)
         if weights is not None:
             loss = loss * weights
         return reduced(loss, target.valid, weights, self.reduction)

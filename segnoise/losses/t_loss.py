@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from segnoise.losses.base import pixel_weights_of, product
 from segnoise.losses.domain import check_number
 from segnoise.losses.pixelwise import StatisticsLoss
 from segnoise.losses.statistics import PixelStatistics
@@ -85,9 +84,7 @@ class TLoss(StatisticsLoss):
         pixel_weights: Tensor | None,
     ) -> Tensor:
         """Return the images' likelihood of their squared residuals, reduced over the images."""
-        if pixel_weights is not None:
-            pixel_weights = pixel_weights_of(pixel_weights, loss, target.valid, self.mode)
-        weights = product(weights, pixel_weights)
+        weights = self.all_weights(loss, target, weights, pixel_weights)
         if weights is None:
             weights = torch.ones_like(loss)
         if target.valid is not None:
