@@ -90,18 +90,22 @@ def load(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def load_weights(model: nn.Module, state: Mapping[str, Any], path: str | Path) -> None:
+def load_weights(
+    model: nn.Module, state: Mapping[str, Any], path: str | Path, new_losses: bool = False
+) -> None:
     """Put a checkpoint's weights into a model, all of them.
 
-    State of losses that only one of both has is left out: an evaluation has no losses, and a
-    training may start from another's weights.
+    State of losses that the model does not have, as in an evaluation, is left out. With
+    ``new_losses`` the model's own may lack theirs: a training that starts from another's weights.
 
     Raises:
         CheckpointError: if weights are missing, left over, or of another shape.
     """
     own = model.state_dict()
     given = {k: v for k, v in state.items() if k in own or not k.startswith("losses.")}
-    missing = sorted(k for k in own.keys() - given.keys() if not k.startswith("losses."))
+    missing = sorted(
+        k for k in own.keys() - given.keys() if not (new_losses and k.startswith("losses."))
+    )
     surplus = sorted(given.keys() - own.keys())
     reshaped = [
         f"{k} {tuple(given[k].shape)} instead of {tuple(own[k].shape)}"

@@ -102,7 +102,7 @@ def train(
     model = build_model(config, clean.metainfo, training=True)
     if config["load_from"] and not start:
         stored = checkpoints.load(config["load_from"])
-        checkpoints.load_weights(model, stored["state_dict"], config["load_from"])
+        checkpoints.load_weights(model, stored["state_dict"], config["load_from"], new_losses=True)
     _check_memory(model, config)
     max_iters = _max_iters(config, len(dataset))
     check_training(model, config, max_iters)

@@ -73,10 +73,10 @@ def as_one_graph(loss: nn.Module, method: str, *arguments: Any) -> Tensor:
     try:
         return _compiled[loss](loss, *arguments)
     except (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError) as error:
+        result = function(*arguments)  # where the arguments are at fault, this says so
         _failed = True
         reason = str(error).strip().splitlines()[0]
         _log.warning("%s=compile does not work here, going on with eager: %s", VARIABLE, reason)
-        result = function(*arguments)
         return result
 
 

@@ -103,10 +103,9 @@ class _Pixels(NamedTuple):
             gradient = p * (1 - p) * slope
         else:
             gradient = p * (slope - (p * slope).sum(1, keepdim=True))
-        gradient = _weighted(gradient, self._weights(weights))
-        if self.logit_map is None:
-            return gradient
-        return self._of_channels(logits, gradient)
+        if self.logit_map is not None:
+            gradient = self._pulled_back(self.logit_map, logits, gradient)
+        return _weighted(gradient, self._weights(weights))
 
     def of_weights(
         self, logits: Tensor, labels: Tensor | None, grad_mass: Tensor, grad_match: Tensor
@@ -124,13 +123,12 @@ class _Pixels(NamedTuple):
             z = self.logit_map(z.unsqueeze(1)).squeeze(1) if self.sigmoid else self.logit_map(z)
         return torch.sigmoid(z) if self.sigmoid else torch.softmax(z, 1)
 
-    def _of_channels(self, logits: Tensor, gradient: Tensor) -> Tensor:
-        """The logit map's gradient; a channel of its own is a vector of one logit."""
-        assert self.logit_map is not None
+    def _pulled_back(self, logit_map: LogitMap, logits: Tensor, gradient: Tensor) -> Tensor:
+        """The gradient before the map; a channel of its own is a vector of one logit."""
         z = logits.to(gradient.dtype)
         if self.sigmoid:
-            return self.logit_map.pull_back(z.unsqueeze(1), gradient.unsqueeze(1)).squeeze(1)
-        return self.logit_map.pull_back(z, gradient)
+            return logit_map.pull_back(z.unsqueeze(1), gradient.unsqueeze(1)).squeeze(1)
+        return logit_map.pull_back(z, gradient)
 
     def _weights(self, weights: Tensor | None) -> Tensor | None:
         return weights if weights is None or self.sigmoid else weights.unsqueeze(1)

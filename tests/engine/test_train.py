@@ -73,6 +73,18 @@ def test_losses_with_a_state_resume_to_the_last_digit(tmp_path):
     assert evaluate(load_config(whole.folder / "config.py"), whole.folder / "last.pth")
 
 
+def test_a_resume_wants_the_state_of_its_losses(tmp_path):
+    still = {"losses": STATEFUL, "train_transform": None}
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, custom_hooks=[Stop(5)], **still)
+    path = tmp_path / "run" / "last.pth"
+    saved = checkpoint.load(path)
+    del saved["state_dict"]["losses.tloss.log_nu"]
+    checkpoint.save(saved, path)
+    with pytest.raises(CheckpointError, match=r"1 missing \(losses\.tloss\.log_nu\)"):
+        run(tmp_path, resume=True, **still)
+
+
 def test_another_training_may_start_from_its_weights(tmp_path):
     still = {"losses": STATEFUL, "train_transform": None}
     first = run(tmp_path / "first", **still)

@@ -98,6 +98,22 @@ def test_triton_kernels_under_the_interpreter():
     assert "all kernels agree" in done.stdout
 
 
+def test_wrong_arguments_do_not_switch_compiling_off(monkeypatch, batch):
+    def fail(function):
+        def run(*arguments):
+            raise torch._dynamo.exc.BackendCompilerFailed(None, RuntimeError("traced"), None)
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", fail)
+    monkeypatch.setattr(kernels, "_failed", False)
+    monkeypatch.setenv(kernels.VARIABLE, "compile")
+    loss = build_loss("GCE", mode="multiclass", ignore_index=255, class_weights=[1.0, 2.0])
+    with pytest.raises(ValueError, match="2 class_weights for scores of 5 channels"):
+        loss(*batch)
+    assert not kernels._failed
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", [80, 90])
 def test_the_kernels_compile_for_cuda(capability):
