@@ -31,8 +31,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from segnoise.kernels import KINDS, VARIABLE
 from segnoise.losses import LOSSES, build_loss
-from segnoise.losses.kernels import KINDS, VARIABLE
 
 # Full size on a GPU, a quarter of the batch or of the pixels on a CPU.
 SHAPES = {

@@ -12,10 +12,16 @@ ROOT = PACKAGE.parent
 ALLOWED = {
     "noise": {"numpy", "cv2", "segnoise.tables"},
     "tables.py": set(),
-    "losses": {"torch", "typing_extensions"},  # torch itself depends on the latter
-    "losses/triton_core.py": {"torch", "triton"},  # imported only where Triton is asked for
+    "naming.py": set(),
+    "kernels.py": {"torch", "segnoise.naming"},
+    # torch itself depends on typing_extensions.
+    "losses": {"torch", "typing_extensions", "segnoise.kernels", "segnoise.naming"},
+    "losses/triton_core.py": {"torch", "triton"},  # imported only where Triton computes
     "losses/triton_kernels.py": {"triton"},
     "metrics/functional.py": {"torch"},
+    "metrics/scores.py": {"torch", "segnoise.kernels"},
+    "metrics/triton_counts.py": {"torch", "triton"},
+    "metrics/triton_kernels.py": {"triton"},
     "drawing.py": {"numpy", "cv2", "PIL", "segnoise.files"},
     "errors.py": set(),
     "files.py": set(),

@@ -19,8 +19,8 @@ from segnoise.losses.bounded import (
 from segnoise.losses.cross_entropy import CrossEntropyLoss
 from segnoise.losses.focal import FocalLoss
 from segnoise.losses.jensen_shannon import JensenShannonLoss
-from segnoise.losses.naming import did_you_mean
 from segnoise.losses.signatures import own_parameters
+from segnoise.naming import did_you_mean
 
 ACTIVE_LOSSES: dict[str, type[ActiveLoss]] = {
     "CE": CrossEntropyLoss,

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from segnoise.losses.blocks import compute_dtype
 from segnoise.losses.logit_maps import LogitMap
-from segnoise.losses.naming import did_you_mean
 from segnoise.losses.target import Target, check_mode, check_values, prepare_target
 from segnoise.losses.weighting import batch_scheme, label_counts, scheme_weights
+from segnoise.naming import did_you_mean
 
 REDUCTIONS = ("mean", "sum", "none")
 

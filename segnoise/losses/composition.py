@@ -14,7 +14,6 @@ from segnoise.losses.asymmetric import (
 from segnoise.losses.bounded import MeanAbsoluteErrorLoss, ReverseCrossEntropyLoss
 from segnoise.losses.cross_entropy import CrossEntropyLoss
 from segnoise.losses.domain import check_number
-from segnoise.losses.naming import did_you_mean
 from segnoise.losses.normalized import (
     NormalizedCrossEntropyLoss,
     NormalizedFocalLoss,
@@ -28,6 +27,7 @@ from segnoise.losses.passive import AsymmetricMeanSquaredErrorLoss, AsymmetricNo
 from segnoise.losses.pixelwise import StatisticsLoss
 from segnoise.losses.signatures import COMMON, own_parameters, split_common
 from segnoise.losses.statistics import PixelStatistics
+from segnoise.naming import did_you_mean
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

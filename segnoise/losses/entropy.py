@@ -9,9 +9,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from segnoise.losses.blocks import compute_dtype
-from segnoise.losses.naming import did_you_mean
 from segnoise.losses.regions import region_sums
 from segnoise.losses.target import check_mode, prepare_target
+from segnoise.naming import did_you_mean
 
 
 class EntropyRegularizer(nn.Module):

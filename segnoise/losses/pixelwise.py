@@ -10,7 +10,7 @@ from torch import Tensor
 from segnoise.losses.base import SegmentationLoss, pixel_weights_of, product, reduced
 from segnoise.losses.core import LabelModel
 from segnoise.losses.elementwise import in_blocks
-from segnoise.losses.kernels import as_one_graph
+from segnoise.losses.one_graph import as_one_graph
 from segnoise.losses.statistics import PixelStatistics, pixel_statistics
 from segnoise.losses.sums import ClassMax, ClassSum
 from segnoise.losses.target import Target

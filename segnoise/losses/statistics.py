@@ -1,23 +1,19 @@
 """The shared core: per-pixel statistics of the logits with an analytic backward.
 
 Every loss of this room is a cheap function of ``log p_y`` and of a few numbers over the classes.
-This file computes those from the logits and carries their gradient back. Nothing of the logits'
-size is kept for the backward pass: the softmax is recomputed, block by block, so that a block and
-its temporaries stay in the processor's cache and the peak memory is the gradient plus one block.
+This file says what those are, and who computes them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from segnoise.losses.blocks import blocks, compute_dtype
+from segnoise.kernels import use_triton
 from segnoise.losses.core import Core, LabelModel
-from segnoise.losses.kernels import use_triton
+from segnoise.losses.eager_core import eager_statistics
 from segnoise.losses.logit_maps import LogitMap
 from segnoise.losses.sums import ClassMax, ClassSum
 
@@ -88,9 +84,7 @@ def pixel_statistics(
         # A compiler fuses the plain operations and decides by itself what to recompute.
         maps = core.statistics(flat, flat_target)
     else:
-        maps = (_by_triton(flat, flat_target, core) if use_triton(flat) else None) or (
-            _Statistics.apply(flat, flat_target, core)
-        )
+        maps = _by_triton(flat, flat_target, core) or eager_statistics(flat, flat_target, core)
     maps = tuple(m.reshape(shape) for m in maps)
     return PixelStatistics(
         maps[0], 2 if binary else logits.shape[1], dict(zip(sums, maps[1:], strict=True))
@@ -98,37 +92,15 @@ def pixel_statistics(
 
 
 def _by_triton(logits: Tensor, target: Tensor, core: Core) -> tuple[Tensor, ...] | None:
-    """The maps by Triton kernels; None where there are none for these statistics."""
+    """The maps by Triton kernels; None where they are not wanted or not known."""
+    if not use_triton(logits, _check_kernels):
+        return None
     from segnoise.losses.triton_core import supports, triton_statistics
 
     return triton_statistics(logits, target, core) if supports(logits, target, core) else None
 
 
-class _Statistics(torch.autograd.Function):
-    """Logits (N, K or 1, P) and target (N, P) or (N, K, P) -> maps (N, P): log p_y, then sums."""
+def _check_kernels(device: torch.device) -> None:
+    from segnoise.losses.triton_check import check_kernels
 
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, target: Tensor, core: Core) -> tuple[Tensor, ...]:
-        ctx.save_for_backward(logits, target)
-        ctx.core = core
-        ctx.set_materialize_grads(False)
-        shape = (logits.shape[0], logits.shape[2])
-        maps = tuple(logits.new_empty(shape, dtype=compute_dtype(logits)) for _ in (0, *core.sums))
-        for rows, columns in blocks(logits, core.binary):
-            results = core.statistics(logits[rows, :, columns], target[rows, ..., columns])
-            for whole, part in zip(maps, results, strict=True):
-                whole[rows, columns] = part
-        return maps
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor, None, None]:
-        logits, target = ctx.saved_tensors
-        core: Core = ctx.core
-        gradient = torch.empty_like(logits)
-        for rows, columns in blocks(logits, core.binary):
-            parts = tuple(None if g is None else g[rows, None, columns] for g in grads)
-            gradient[rows, :, columns] = core.gradient(
-                logits[rows, :, columns], target[rows, ..., columns], parts
-            )
-        return gradient, None, None
+    check_kernels(device)

@@ -50,7 +50,6 @@ from segnoise.losses.missing_labels import (
     HillLoss,
     SelfPacedCorrectionLoss,
 )
-from segnoise.losses.naming import did_you_mean
 from segnoise.losses.normalized import (
     NormalizedCrossEntropyLoss,
     NormalizedFocalLoss,
@@ -67,6 +66,7 @@ from segnoise.losses.signatures import parameters as parameters_of
 from segnoise.losses.signatures import required
 from segnoise.losses.sparse import SparseRegularizationLoss
 from segnoise.losses.t_loss import TLoss
+from segnoise.naming import did_you_mean
 
 
 def _apl(active: str, passive: str, **defaults: Any) -> Callable[..., nn.Module]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from segnoise.losses.blocks import compute_dtype
-from segnoise.losses.naming import did_you_mean
+from segnoise.naming import did_you_mean
 
 MODES = ("binary", "multiclass", "multilabel")
 

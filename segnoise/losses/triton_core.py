@@ -126,7 +126,8 @@ class _TritonStatistics(torch.autograd.Function):
 def _launch(rows: int, classes: int, pixels: int) -> tuple[tuple[int], dict[str, int]]:
     block_k = min(triton.next_power_of_2(classes), 128)
     block_p = max(16, min(_TILE // block_k, 1024))
-    return (rows * triton.cdiv(pixels, block_p),), {"BLOCK_K": block_k, "BLOCK_P": block_p}
+    blocks = {"BLOCK_K": block_k, "BLOCK_P": block_p, "enable_fp_fusion": True}
+    return (rows * triton.cdiv(pixels, block_p),), blocks
 
 
 def _code(term: Term) -> int:

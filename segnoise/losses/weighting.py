@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from segnoise.losses.domain import check_number
-from segnoise.losses.naming import did_you_mean
+from segnoise.naming import did_you_mean
 
 SCHEMES = ("inverse", "inverse_sqrt", "effective")
 

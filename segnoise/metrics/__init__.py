@@ -9,10 +9,12 @@ from segnoise.metrics.functional import (
     mean_iou,
     pixel_accuracy,
 )
+from segnoise.metrics.scores import confusion_matrix_from_scores
 
 __all__ = [
     "accuracy_per_class",
     "confusion_matrix",
+    "confusion_matrix_from_scores",
     "dice_per_class",
     "iou_per_class",
     "mean_dice",

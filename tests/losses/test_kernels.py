@@ -1,6 +1,7 @@
 """Which implementation runs, and that all of them give the same numbers."""
 
 import gc
+import importlib.util
 import logging
 import os
 import shutil
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from segnoise.losses import build_loss, kernels
+from segnoise import kernels
+from segnoise.losses import build_loss, one_graph
 
+FUSED = {"enable_fp_fusion": True}  # as the kernels are launched
 HELPERS = Path(__file__).parents[1] / "helpers"
 
 
@@ -67,7 +70,7 @@ def test_where_nothing_can_be_compiled_eager_goes_on(monkeypatch, batch, caplog)
         return run
 
     monkeypatch.setattr(torch, "compile", fail)
-    monkeypatch.setattr(kernels, "_failed", False)
+    monkeypatch.setattr(one_graph, "_failed", False)
     monkeypatch.setenv(kernels.VARIABLE, "compile")
     loss = build_loss("GCE", mode="multiclass", ignore_index=255)
     with caplog.at_level(logging.WARNING):
@@ -82,20 +85,66 @@ def version(text):
     return tuple(int(part) for part in text.split(".")[:2])
 
 
-def test_triton_kernels_under_the_interpreter():
-    triton = pytest.importorskip("triton")
-    if version(triton.__version__) < (3, 9) and version(np.__version__) >= (2, 4):
-        pytest.skip("the interpreter of this Triton does not run on this NumPy")
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(HELPERS)}
+def run_checks(**environment):
     done = subprocess.run(
-        [sys.executable, str(HELPERS / "triton_interpreted.py")],
-        env=environment,
+        [sys.executable, str(HELPERS / "triton_checks.py")],
+        env={**os.environ, "PYTHONPATH": str(HELPERS), **environment},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "all kernels agree" in done.stdout
+
+
+def test_triton_kernels_under_the_interpreter():
+    triton = pytest.importorskip("triton")
+    if version(triton.__version__) < (3, 9) and version(np.__version__) >= (2, 4):
+        pytest.skip("the interpreter of this Triton does not run on this NumPy")
+    run_checks(TRITON_INTERPRET="1")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, none here")
+def test_triton_kernels_on_the_gpu():
+    run_checks()
+
+
+def test_kernels_that_fail_their_check_are_not_used(caplog):
+    def wrong(device):
+        raise ArithmeticError(f"off by 0.1 on {device}")
+
+    def right(device):
+        pass
+
+    device = torch.device("cpu")
+    with caplog.at_level(logging.WARNING):
+        assert [kernels.sound(wrong, device) for _ in range(3)] == [False] * 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "Triton kernels do not serve on cpu, going on with eager: off by 0.1 on cpu"
+    ]
+    if importlib.util.find_spec("triton"):
+        assert kernels.sound(right, device)
+
+
+def test_without_triton_nothing_is_checked(monkeypatch, caplog):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert not kernels.sound(lambda device: None, torch.device("cpu"))
+    assert not caplog.records
+
+
+def test_auto_takes_triton_for_cuda_tensors_only(monkeypatch):
+    class OnCuda:
+        is_cuda, device = True, torch.device("cuda", 0)
+
+    asked = []
+    monkeypatch.setattr(kernels, "sound", lambda check, device: asked.append(device) or True)
+    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    assert kernels.use_triton(OnCuda, print)
+    assert not kernels.use_triton(torch.zeros(1), print)
+    assert asked == [OnCuda.device]
+    monkeypatch.setenv(kernels.VARIABLE, "eager")
+    assert not kernels.use_triton(OnCuda, print)
 
 
 def test_wrong_arguments_do_not_switch_compiling_off(monkeypatch, batch):
@@ -106,12 +155,12 @@ def test_wrong_arguments_do_not_switch_compiling_off(monkeypatch, batch):
         return run
 
     monkeypatch.setattr(torch, "compile", fail)
-    monkeypatch.setattr(kernels, "_failed", False)
+    monkeypatch.setattr(one_graph, "_failed", False)
     monkeypatch.setenv(kernels.VARIABLE, "compile")
     loss = build_loss("GCE", mode="multiclass", ignore_index=255, class_weights=[1.0, 2.0])
     with pytest.raises(ValueError, match="2 class_weights for scores of 5 channels"):
         loss(*batch)
-    assert not kernels._failed
+    assert not one_graph._failed
 
 
 @pytest.mark.slow
@@ -149,5 +198,30 @@ def test_the_kernels_compile_for_cuda(capability):
             }
             values = {(kernel.arg_names.index(k),): v for k, v in constants.items()}
             source = ASTSource(kernel, signature, constexprs=values)
-            compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
+            compiled = triton.compile(
+                source, target=GPUTarget("cuda", capability, 32), options=FUSED
+            )
             assert compiled.asm["cubin"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bins", [512, 0])
+def test_the_counting_kernel_compiles_for_cuda(bins):
+    triton = pytest.importorskip("triton")
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    from segnoise.metrics.triton_kernels import count
+
+    constants = {"VOID": True, "BINS": bins, "STEPS": 16, "BLOCK_K": 32, "BLOCK_P": 128}
+    for binary, capability in ((False, 80), (True, 90), (False, 90)):
+        constants["BINARY"] = binary
+        pointers = {"z_ptr": "*bf16", "y_ptr": "*u8", "out_ptr": "*i64"}
+        signature = {
+            name: "constexpr" if name in constants else pointers.get(name, "i32")
+            for name in count.arg_names
+        }
+        values = {(count.arg_names.index(k),): v for k, v in constants.items()}
+        source = ASTSource(count, signature, constexprs=values)
+        compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=FUSED)
+        assert compiled.asm["cubin"]

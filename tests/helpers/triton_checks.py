@@ -1,6 +1,7 @@
-"""Triton kernels against the eager core in float64, on a CPU under Triton's interpreter.
+"""Triton kernels against the eager core in float64, on a GPU or under Triton's interpreter.
 
-Run with TRITON_INTERPRET=1 in a process of its own: Triton reads it when kernels are defined.
+Run in a process of its own: Triton reads TRITON_INTERPRET when kernels are defined. Without it the
+kernels run on the GPU.
 """
 
 import itertools
@@ -10,10 +11,12 @@ import torch
 
 from segnoise.losses import build_loss
 from segnoise.losses.core import Core
-from segnoise.losses.statistics import _Statistics
+from segnoise.losses.eager_core import eager_statistics
 from segnoise.losses.sums import ClassSum
 from segnoise.losses.terms import EntropyTerm, FocalTerm, LogTerm, PowerTerm
+from segnoise.losses.triton_check import check_kernels
 from segnoise.losses.triton_core import triton_statistics
+from segnoise.metrics.scores import confusion_matrix_from_scores
 
 LOGS, FOCAL = LogTerm(), FocalTerm(0.5)
 SUMS = [
@@ -26,12 +29,14 @@ SUMS = [
     (ClassSum(EntropyTerm()),),
 ]
 
+LOSSES = ["CE", "GCE", "ANL-CE", "ANL-FL", "NCE+AGCE", "JAL-CE", "LabelSmoothing", "SR", "NLNL"]
+
 
 def compare(logits, target, core, used=lambda index: True):
     """Maps to 1e-5, gradients to 1e-5 of the greatest, or to the logits' own rounding."""
     exact = logits.detach().double().requires_grad_()
     logits = logits.detach().requires_grad_()
-    maps, expected = triton_statistics(logits, target, core), _Statistics.apply(exact, target, core)
+    maps, expected = triton_statistics(logits, target, core), eager_statistics(exact, target, core)
     weights = [torch.rand(m.shape, dtype=torch.float64) - 0.5 for m in expected]
     totals = [
         sum(
@@ -60,8 +65,7 @@ def shapes(binary):
     )
 
 
-def main():
-    torch.manual_seed(0)
+def check_core():
     for binary, sums in itertools.product((False, True), SUMS):
         core = Core(sums, binary, None, None)
         for rows, classes, pixels in shapes(binary):
@@ -94,33 +98,69 @@ def main():
     assert z.grad.isfinite().all()
     compare(z, torch.arange(10)[None] % 5, core)
 
-    # As a user meets them: whole losses, and the same numbers at every run.
+
+def check_losses(runs):
+    """As a user meets them: whole losses, and the same numbers to the bit at every run."""
     logits = torch.randn(2, 21, 9, 11, requires_grad=True)
     labels = torch.randint(21, (2, 9, 11))
     labels[:, 0] = 255
-    for name in (
-        "CE",
-        "GCE",
-        "ANL-CE",
-        "ANL-FL",
-        "NCE+AGCE",
-        "JAL-CE",
-        "LabelSmoothing",
-        "SR",
-        "NLNL",
-    ):
+    for name in LOSSES:
         loss = build_loss(
             name, mode="multiclass", ignore_index=255, class_weights="batch_inverse_sqrt"
         )
         results = []
-        for kind in ("eager", "triton", "triton"):
+        for kind in ("eager", *["triton"] * runs):
             os.environ["SEGNOISE_KERNELS"] = kind
             torch.manual_seed(0)
             value = loss(logits, labels)
             results.append((value, torch.autograd.grad(value, logits)[0]))
         for one, other in zip(results[0], results[1], strict=True):
             torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7, msg=name)
-        assert all(torch.equal(a, b) for a, b in zip(results[1], results[2], strict=True))
+        for result in results[2:]:
+            assert all(torch.equal(a, b) for a, b in zip(results[1], result, strict=True)), name
+
+
+def check_counts(runs):
+    """The confusion matrix of scores: exact, ties, odd layouts and all kinds of labels included."""
+    for classes, dtype, labels in (
+        (1, torch.float32, torch.uint8),
+        (2, torch.bfloat16, torch.int64),
+        (21, torch.bfloat16, torch.uint8),
+        (150, torch.float32, torch.int64),
+    ):
+        scores = torch.randn(2, classes, 13, 67).to(dtype)  # bfloat16 has many ties
+        target = torch.randint(max(classes, 2), (2, 13, 67)).to(labels)
+        target[:, :3] = 255
+        for layout in (
+            scores,
+            scores.to(memory_format=torch.channels_last),
+            scores.mT.contiguous().mT,
+        ):
+            os.environ["SEGNOISE_KERNELS"] = "eager"
+            expected = confusion_matrix_from_scores(layout, target)
+            os.environ["SEGNOISE_KERNELS"] = "triton"
+            for _ in range(runs):
+                assert confusion_matrix_from_scores(layout, target).equal(expected), (
+                    classes,
+                    dtype,
+                )
+    void = torch.full((1, 5), 255)
+    assert confusion_matrix_from_scores(torch.zeros(1, 3, 5), void).sum() == 0
+    nothing = confusion_matrix_from_scores(torch.zeros(1, 3, 5), void - 254, ignore_index=None)
+    assert nothing[1, 0] == 5
+
+
+def main():
+    interpreted = os.environ.get("TRITON_INTERPRET") == "1"
+    if not interpreted:
+        torch.set_default_device("cuda")
+    torch.manual_seed(0)
+    runs = 2 if interpreted else 20
+    check_core()
+    check_losses(runs)
+    check_counts(runs)
+    with torch.no_grad():
+        check_kernels(torch.zeros(1).device)
     print("all kernels agree")
 
 

@@ -1,0 +1,71 @@
+"""The confusion matrix of scores equals argmax and counting, however the scores lie in memory."""
+
+import pytest
+import torch
+
+from segnoise.metrics import confusion_matrix, confusion_matrix_from_scores
+
+
+def case(classes, shape=(2, 19, 23), dtype=torch.float32, labels=torch.int64):
+    random = torch.Generator().manual_seed(classes)
+    scores = torch.randn(shape[0], classes, *shape[1:], generator=random).to(dtype)
+    target = torch.randint(max(classes, 2), shape, generator=random).to(labels)
+    target[:, :2] = 255
+    return scores, target
+
+
+@pytest.mark.parametrize("classes", [2, 5, 21, 300])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_equals_argmax_and_counting(classes, dtype):
+    """In half precision many scores are equal: the first of them counts."""
+    scores, target = case(classes, dtype=dtype)
+    scores = scores.round() if classes < 10 else scores
+    expected = confusion_matrix(scores.argmax(1), target, classes)
+    assert expected.sum() == (target != 255).sum()
+    for layout in (scores, scores.to(memory_format=torch.channels_last), scores.mT.contiguous().mT):
+        assert confusion_matrix_from_scores(layout, target).equal(expected)
+
+
+def test_large_images_are_cut_into_blocks(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    scores, target = case(21, shape=(1, 160, 170), labels=torch.uint8)
+    expected = confusion_matrix(scores.argmax(1), target, 21)
+    assert 21 * 160 * 170 > 2 * 2**18
+    assert confusion_matrix_from_scores(scores, target).equal(expected)
+
+
+@pytest.mark.parametrize("labels", [torch.uint8, torch.int32])
+def test_one_score_is_of_the_second_class(labels):
+    scores, target = case(1, labels=labels)
+    expected = confusion_matrix((scores[:, 0] > 0).long(), target, 2)
+    assert confusion_matrix_from_scores(scores, target).equal(expected)
+
+
+def test_not_a_number_is_the_greatest_as_in_argmax():
+    scores, target = case(4)
+    scores[:, 2, 5] = torch.nan
+    expected = confusion_matrix(scores.argmax(1), target, 4)
+    assert confusion_matrix_from_scores(scores, target).equal(expected)
+
+
+def test_without_void_and_without_pixels():
+    scores, target = case(3)
+    target[target == 255] = 1
+    matrix = confusion_matrix_from_scores(scores, target, ignore_index=None)
+    assert matrix.equal(confusion_matrix(scores.argmax(1), target, 3, ignore_index=None))
+    nothing = confusion_matrix_from_scores(scores[:0], target[:0])
+    assert nothing.tolist() == [[0] * 3] * 3
+
+
+def test_errors_name_the_value():
+    scores, target = case(4)
+    with pytest.raises(ValueError, match=r"class id 7, outside \[0, 4\)"):
+        confusion_matrix_from_scores(scores, torch.full_like(target, 7))
+    with pytest.raises(ValueError, match=r"class id 255, outside \[0, 4\)"):
+        confusion_matrix_from_scores(scores, target, ignore_index=None)
+    with pytest.raises(ValueError, match="do not fit"):
+        confusion_matrix_from_scores(scores, target[:, 1:])
+    with pytest.raises(TypeError, match="scores must be floats"):
+        confusion_matrix_from_scores(target, target)
+    with pytest.raises(TypeError, match="integer class ids"):
+        confusion_matrix_from_scores(scores, target.float())
