@@ -71,6 +71,7 @@ from segnoise.losses.sparse import SparseRegularizationLoss
 from segnoise.losses.t_loss import TLoss
 from segnoise.losses.table import LOSSES, build_loss
 from segnoise.losses.target import check_labels
+from segnoise.losses.upsampled import UpsampledLoss
 from segnoise.losses.weighting import class_weights
 
 __all__ = [
@@ -120,6 +121,7 @@ __all__ = [
     "SymmetricCrossEntropyLoss",
     "TLoss",
     "TaylorCrossEntropyLoss",
+    "UpsampledLoss",
     "build_loss",
     "check_labels",
     "class_weights",

@@ -31,7 +31,7 @@ def blocks(logits: Tensor, binary: bool) -> Iterator[tuple[slice, slice]]:
         [(slice(0, 2, None), slice(0, 3, None))]
     """
     rows, channels, columns = logits.shape
-    pixels = max(1, _block_elements(logits.device) // (2 if binary else channels))
+    pixels = max(1, block_elements(logits.device) // (2 if binary else channels))
     width = max(1, min(columns, pixels))
     height = max(1, min(rows, pixels // width))
     for row in range(0, rows, height):
@@ -39,7 +39,7 @@ def blocks(logits: Tensor, binary: bool) -> Iterator[tuple[slice, slice]]:
             yield slice(row, row + height), slice(column, column + width)
 
 
-def _block_elements(device: torch.device) -> int:
+def block_elements(device: torch.device) -> int:
     """Elements of a block.
 
     On a CPU 1 MiB of float32 for every thread: it stays in the core's L2 cache and is large enough

@@ -102,7 +102,7 @@ def test_block_borders_do_not_show(monkeypatch, make_batch):
     logits, labels, _ = make_batch("multiclass")
     er = EntropyRegularizer("multiclass", ignore_index=255)
     expected = torch.autograd.grad(er(logits, labels), logits)[0]
-    monkeypatch.setattr(blocks, "_block_elements", lambda device: 11)
+    monkeypatch.setattr(blocks, "block_elements", lambda device: 11)
     torch.testing.assert_close(torch.autograd.grad(er(logits, labels), logits)[0], expected)
 
 
