@@ -248,13 +248,20 @@ def environment(settings: Any) -> dict[str, Any]:
     }
 
 
+def describe(shape: Sequence[int], settings: Any) -> str:
+    """The line above a table."""
+    about = environment(settings)
+    return (
+        f"**{' x '.join(map(str, shape))}**, {settings.dtype}"
+        f"{', channels last' if settings.channels_last else ''}; {about['device']}; "
+        f"{about['versions']}; `{about['command']}`"
+    )
+
+
 def report(table: dict[str, Any], settings: Any) -> str:
     """One shape's results as Markdown."""
-    about = environment(settings)
     lines = [
-        f"**{' x '.join(map(str, table['shape']))}**, {settings.dtype}"
-        f"{', channels last' if settings.channels_last else ''}; {about['device']}; "
-        f"{about['versions']}; `{about['command']}`",
+        describe(table["shape"], settings),
         "",
         f"F.cross_entropy {table['cross_entropy_milliseconds']:.1f} ms; floor "
         f"{table['floor']:.2f}; memory {_number(table['cross_entropy_memory'])}",

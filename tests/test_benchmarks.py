@@ -70,3 +70,38 @@ def test_losses_names_an_unknown_one():
     done = run(str(BENCHMARKS / "losses.py"), "--losses", "NCEE")
     assert done.returncode == 1
     assert "--losses NCEE: no such loss; there are: " in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "arguments", "rows"),
+    [
+        ("metrics", "--rounds 1 --shape 1 5 64 64", ["confusion_matrix_from_scores"]),
+        ("upsampling", "--rounds 1 --shape 1 5 64 64", ["CE", "GCE", "NCE+AGCE", "ANL-CE"]),
+        (
+            "training_step",
+            "--rounds 1 --size 64 --batch-size 1 --encoder resnet18",
+            ["ANL-CE, naive port", "F.cross_entropy", "ANL-CE"],
+        ),
+    ],
+)
+def test_small_runs_have_their_rows(name, arguments, rows):
+    done = run(str(BENCHMARKS / f"{name}.py"), *arguments.split(), "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    for row in rows:
+        assert f"\n| {row} | " in done.stdout
+
+
+@pytest.mark.slow
+def test_losses_are_drawn(tmp_path):
+    table, picture = tmp_path / "losses.json", tmp_path / "losses.svg"
+    measured = run(
+        str(BENCHMARKS / "losses.py"),
+        *("--shape", "1", "3", "8", "8", "--rounds", "1", "--device", "cpu"),
+        *("--losses", "CE", "ANL-CE", "--json", str(table)),
+    )
+    assert measured.returncode == 0, measured.stderr
+    drawn = run(str(BENCHMARKS / "plot_losses.py"), str(table), str(picture))
+    assert drawn.returncode == 0, drawn.stderr
+    text = picture.read_text()
+    assert all(word in text for word in ("ANL-CE, naive port", "F.cross_entropy", "floor"))
