@@ -60,7 +60,11 @@ def test_losses_has_a_row_for_every_loss(tmp_path):
     assert done.returncode == 0, done.stderr
     (table,) = json.loads((tmp_path / "losses.json").read_text())["tables"]
     short = {name for name in LOSSES if not name.endswith(("Loss", "Regularizer"))}
-    assert {row["loss"] for row in table["rows"]} == {*short, "ANL-CE, naive port"}
+    assert {row["loss"] for row in table["rows"]} == {
+        *short,
+        "ANL-CE, naive port",
+        "BCE with logits",
+    }
     assert all(row["both"] > 0 for row in table["rows"])
     for row in table["rows"]:
         assert f"| {row['loss']} | {row['kernels']} |" in done.stdout
