@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.distributed as dist
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -15,6 +13,7 @@ from segnoise.losses.blocks import blocks, compute_dtype, softmax
 from segnoise.losses.domain import check_integer, check_min_prob, check_number
 from segnoise.losses.logit_maps import LogitMap
 from segnoise.losses.pixelwise import PixelwiseLoss
+from segnoise.losses.prediction_memory import PredictionMemory, cells_of_grid
 from segnoise.losses.statistics import pixel_statistics
 
 if TYPE_CHECKING:
@@ -32,10 +31,12 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
     Admits soft labels.
 
     The loss remembers t for every sample by its ``sample_id``, in float16 in main memory and in its
-    state dict. A sample must therefore come whole and unmoved each time, without random crops,
-    flips or scales, and training must be of one process. Looking the ids up breaks the graph of
-    torch.compile. Without ids every sample is new at every call, t is (1 - momentum) p, and the
-    second part only sharpens the prediction.
+    state dict, as the mean over cells of pixels. ``cells`` tells which cell of its sample each
+    pixel comes from, however the sample was cropped, flipped or scaled; without it a sample must
+    come whole and unmoved each time. Processes that train together exchange what they update:
+    K / stride^2 numbers of two bytes a pixel in each iteration. Looking the ids up breaks the graph
+    of torch.compile. Without ids every sample is new at every call, t is (1 - momentum) p, and
+    the second part only sharpens the prediction.
 
     Use it where a network first learns the truth and then memorises: it holds on to the first.
 
@@ -45,16 +46,19 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         momentum: 0 <= momentum < 1; the paper's beta: 0.7 on CIFAR-10, 0.9 on CIFAR-100.
         min_prob: 1e-30 <= min_prob < 1.
         stride: t is kept at 1/stride of the resolution, as the mean over the pixels of a cell.
+            It makes the cells of whole samples; ``cells``, where given, are taken as they are.
         **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
 
     Shape:
         - y_pred, y_true, pixel_weights: as in ``SegmentationLoss``.
         - sample_id: N strings, by keyword, or None.
+        - cells: integers (N, *), by keyword, or None: the cell of its sample that each pixel comes
+          from, -1 for none (padding).
 
     Raises:
-        ValueError: if there is not one id a sample, or a sample comes in another size than before.
+        ValueError: if there is not one id a sample, cells are given without ids or do not fit, or
+            a whole sample comes in another size than before.
         TypeError: if ids are no strings.
-        RuntimeError: if ids are given in one of several processes.
 
     Source: Liu et al., Early-Learning Regularization Prevents Memorization of Noisy Labels,
     NeurIPS 2020, equation 6.
@@ -68,7 +72,7 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
 
     admits_soft_labels = True
     own_parameters = ("beta", "momentum", "min_prob", "stride")
-    needs = ("sample_id",)
+    needs = ("sample_id", "cells")
 
     def __init__(
         self,
@@ -85,7 +89,7 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         self.momentum = check_number("momentum", momentum, least=0, below=1)
         self.min_prob = check_min_prob(min_prob)
         self.stride = check_integer("stride", stride, least=1)
-        self._memory: dict[str, Tensor] = {}
+        self._memory = PredictionMemory(self.momentum)
 
     def forward(
         self,
@@ -94,11 +98,12 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         pixel_weights: Tensor | None = None,
         *,
         sample_id: Sequence[str] | None = None,
+        cells: Tensor | None = None,
     ) -> Tensor:
         """Return the reduced loss; see the class for the shapes."""
         target = self.prepare(y_pred, y_true)
         labels, weights = self.labels_and_weights(target)
-        mean = self._running_mean(target.logits.detach(), sample_id)
+        mean = self._running_mean(target.logits.detach(), sample_id, cells)
         loss = self.loss_map(target.logits, labels) + self.beta * torch.log(
             1 - self._product(target.logits, mean).clamp_max(1 - self.min_prob)
         )
@@ -109,39 +114,43 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         binary = self.mode != "multiclass"
         return -pixel_statistics(logits, labels, binary=binary, logit_map=self.logit_map).log_p
 
-    def _running_mean(self, logits: Tensor, sample_id: Sequence[str] | None) -> Tensor:
+    def _running_mean(
+        self, logits: Tensor, sample_id: Sequence[str] | None, cells: Tensor | None
+    ) -> Tensor:
         """t, of shape (N, K, *), in binary mode (N, 2, *), in multilabel mode (N, 2, C, *)."""
         p = self._probabilities(logits)
         if sample_id is None:
+            if cells is not None:
+                raise ValueError("cells are of samples: give their sample_id too")
             return (1 - self.momentum) * p
-        spatial = p.shape[3:] if self.mode == "multilabel" else p.shape[2:]
-        small = self._remembered(_shrunk(p.reshape(len(p), -1, *spatial), self.stride), sample_id)
-        return _enlarged(small, spatial).reshape(p.shape)
+        mean: Tensor = self._remembered(p, sample_id, cells)
+        return mean
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # else a graph for every id
-    def _remembered(self, p: Tensor, sample_id: Sequence[str]) -> Tensor:
+    def _remembered(self, p: Tensor, sample_id: Sequence[str], cells: Tensor | None) -> Tensor:
         """The running means of some samples, with their new predictions."""
-        _check_ids(sample_id, len(p))
-        return torch.stack([self._updated(name, q) for name, q in zip(sample_id, p, strict=True)])
-
-    def _updated(self, name: str, p: Tensor) -> Tensor:
-        """The running mean of one sample, with its new prediction."""
-        mean = self._memory.get(name)
-        if mean is None:
-            mean = torch.zeros_like(p, dtype=torch.float16, device="cpu")
-        if mean.shape != p.shape:
+        spatial = p.shape[3:] if self.mode == "multilabel" else p.shape[2:]
+        if cells is None:
+            whole = cells_of_grid(spatial, self.stride).to(p.device)
+            self._check_sizes(sample_id, int(whole.max()) + 1 if len(whole) else 0)
+            cells = whole.expand(len(p), -1)
+        elif cells.shape != (len(p), *spatial):
             raise ValueError(
-                f"sample {name!r} is remembered with shape {tuple(mean.shape)} and now has "
-                f"{tuple(p.shape)}: ELR needs each sample whole and unmoved, without random crops "
-                "or scales"
+                f"cells of shape {tuple(cells.shape)} for pixels of {(len(p), *spatial)}"
             )
-        mean = mean.to(p)
-        if self.training:
-            # A step that overflowed, and that a loss scaler skips, leaves no trace.
-            update = self.momentum * mean + (1 - self.momentum) * p
-            mean = torch.where(p.isfinite(), update, mean)
-            self._memory[name] = mean.to("cpu", torch.float16)
-        return mean
+        flat = p.reshape(len(p), -1, spatial.numel())
+        mean = self._memory(flat, sample_id, cells.reshape(len(p), -1), self.training)
+        return mean.reshape(p.shape)
+
+    def _check_sizes(self, sample_id: Sequence[str], cells: int) -> None:
+        for name in sample_id:
+            known = self._memory.means.get(name)
+            if known is not None and known.shape[1] != cells:
+                raise ValueError(
+                    f"sample {name!r} is remembered in {known.shape[1]} cells and now has {cells}: "
+                    "without cells each sample must come whole and unmoved, without random crops "
+                    "or scales"
+                )
 
     def _probabilities(self, logits: Tensor) -> Tensor:
         z = logits.to(compute_dtype(logits))
@@ -167,37 +176,11 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
 
     def get_extra_state(self) -> dict[str, Tensor]:
         """Return what is remembered, for the state dict."""
-        return dict(self._memory)
+        return dict(self._memory.means)
 
     def set_extra_state(self, state: Mapping[str, Tensor]) -> None:
         """Take over what a state dict remembers."""
-        self._memory = dict(state)
-
-
-def _check_ids(sample_id: Sequence[str], samples: int) -> None:
-    if isinstance(sample_id, str) or not all(isinstance(name, str) for name in sample_id):
-        raise TypeError(f"sample_id must be a list of strings, got {sample_id!r}")
-    if len(sample_id) != samples:
-        raise ValueError(f"{len(sample_id)} sample ids for {samples} samples")
-    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        raise RuntimeError(
-            "ELR remembers samples by itself in each process, and a process meets others in every "
-            "epoch: train it in one process"
-        )
-
-
-def _shrunk(p: Tensor, stride: int) -> Tensor:
-    """Means over cells of stride pixels in every direction, (N, K, *), cut off at the borders."""
-    if stride == 1:
-        return p.clone()
-    size = [-(-length // stride) for length in p.shape[2:]]
-    return F.interpolate(p, size=size, mode="area")
-
-
-def _enlarged(small: Tensor, spatial: torch.Size) -> Tensor:
-    if small.shape[2:] == spatial:
-        return small
-    return F.interpolate(small, size=list(spatial), mode="nearest-exact")
+        self._memory.means = {name: mean.clone() for name, mean in state.items()}
 
 
 class _InnerProduct(torch.autograd.Function):

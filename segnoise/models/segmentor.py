@@ -187,7 +187,7 @@ class Segmentor(BaseModel):
             if isinstance(loss, L1Penalty):
                 value = loss(self.network.parameters())
             else:
-                more = {name: known[name] for name in getattr(loss, "needs", ())}
+                more = {name: known.get(name) for name in getattr(loss, "needs", ())}
                 value = loss(logits, mask, **more)
             values[f"loss_{name}"] = self.loss_weights[name] * value
         return values

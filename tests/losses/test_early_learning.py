@@ -1,6 +1,7 @@
 """ELR's memory: the running mean of a sample's predictions, its state, its limits."""
 
 import io
+import math
 
 import pytest
 import torch
@@ -84,7 +85,7 @@ def test_a_stride_keeps_the_mean_of_cells(mode, size):
     loss = build_loss("ELR", mode=mode, stride=2, momentum=0.5)
     value = loss(logits, labels, sample_id=["a", "b"])
     kept = loss.get_extra_state()["a"]
-    assert kept.shape[1:] == tuple(-(-length // 2) for length in size)
+    assert kept.shape[1] == math.prod(-(-length // 2) for length in size)
     assert kept.dtype == torch.float16
     # On even maps of equal cells nothing is lost.
     whole = build_loss("ELR", mode=mode, momentum=0.5)
@@ -130,21 +131,43 @@ def test_a_step_that_overflowed_leaves_no_trace():
     assert loss(logits, labels, sample_id=["a", "b"]).isfinite()
 
 
-def test_several_processes_are_refused(monkeypatch):
-    logits, labels = batch()
-    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
-    loss = build_loss("ELR", mode="multiclass")
-    with pytest.raises(RuntimeError, match="train it in one process"):
-        loss(logits, labels, sample_id=["a", "b"])
-    assert loss(logits, labels).isfinite()
-
-
 @pytest.mark.parametrize("ids", ["ab", [0, 1], torch.tensor([0, 1])])
 def test_ids_are_strings(ids):
     logits, labels = batch()
     with pytest.raises(TypeError, match="must be a list of strings"):
         build_loss("ELR", mode="multiclass")(logits, labels, sample_id=ids)
+
+
+def test_cells_follow_a_pixel_through_flips_and_crops():
+    """What is known of a pixel is found again where it has gone; nothing else changes."""
+    logits, labels = batch()
+    cells = torch.arange(24).view(1, 4, 6).expand(2, -1, -1)
+    ids = ["a", "b"]
+    moved, still = build_loss("ELR", mode="multiclass"), build_loss("ELR", mode="multiclass")
+    for loss in (moved, still):
+        loss(logits, labels, sample_id=ids)
+    crop = (..., slice(1, 3), slice(2, 6))
+    views = [tensor[crop].flip(-1) for tensor in (logits, labels, cells)]
+    value = moved(views[0], views[1], sample_id=ids, cells=views[2])
+    void = labels.clone().fill_(255)
+    void[crop] = labels[crop]
+    padded = build_loss("ELR", mode="multiclass", ignore_index=255)
+    padded.load_state_dict(still.state_dict())
+    torch.testing.assert_close(value, padded(logits, void, sample_id=ids), rtol=1e-3, atol=1e-3)
+    before, after = still.get_extra_state()["a"], moved.get_extra_state()["a"]
+    inside = torch.zeros(4, 6, dtype=torch.bool)
+    inside[crop] = True
+    assert after[:, ~inside.flatten()].equal(before[:, ~inside.flatten()])
+    assert (after - before)[:, inside.flatten()].abs().min() > 0
+
+
+def test_pixels_of_a_cell_count_by_their_mean_and_padding_not_at_all():
+    loss = build_loss("ELR", mode="binary", momentum=0.5)
+    z = torch.tensor([[[0.0, 2.0, 9.0]]])
+    loss(z, torch.tensor([[0, 1, 1]]), sample_id=["a"], cells=torch.tensor([[3, 3, -1]]))
+    kept = loss.get_extra_state()["a"].float()
+    mean = torch.sigmoid(z[0, 0, :2]).mean() / 2
+    torch.testing.assert_close(kept[1], torch.tensor([0, 0, 0, mean]), rtol=1e-3, atol=1e-3)
 
 
 def test_ids_break_a_graph_but_need_no_new_one():
@@ -162,8 +185,12 @@ def test_ids_break_a_graph_but_need_no_new_one():
 def test_errors():
     logits, labels = batch()
     loss = EarlyLearningRegularizedLoss("multiclass")
+    with pytest.raises(ValueError, match="give their sample_id too"):
+        loss(logits, labels, cells=labels)
+    with pytest.raises(ValueError, match=r"cells of shape \(2, 4\)"):
+        loss(logits, labels, sample_id=["a", "b"], cells=labels[..., 0])
     with pytest.raises(ValueError, match="1 sample ids for 2 samples"):
         loss(logits, labels, sample_id=["a"])
     loss(logits, labels, sample_id=["a", "b"])
-    with pytest.raises(ValueError, match=r"sample 'a' is remembered with shape \(3, 4, 6\)"):
+    with pytest.raises(ValueError, match="sample 'a' is remembered in 24 cells and now has 20"):
         loss(logits[..., :5], labels[..., :5], sample_id=["a", "b"])
