@@ -20,7 +20,8 @@ def collate(samples: Sequence[Sample]) -> dict[str, Any]:
 
     Returns:
         `image` (N, 3, H, W) uint8; `mask` (N, H, W) uint8, or int64 where ids exceed 255;
-        `clean_mask` likewise, if every sample has one; `sample_id`, N names.
+        `clean_mask` likewise, and `cells` (N, H, W) int64, if every sample has them; `sample_id`,
+        N names.
 
     Raises:
         DataError: If the images differ in size.
@@ -46,8 +47,9 @@ def collate(samples: Sequence[Sample]) -> dict[str, Any]:
         "mask": _stack([sample["mask"] for sample in samples]),
         "sample_id": [sample["sample_id"] for sample in samples],
     }
-    if all("clean_mask" in sample for sample in samples):
-        batch["clean_mask"] = _stack([sample["clean_mask"] for sample in samples])
+    for key in ("clean_mask", "cells"):
+        if all(key in sample for sample in samples):
+            batch[key] = _stack([sample[key] for sample in samples])
     return batch
 
 

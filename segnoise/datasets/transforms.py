@@ -29,7 +29,7 @@ Sample = dict[str, Any]
 
 
 class Augment:
-    """A chain of albumentations transforms on image, mask and clean mask alike.
+    """A chain of albumentations transforms on image, mask, clean mask and cells alike.
 
     Calling it with a sample and a generator gives a new sample; what is drawn depends on the
     generator only. Masks are sampled by nearest neighbour, and what padding and warps bring into
@@ -58,7 +58,7 @@ class Augment:
     def __init__(self, transforms: Sequence[Any], ignore_index: int = 255) -> None:
         self._compose = A.Compose(
             [_build(transform, ignore_index) for transform in transforms],
-            additional_targets={"clean_mask": "mask"},
+            additional_targets={"clean_mask": "mask", "cells": "mask"},
             mask_interpolation=cv2.INTER_NEAREST,
             strict=True,
         )

@@ -21,8 +21,8 @@ class Preprocessor(BaseDataPreprocessor):
 
     per channel. Images travel as bytes and become float32 on the device. In training, images
     and masks are padded at the bottom and right to a multiple of ``size_divisor``: images with
-    0 (the mean colour), masks with ``ignore_index``. In evaluation the inference pads, since it
-    may resize first.
+    0 (the mean colour), masks with ``ignore_index``, cells with -1. In evaluation the inference
+    pads, since it may resize first.
 
     Args:
         mean: per-channel mean in the range 0..255. Default: ImageNet's.
@@ -66,8 +66,8 @@ class Preprocessor(BaseDataPreprocessor):
         """Return the batch with a normalised float32 image on the device.
 
         Args:
-            data: image (N, C, H, W) uint8; mask and clean_mask (N, H, W) where known; other
-                entries pass through.
+            data: image (N, C, H, W) uint8; mask, clean_mask and cells (N, H, W) where known;
+                other entries pass through.
             training: pad to a multiple of ``size_divisor``.
         """
         batch = dict(self.cast_data(data))
@@ -79,6 +79,7 @@ class Preprocessor(BaseDataPreprocessor):
                 ("image", 0),
                 ("mask", self.ignore_index),
                 ("clean_mask", self.ignore_index),
+                ("cells", -1),
             ):
                 if key in batch:
                     batch[key] = pad_to_multiple(batch[key], self.size_divisor, fill)

@@ -5,8 +5,16 @@ import random
 import numpy as np
 import pytest
 
-from segnoise.datasets import TRANSFORMS, Augment, RandomScaleCrop, ResizeFlip
+from segnoise.datasets import (
+    TRANSFORMS,
+    Augment,
+    RandomScaleCrop,
+    ResizeFlip,
+    Transformed,
+    collate,
+)
 from segnoise.errors import ConfigError, DataError
+from segnoise.models import Preprocessor
 
 
 def make_sample(height=40, width=56, seed=0):
@@ -193,3 +201,51 @@ def test_a_sample_that_cannot_be_transformed_is_named():
 def test_the_name_table():
     assert TRANSFORMS["RandomScaleCrop"] is RandomScaleCrop
     assert all(name == cls.__name__ for name, cls in TRANSFORMS.items())
+
+
+class OneImage:
+    """A data set of one image whose labels are the numbers of its pixels' cells."""
+
+    def __init__(self, height=30, width=44, stride=4):
+        rows, columns = np.arange(height) // stride, np.arange(width) // stride
+        self.mask = (rows[:, None] * -(-width // stride) + columns).astype(np.uint16)
+
+    def __getitem__(self, index):
+        image = np.zeros((*self.mask.shape, 3), np.uint8)
+        return {"image": image, "mask": self.mask.copy(), "sample_id": "a"}
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        None,
+        ResizeFlip(flip=1.0, vertical_flip=1.0),
+        RandomScaleCrop(crop_size=(40, 40), scale=(0.7, 1.5), ignore_index=255),
+        Augment([{"type": "Affine", "rotate": (20, 20), "scale": (0.8, 0.8), "p": 1.0}]),
+        Augment([{"type": "ElasticTransform", "p": 1.0}]),
+    ],
+    ids=repr,
+)
+def test_cells_say_where_a_pixel_comes_from(transform):
+    """The mask holds the same numbers: it must move alike (but 255, which padding shares)."""
+    data = Transformed(OneImage(), transform, seed=3, cell_stride=4)
+    for epoch in range(3):
+        sample = data.draw(0, epoch)
+        cells, mask = sample["cells"], sample["mask"].astype(np.int64)
+        assert cells.dtype == np.int64
+        padded = (mask == 255) & (cells == -1)
+        assert (cells[~padded] == mask[~padded]).all()
+        assert padded.any() == (cells == -1).any()
+    if isinstance(transform, RandomScaleCrop):
+        batch = collate([sample, sample])
+        assert batch["cells"].shape == (2, 40, 40)
+        prepared = Preprocessor(size_divisor=32)(batch, training=True)
+        assert (prepared["cells"][:, 40:] == -1).all()
+
+
+def test_too_many_cells_are_an_error():
+    data = Transformed(OneImage(height=5000, width=4000, stride=4), None, cell_stride=1)
+    with pytest.raises(DataError, match=r"sample 'a' of 4000 x 5000 pixels .* larger stride"):
+        data.draw(0, 0)
+    with pytest.raises(ValueError, match="cell_stride must be at least 1, got 0"):
+        Transformed(OneImage(), None, cell_stride=0)
