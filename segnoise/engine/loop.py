@@ -81,11 +81,15 @@ class IterationLoop(BaseLoop):
         self._iter = 0
 
     @property
+    def drawn(self) -> int:
+        """Samples that all processes have trained on."""
+        sampler = self.dataloader.batch_sampler
+        return self._iter * sampler.batch_size * sampler.world_size
+
+    @property
     def epoch(self) -> int:
         """Passes over the training set that are complete."""
-        sampler = self.dataloader.batch_sampler
-        drawn = self._iter * sampler.batch_size * sampler.world_size
-        return drawn // len(self.dataloader.dataset)
+        return self.drawn // len(self.dataloader.dataset)
 
     @property
     def iter(self) -> int:

@@ -33,7 +33,7 @@ _RECORDED = (
 _RESULTS = ("last.pth", "best.pth", "scores.json", "scalars.json")
 _RECORDS = (
     *_RESULTS, "config.py", "data.json", "noise.json", "noise.md", "versions.json", "train.log",
-    "pictures", "tensorboard",
+    "memorisation.json", "pictures", "tensorboard",
 )  # fmt: skip
 
 

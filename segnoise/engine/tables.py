@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from segnoise.metrics.memorisation import memorisation_begins
 from segnoise.tables import markdown
 
 
@@ -44,3 +45,26 @@ def score_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
         for key in ("mIoU", "mDice", "pixel_accuracy")
     ]
     return markdown(["IoU, %", *scores], rows)
+
+
+def memorised(history: Sequence[Mapping[str, Any]]) -> str:
+    """One line on what became of wrong labels; empty where nothing is known of them.
+
+    Args:
+        history: entries of ``memorisation.json``.
+
+    Example:
+        >>> entry = dict(epoch=3.0, given=20.0, true=70.0, other=10.0, right_accuracy=95.0)
+        >>> print(memorised([entry]))
+        wrong labels are predicted as given 20.0 %, as true 70.0 %, otherwise 10.0 % at the end; \
+right ones 95.0 %; memorisation has not begun
+    """
+    if not history or history[-1]["given"] is None:
+        return ""
+    last, begins = history[-1], memorisation_begins(history)
+    when = "has not begun" if begins is None else f"begins at epoch {begins:g}"
+    return (
+        f"wrong labels are predicted as given {percent(last['given'])} %, as true "
+        f"{percent(last['true'])} %, otherwise {percent(last['other'])} % at the end; right ones "
+        f"{percent(last['right_accuracy'])} %; memorisation {when}"
+    )

@@ -23,6 +23,7 @@ from segnoise.engine.hooks import (
     Checkpoints,
     FiniteLoss,
     LossEpochs,
+    Memorisation,
     ScalarLog,
     Scores,
     ValidationPictures,
@@ -33,7 +34,7 @@ from segnoise.engine.model import build_model, resolve_class_weights
 from segnoise.engine.optimizer import check_training, optim_wrapper, schedulers
 from segnoise.engine.runner import Runner
 from segnoise.engine.schema import storable
-from segnoise.engine.tables import score_table
+from segnoise.engine.tables import memorised, score_table
 from segnoise.errors import ConfigError
 from segnoise.files import write_json, write_text
 from segnoise.metrics.segmentation import SegmentationMetric
@@ -50,12 +51,14 @@ class Result:
         best: entry of ``scores.json`` with the highest mIoU; None without validation data.
         last: entry of the last iteration.
         check: label histogram and realised noise of the training set.
+        memorisation: entries of ``memorisation.json``; none where clean labels are not known.
     """
 
     folder: Path
     best: dict[str, Any] | None
     last: dict[str, Any] | None
     check: dict[str, Any]
+    memorisation: list[dict[str, Any]]
 
 
 def train(
@@ -120,7 +123,7 @@ def train(
     classes = clean.metainfo["classes"]
     on_main(lambda: _prepare(folder, config, check, report, classes, start))
 
-    scores = Scores()
+    scores, memorisation = Scores(), Memorisation()
     runner = Runner(
         name=name,
         record={"config": resuming.as_json(config), "global_batch": global_batch},
@@ -145,6 +148,7 @@ def train(
             ),
             "finite": FiniteLoss(),
             "epochs": LossEpochs(),
+            "memorisation": memorisation,
         },
         custom_hooks=_custom_hooks(config, scores, validation, dataset),
         load_from=str(start.path) if start else None,
@@ -160,7 +164,7 @@ def train(
     runner.train()
     runner.visualizer.close()
     best, last = (scores.best, scores.last) if scores.history else (None, None)
-    return Result(folder, best, last, check)
+    return Result(folder, best, last, check, memorisation.history)
 
 
 def _check_device(config: Mapping[str, Any]) -> None:
@@ -285,6 +289,8 @@ def summary(result: Result) -> str:
             f"last (iteration {result.last['iter']})": result.last,
         }
         lines += [score_table(columns), ""]
+    if words := memorised(result.memorisation):
+        lines += [words, ""]
     lines += [f"run folder   {folder}", f"checkpoint   {folder / 'last.pth'}"]
     tested = "last.pth"
     if (folder / "best.pth").exists():

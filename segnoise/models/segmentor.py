@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -40,6 +40,11 @@ class Segmentor(BaseModel):
         inference: arguments of :class:`Inference`.
         channels_last: NHWC memory layout for images and weights.
         compile: compile the network with torch.compile (needs a C++ compiler on a CPU).
+
+    Attributes:
+        observers: functions ``(logits, batch) -> None`` that look on at every training step,
+            before the losses and without a graph. ``batch`` holds mask, clean_mask (or None) and
+            sample_id as the data set gave them, and ignore_index.
 
     Raises:
         ConfigError: for an unknown name or an argument that does not fit.
@@ -102,6 +107,7 @@ class Segmentor(BaseModel):
             self.network.compile()
         self.losses = nn.ModuleDict()
         self.loss_weights: dict[str, float] = {}
+        self.observers: list[Callable[[Tensor, dict[str, Any]], None]] = []
         self.set_losses(losses)
 
     def init_weights(self) -> None:
@@ -165,7 +171,7 @@ class Segmentor(BaseModel):
         Args:
             image: (N, C, H, W), normalised.
             mask: (N, H, W) labels to learn; needed for "loss".
-            clean_mask: (N, H, W); not used by the losses.
+            clean_mask: (N, H, W); not used by the losses, and shown to the observers.
             sample_id: N names, handed through to the predictions and to losses that remember.
             mode: "tensor" -> logits; "loss" -> dict of scalar losses, already weighted;
                 "predict" -> a list of dict(prediction=(H, W), sample_id=...).
@@ -175,10 +181,17 @@ class Segmentor(BaseModel):
         if mode == "loss":
             if mask is None:
                 raise ValueError("mode='loss' needs a mask")
-            return self._losses(self.network(image), mask, {"sample_id": sample_id})
+            logits, known = self.network(image), {"sample_id": sample_id}
+            self._show(logits, {**known, "mask": mask, "clean_mask": clean_mask})
+            return self._losses(logits, mask, known)
         if mode == "predict":
             return self._predictions(image, sample_id)
         raise ValueError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
+
+    def _show(self, logits: Tensor, batch: dict[str, Any]) -> None:
+        with torch.no_grad():
+            for observe in self.observers:
+                observe(logits.detach(), {**batch, "ignore_index": self.ignore_index})
 
     def _losses(self, logits: Tensor, mask: Tensor, known: Mapping[str, Any]) -> dict[str, Tensor]:
         """Weighted losses; what one needs beside logits and labels is taken from ``known``."""

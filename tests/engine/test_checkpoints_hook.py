@@ -14,6 +14,7 @@ def test_best_is_written_when_beaten_and_last_when_due(tmp_path):
             max_iters=5,
             work_dir=str(tmp_path),
             average_buffers=lambda: None,
+            call_hook=lambda name: None,
             save=lambda path, meta, training_state=True, i=iteration: written.append(
                 (i, path.name, meta["best"]["iter"], training_state)
             ),

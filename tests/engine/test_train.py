@@ -177,7 +177,7 @@ def test_the_run_folder_tells_all(tmp_path):
     names = {p.name for p in folder.iterdir()}
     assert {
         "best.pth", "last.pth", "config.py", "versions.json", "data.json", "noise.json", "noise.md",
-        "scores.json", "scalars.json", "tensorboard", "pictures", "train.log",
+        "scores.json", "scalars.json", "tensorboard", "pictures", "train.log", "memorisation.json",
     } == names  # fmt: skip
     assert list((folder / "tensorboard").glob("events*"))
     assert [p.name for p in sorted((folder / "pictures").iterdir())] == ["iter_4.png", "iter_8.png"]

@@ -72,6 +72,16 @@ def test_noise_and_class_counts_do_not_depend_on_the_processes(runs):
     assert one == two
 
 
+def test_memorisation_is_counted_over_all_processes(runs):
+    one, two = (json.loads((runs[n] / "memorisation.json").read_text()) for n in (1, 2))
+    assert len(one) == 4
+    for ours, theirs in zip(one, two, strict=True):
+        for key in ("iter", "epoch", "wrong_pixels"):
+            assert ours[key] == theirs[key]
+        for key in ("given", "true", "other", "right_accuracy"):
+            assert ours[key] == pytest.approx(theirs[key], abs=1.0)
+
+
 def test_metrics_of_one_checkpoint_are_identical_with_an_uneven_shard(runs, tmp_path):
     scores = []
     for processes in (1, 2):

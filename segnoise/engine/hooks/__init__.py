@@ -3,20 +3,24 @@
 from segnoise.engine.hooks.checkpoints import Checkpoints
 from segnoise.engine.hooks.epochs import LossEpochs
 from segnoise.engine.hooks.finite import FiniteLoss
+from segnoise.engine.hooks.memorisation import Memorisation
 from segnoise.engine.hooks.pictures import ValidationPictures
 from segnoise.engine.hooks.scalars import ScalarLog
 from segnoise.engine.hooks.scores import Scores
 
 HOOKS: dict[str, type] = {
     hook.__name__: hook
-    for hook in (Checkpoints, FiniteLoss, LossEpochs, ScalarLog, Scores, ValidationPictures)
-}
+    for hook in (
+        Checkpoints, FiniteLoss, LossEpochs, Memorisation, ScalarLog, Scores, ValidationPictures
+    )
+}  # fmt: skip
 
 __all__ = [
     "HOOKS",
     "Checkpoints",
     "FiniteLoss",
     "LossEpochs",
+    "Memorisation",
     "ScalarLog",
     "Scores",
     "ValidationPictures",

@@ -45,6 +45,7 @@ class Checkpoints(Hook):
         folder, meta = Path(runner.work_dir), {"best": self.best}
         if runner.iter % self.interval == 0 or runner.iter == runner.max_iters:
             runner.average_buffers()
+            runner.call_hook("before_checkpoint")  # in all processes; only the main one saves
             runner.save(folder / "last.pth", meta)
         # After last.pth: a disk that fills up here leaves something to go on from.
         if self.best and self.best["iter"] == runner.iter:
