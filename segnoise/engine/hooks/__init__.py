@@ -3,13 +3,22 @@
 from segnoise.engine.hooks.checkpoints import Checkpoints
 from segnoise.engine.hooks.epochs import LossEpochs
 from segnoise.engine.hooks.finite import FiniteLoss
+from segnoise.engine.hooks.methods import MethodSteps
 from segnoise.engine.hooks.pictures import ValidationPictures
 from segnoise.engine.hooks.scalars import ScalarLog
 from segnoise.engine.hooks.scores import Scores
 
 HOOKS: dict[str, type] = {
     hook.__name__: hook
-    for hook in (Checkpoints, FiniteLoss, LossEpochs, ScalarLog, Scores, ValidationPictures)
+    for hook in (
+        Checkpoints,
+        FiniteLoss,
+        LossEpochs,
+        MethodSteps,
+        ScalarLog,
+        Scores,
+        ValidationPictures,
+    )
 }
 
 __all__ = [
@@ -17,6 +26,7 @@ __all__ = [
     "Checkpoints",
     "FiniteLoss",
     "LossEpochs",
+    "MethodSteps",
     "ScalarLog",
     "Scores",
     "ValidationPictures",
