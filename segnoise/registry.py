@@ -16,6 +16,7 @@ from segnoise.datasets.noisy_copy import NoisyCopy
 from segnoise.engine.hooks import HOOKS as _HOOKS
 from segnoise.errors import ConfigError
 from segnoise.losses import LOSSES as _LOSSES
+from segnoise.methods import METHODS as _METHODS
 from segnoise.metrics.segmentation import SegmentationMetric
 from segnoise.models import MODELS as _MODELS
 from segnoise.noise import NOISES as _NOISES
@@ -36,6 +37,7 @@ TRANSFORMS = _registry("transform", mm.TRANSFORMS, _TRANSFORMS)
 # A copy that has been written before takes the place of a noise model.
 NOISES = _registry("noise", None, {**_NOISES, "NoisyCopy": NoisyCopy})
 LOSSES = _registry("loss", None, _LOSSES)
+METHODS = _registry("method", None, _METHODS)
 MODELS = _registry("model", mm.MODELS, _MODELS)
 METRICS = _registry("metric", mm.METRICS, {"SegmentationMetric": SegmentationMetric})
 HOOKS = _registry("hook", mm.HOOKS, _HOOKS)

@@ -40,6 +40,9 @@ ALLOWED = {
         "torch", "numpy", "mmengine", "segmentation_models_pytorch", "huggingface_hub",
         "safetensors", "timm", "segnoise.losses", "segnoise.errors",
     },
+    "methods": {
+        "torch", "numpy", "cv2", "segnoise.losses", "segnoise.models", "segnoise.errors",
+    },
 }  # fmt: skip
 STDLIB = __import__("sys").stdlib_module_names
 

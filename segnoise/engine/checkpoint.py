@@ -95,14 +95,17 @@ def load_weights(
 ) -> None:
     """Put a checkpoint's weights into a model, all of them.
 
-    State of losses that the model does not have, as in an evaluation, is left out. With
-    ``new_losses`` the model's own may lack theirs: a training that starts from another's weights.
+    State of losses and methods that the model does not have, as in an evaluation, is left out.
+    With ``new_losses`` the model's own may lack theirs: a training that starts from another's
+    weights.
 
     Raises:
         CheckpointError: if weights are missing, left over, or of another shape.
     """
     own = model.state_dict()
-    given = {k: v for k, v in state.items() if k in own or not k.startswith("losses.")}
+    given = {
+        k: v for k, v in state.items() if k in own or not k.startswith(("losses.", "methods."))
+    }
     missing = sorted(
         k for k in own.keys() - given.keys() if not (new_losses and k.startswith("losses."))
     )

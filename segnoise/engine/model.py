@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 
 from segnoise.errors import ConfigError, SegnoiseError
 from segnoise.losses import class_weights
+from segnoise.methods import Method
 from segnoise.models import Segmentor
-from segnoise.registry import LOSSES, MODELS, resolve
+from segnoise.registry import LOSSES, METHODS, MODELS, resolve
 
 
 def build_model(
@@ -34,6 +36,10 @@ def build_model(
             f"model.num_classes is {arguments['num_classes']}, the data set has "
             f"{len(metainfo['classes'])} classes"
         )
+    arguments["extra_outputs"] = sum(
+        method.extra_outputs(arguments["num_classes"])
+        for method in build_methods(config["methods"]).values()
+    )
     network = arguments.get("network")
     if network is not None:
         spare = {"architecture", "encoder", "encoder_weights", "options"} & arguments.keys()
@@ -63,6 +69,50 @@ def resolve_losses(losses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             entry["type"] = resolve(entry["type"], LOSSES, f"losses.{number}")
         found.append(entry)
     return found
+
+
+def build_methods(methods: Sequence[Mapping[str, Any]]) -> dict[str, Method]:
+    """Build the methods of a config, by name.
+
+    Raises:
+        ConfigError: for an unknown name, an argument that does not fit, or a second method of one
+            name.
+
+    Example:
+        >>> build_methods([dict(type="WarmUp", end=0.2)])
+        {'warm_up': WarmUp(start=0.1, end=0.2, shape='linear')}
+    """
+    built: dict[str, Method] = {}
+    for number, entry in enumerate(methods):
+        where, arguments = f"methods.{number}", dict(entry)
+        cls = resolve(arguments.pop("type", None), METHODS, where)
+        given = arguments.pop("name", None)
+        if isinstance(arguments.get("loss"), Mapping):
+            (arguments["loss"],) = resolve_losses([without_scheme(arguments["loss"])])
+        try:
+            method = cls(**arguments)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{where}: {error}") from error
+        name = given or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+        if name in built:
+            raise ConfigError(f"{where}: a second method called {name!r}; set its 'name'")
+        built[name] = method
+    return built
+
+
+def set_methods(
+    model: Segmentor, methods: Sequence[Mapping[str, Any]], max_iters: int, epoch_iters: float
+) -> None:
+    """Let a model train with the methods of a config.
+
+    Raises:
+        ConfigError: for what does not fit a method or the model.
+    """
+    try:
+        model.set_methods(build_methods(methods), max_iters, epoch_iters)
+    except SegnoiseError as error:
+        text = str(error)
+        raise ConfigError(text if text.startswith("methods.") else f"methods: {text}") from error
 
 
 def without_scheme(loss: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,5 +153,25 @@ def resolve_class_weights(
             except ValueError as error:
                 raise ConfigError(f"losses.{number}.class_weights: {error}") from error
             entry["class_weights"] = [float(f"{float(w):.4g}") for w in weights]
+        resolved.append(entry)
+    return resolved
+
+
+def resolve_method_weights(
+    methods: Sequence[Mapping[str, Any]], histogram: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Do what :func:`resolve_class_weights` does to the losses that methods have of their own.
+
+    Raises:
+        ConfigError: for an unknown scheme.
+    """
+    resolved = []
+    for number, method in enumerate(methods):
+        entry = dict(method)
+        if isinstance(entry.get("loss"), Mapping):
+            try:
+                (entry["loss"],) = resolve_class_weights([entry["loss"]], histogram)
+            except ConfigError as error:
+                raise ConfigError(f"methods.{number}.loss: {error}") from error
         resolved.append(entry)
     return resolved

@@ -103,6 +103,12 @@ class Runner(mmengine.runner.Runner):
             checkpoint["param_schedulers"] = [s.state_dict() for s in self.param_schedulers or []]
         else:
             checkpoint.pop("ema_state_dict", None)
+            # What methods remember, such as a teacher, serves a resume alone.
+            checkpoint["state_dict"] = {
+                name: value
+                for name, value in checkpoint["state_dict"].items()
+                if not name.startswith("methods.")
+            }
         checkpoints.save(checkpoint, path)
 
     def average_buffers(self) -> None:

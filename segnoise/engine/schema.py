@@ -39,6 +39,7 @@ DEFAULTS: dict[str, Any] = {
     "model": {},
     "inference": {},  # how evaluation reads an image; see segnoise.models.Inference
     "losses": [{"type": "CE"}],
+    "methods": [],  # label correction, selection, teachers; see segnoise.methods
     "load_from": None,  # checkpoint to take the weights from
     # Training
     "train_cfg": {"max_iters": 20000, "val_interval": 2000},
@@ -81,6 +82,7 @@ _REGISTRIES: dict[str, Registry] = {
     "train_transform": rooms.TRANSFORMS,
     "noise": rooms.NOISES,
     "model": rooms.MODELS,
+    "methods": rooms.METHODS,
     "optim_wrapper.optimizer": OPTIMIZERS,
     "param_scheduler": PARAM_SCHEDULERS,
     "custom_hooks": rooms.HOOKS,
@@ -89,6 +91,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "data_root": (str, Path),
     **dict.fromkeys(("train_data", "val_data", "test_data", "train_transform", "noise"), (dict,)),
     "losses": (list, dict),
+    "methods": (list, dict),
     "param_scheduler": (list, dict),
     "load_from": (str, Path),
     "work_dir": (str, Path),
@@ -100,11 +103,12 @@ _KINDS: dict[str, tuple[type, ...]] = {
 # Filled in by the engine or by mmengine, so neither asked for nor refused.
 _PROVIDED = {"self", "runner", "dataloader", "optimizer"}
 # Filled in by the engine only.
-_OWN = {"noise": {"dataset"}}
+_OWN = {"noise": {"dataset"}, "model": {"extra_outputs"}}
 _EXTRA = {
     "train_cfg": {"max_epochs"},
     "optim_wrapper": {"constructor", "paramwise_cfg"},
     "custom_hooks": {"priority"},
+    "methods": {"name"},
 }
 
 
@@ -125,10 +129,9 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
         full["train_cfg"]["val_interval"] = DEFAULTS["train_cfg"]["val_interval"]
     if full["noise"]:
         full["noise"] = expanded(full["noise"])
-    if isinstance(full["losses"], dict):
-        full["losses"] = [full["losses"]]
-    if isinstance(full["param_scheduler"], dict):
-        full["param_scheduler"] = [full["param_scheduler"]]
+    for key in ("losses", "methods", "param_scheduler"):
+        if isinstance(full[key], dict):
+            full[key] = [full[key]]
     for key, cls in _SIGNATURES.items():
         node = _get(full, key)
         if node:
@@ -233,7 +236,7 @@ def _check_kinds(config: Mapping[str, Any]) -> None:
         if not fits and not (value is None and default is None):
             names = " or ".join(kind.__name__ for kind in kinds)
             raise ConfigError(f"{key} must be of type {names}, got {value!r}")
-    for key in ("losses", "param_scheduler"):
+    for key in ("losses", "methods", "param_scheduler"):
         for number, entry in enumerate(config[key] if isinstance(config[key], list) else []):
             if not isinstance(entry, dict) or "type" not in entry:
                 raise ConfigError(f"{key}.{number} must be a dict with a 'type', got {entry!r}")

@@ -24,13 +24,19 @@ from segnoise.engine.hooks import (
     FiniteLoss,
     LossEpochs,
     Memorisation,
+    MethodSteps,
     ScalarLog,
     Scores,
     ValidationPictures,
 )
 from segnoise.engine.launch import init_processes, on_main
 from segnoise.engine.loop import IterationLoop
-from segnoise.engine.model import build_model, resolve_class_weights
+from segnoise.engine.model import (
+    build_model,
+    resolve_class_weights,
+    resolve_method_weights,
+    set_methods,
+)
 from segnoise.engine.optimizer import check_training, optim_wrapper, schedulers
 from segnoise.engine.runner import Runner
 from segnoise.engine.schema import storable
@@ -108,18 +114,23 @@ def train(
         checkpoints.load_weights(model, stored["state_dict"], config["load_from"], new_losses=True)
     _check_memory(model, config)
     max_iters = _max_iters(config, len(dataset))
-    check_training(model, config, max_iters)
     global_batch = config["batch_size"] * get_dist_info()[1]
+    epoch_iters = len(dataset) / global_batch
+    set_methods(model, config["methods"], max_iters, epoch_iters)
+    check_training(model, config, max_iters)
     keys = resuming.compared_keys()
+    weighted = ["losses", "methods"]  # compared once class weights are numbers
     if start:
-        early = [key for key in keys if key != "losses"]
+        early = [key for key in keys if key not in weighted]
         resuming.check_same_run(start, config, global_batch, early)
 
     check, report = _inspect(config, dataset, validation, folder, reuse=start is not None)
     config["losses"] = resolve_class_weights(config["losses"], check["histogram"])
     model.set_losses(config["losses"])
+    config["methods"] = resolve_method_weights(config["methods"], check["histogram"])
+    set_methods(model, config["methods"], max_iters, epoch_iters)
     if start:
-        resuming.check_same_run(start, config, global_batch, ["losses"])
+        resuming.check_same_run(start, config, global_batch, weighted)
     classes = clean.metainfo["classes"]
     on_main(lambda: _prepare(folder, config, check, report, classes, start))
 
@@ -149,6 +160,7 @@ def train(
             "finite": FiniteLoss(),
             "epochs": LossEpochs(),
             "memorisation": memorisation,
+            "methods": MethodSteps(),
         },
         custom_hooks=_custom_hooks(config, scores, validation, dataset),
         load_from=str(start.path) if start else None,

@@ -10,10 +10,18 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from segnoise.errors import ConfigError
-from segnoise.losses import LOSSES, GeneralizedJensenShannonLoss, L1Penalty, build_loss
+from segnoise.losses import (
+    LOSSES,
+    EntropyRegularizer,
+    GeneralizedJensenShannonLoss,
+    L1Penalty,
+    build_loss,
+)
+from segnoise.losses.base import product
 from segnoise.models.inference import Inference
 from segnoise.models.network import build_network
 from segnoise.models.preprocessor import Preprocessor
+from segnoise.models.training_step import Task, TrainingStep
 
 
 class Segmentor(BaseModel):
@@ -22,6 +30,8 @@ class Segmentor(BaseModel):
     .. math:: L = \sum_i w_i L_i
 
     over the given losses :math:`L_i` with weights :math:`w_i`, each logged as ``loss_<name>``.
+    Methods of a training (:meth:`set_methods`) may correct the labels, weigh the pixels and change
+    the losses; evaluation knows nothing of them.
 
     Args:
         num_classes: K. One logit is used for two classes when ``mode`` is "binary".
@@ -40,6 +50,8 @@ class Segmentor(BaseModel):
         inference: arguments of :class:`Inference`.
         channels_last: NHWC memory layout for images and weights.
         compile: compile the network with torch.compile (needs a C++ compiler on a CPU).
+        extra_outputs: outputs that the network has after those of the classes, for methods that
+            ask for them; predictions leave them out.
 
     Attributes:
         observers: functions ``(logits, batch) -> None`` that look on at every training step,
@@ -75,6 +87,7 @@ class Segmentor(BaseModel):
         inference: dict[str, Any] | None = None,
         channels_last: bool = False,
         compile: bool = False,
+        extra_outputs: int = 0,
     ) -> None:
         if mode not in ("multiclass", "binary"):
             raise ConfigError(f"model.mode must be 'multiclass' or 'binary', got {mode!r}")
@@ -95,8 +108,10 @@ class Segmentor(BaseModel):
         self.mode = mode
         self.ignore_index = ignore_index
         self.inference = Inference(**(inference or {}))
-        outputs = 1 if mode == "binary" else num_classes
+        self.class_outputs = 1 if mode == "binary" else num_classes
+        self.extra_outputs = extra_outputs
         if network is None:
+            outputs = self.class_outputs + extra_outputs
             network = build_network(
                 architecture, encoder, encoder_weights, outputs, **(options or {})
             )
@@ -109,6 +124,7 @@ class Segmentor(BaseModel):
         self.loss_weights: dict[str, float] = {}
         self.observers: list[Callable[[Tensor, dict[str, Any]], None]] = []
         self.set_losses(losses)
+        self.methods = nn.ModuleDict()
 
     def init_weights(self) -> None:
         """Nothing: the network comes initialised, and mmengine would do it again."""
@@ -158,6 +174,21 @@ class Segmentor(BaseModel):
             )
         return loss
 
+    def set_methods(self, methods: Mapping[str, Any], max_iters: int, epoch_iters: float) -> None:
+        """Train with these methods from now on.
+
+        Args:
+            methods: objects with the steps of :class:`segnoise.methods.Method`, by name.
+            max_iters: iterations of the training.
+            epoch_iters: iterations of one pass over the training set.
+        """
+        task = Task(self.num_classes, self.mode, self.ignore_index, max_iters, epoch_iters)
+        for name, method in methods.items():
+            method.name = name
+            method.begin(self.network, task)
+        device = self.data_preprocessor.mean.device
+        self.methods = nn.ModuleDict(dict(methods)).to(device)
+
     def forward(
         self,
         image: Tensor,
@@ -171,37 +202,81 @@ class Segmentor(BaseModel):
         Args:
             image: (N, C, H, W), normalised.
             mask: (N, H, W) labels to learn; needed for "loss".
-            clean_mask: (N, H, W); not used by the losses, and shown to the observers.
+            clean_mask: (N, H, W); used by neither losses nor methods, shown to the observers.
             sample_id: N names, handed through to the predictions and to losses that remember.
             mode: "tensor" -> logits; "loss" -> dict of scalar losses, already weighted;
                 "predict" -> a list of dict(prediction=(H, W), sample_id=...).
         """
         if mode == "tensor":
-            return self.network(image)
+            return self.class_logits(image)
         if mode == "loss":
             if mask is None:
                 raise ValueError("mode='loss' needs a mask")
-            logits, known = self.network(image), {"sample_id": sample_id}
-            self._show(logits, {**known, "mask": mask, "clean_mask": clean_mask})
-            return self._losses(logits, mask, known)
+            step = self._training_step(image, mask, sample_id)
+            self._show(step, clean_mask)
+            return self._step_losses(step)
         if mode == "predict":
             return self._predictions(image, sample_id)
         raise ValueError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
 
-    def _show(self, logits: Tensor, batch: dict[str, Any]) -> None:
+    def _show(self, step: TrainingStep, clean_mask: Tensor | None) -> None:
+        batch = {
+            "mask": step.given,
+            "clean_mask": clean_mask,
+            "sample_id": step.sample_id,
+            "ignore_index": self.ignore_index,
+        }
         with torch.no_grad():
             for observe in self.observers:
-                observe(logits.detach(), {**batch, "ignore_index": self.ignore_index})
+                observe(step.logits.detach(), batch)
 
-    def _losses(self, logits: Tensor, mask: Tensor, known: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Weighted losses; what one needs beside logits and labels is taken from ``known``."""
+    def class_logits(self, image: Tensor) -> Tensor:
+        """The network's outputs for the classes, (N, K, H, W); in binary mode (N, 1, H, W)."""
+        outputs: Tensor = self.network(image)
+        return outputs[:, : self.class_outputs] if self.extra_outputs else outputs
+
+    def _training_step(
+        self, image: Tensor, mask: Tensor, sample_id: Sequence[str] | None
+    ) -> TrainingStep:
+        outputs, classes = self.network(image), self.class_outputs
+        if not self.extra_outputs:
+            return TrainingStep(image, outputs, mask, mask, sample_id, self.network)
+        if outputs.shape[1] != classes + self.extra_outputs:
+            raise ConfigError(
+                f"the network has {outputs.shape[1]} outputs, but {classes} classes and the "
+                f"methods' {self.extra_outputs} need {classes + self.extra_outputs}: give "
+                "model.network as many"
+            )
+        logits, extra = outputs[:, :classes], outputs[:, classes:]
+        return TrainingStep(image, logits, mask, mask, sample_id, self.network, extra)
+
+    def _step_losses(self, step: TrainingStep) -> dict[str, Tensor]:
+        """Losses of a batch, and scalars to log, after all methods have had their say."""
+        methods: list[tuple[str, Any]] = list(self.methods.items())
+        corrected = {}
+        with torch.no_grad():
+            for name, method in methods:
+                before, step.labels = step.labels, method.correct_labels(step)
+                if step.labels is not before:
+                    corrected[f"corrected/{name}"] = (step.labels != before).float().mean()
+            for _, method in methods:
+                step.weights = product(step.weights, method.weigh(step))
+        values = {**self._losses(step), **corrected}
+        for _, method in methods:
+            values = method.combine(values, step)
+        return values
+
+    def _losses(self, step: TrainingStep) -> dict[str, Tensor]:
+        """The config's losses, weighted."""
         values = {}
         for name, loss in self.losses.items():
             if isinstance(loss, L1Penalty):
                 value = loss(self.network.parameters())
             else:
-                more = {name: known.get(name) for name in getattr(loss, "needs", ())}
-                value = loss(logits, mask, **more)
+                more = {need: getattr(step, need) for need in getattr(loss, "needs", ())}
+                if step.weights is not None and not isinstance(loss, EntropyRegularizer):
+                    more["pixel_weights"] = step.weights
+                value = loss(step.logits, step.labels, **more)
             values[f"loss_{name}"] = self.loss_weights[name] * value
         return values
 
@@ -212,7 +287,7 @@ class Segmentor(BaseModel):
             (N, K, H, W) float32; one channel in binary mode.
         """
         return self.inference.probabilities(
-            self.network, image, self.mode == "binary", self.data_preprocessor.size_divisor
+            self.class_logits, image, self.mode == "binary", self.data_preprocessor.size_divisor
         )
 
     def _predictions(self, image: Tensor, sample_id: Sequence[str] | None) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from segnoise.engine.hooks.checkpoints import Checkpoints
 from segnoise.engine.hooks.epochs import LossEpochs
 from segnoise.engine.hooks.finite import FiniteLoss
 from segnoise.engine.hooks.memorisation import Memorisation
+from segnoise.engine.hooks.methods import MethodSteps
 from segnoise.engine.hooks.pictures import ValidationPictures
 from segnoise.engine.hooks.scalars import ScalarLog
 from segnoise.engine.hooks.scores import Scores
@@ -11,9 +12,16 @@ from segnoise.engine.hooks.scores import Scores
 HOOKS: dict[str, type] = {
     hook.__name__: hook
     for hook in (
-        Checkpoints, FiniteLoss, LossEpochs, Memorisation, ScalarLog, Scores, ValidationPictures
+        Checkpoints,
+        FiniteLoss,
+        LossEpochs,
+        Memorisation,
+        MethodSteps,
+        ScalarLog,
+        Scores,
+        ValidationPictures,
     )
-}  # fmt: skip
+}
 
 __all__ = [
     "HOOKS",
@@ -21,6 +29,7 @@ __all__ = [
     "FiniteLoss",
     "LossEpochs",
     "Memorisation",
+    "MethodSteps",
     "ScalarLog",
     "Scores",
     "ValidationPictures",

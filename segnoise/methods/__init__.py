@@ -1,0 +1,16 @@
+"""Methods beyond losses: correction, selection and weighting of labels, teachers, schedules.
+
+A config lists them as ``methods = [dict(type="WarmUp"), ...]``; docs/methods.md says which there
+are. In a loop of your own call the steps of :class:`Method` in their order.
+"""
+
+from segnoise.methods.base import Method
+from segnoise.methods.mean_teacher import MeanTeacher
+from segnoise.methods.small_loss import SmallLoss
+from segnoise.methods.warm_up import WarmUp
+
+METHODS: dict[str, type[Method]] = {
+    method.__name__: method for method in (MeanTeacher, SmallLoss, WarmUp)
+}
+
+__all__ = ["METHODS", "MeanTeacher", "Method", "SmallLoss", "WarmUp"]

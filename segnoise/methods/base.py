@@ -1,0 +1,140 @@
+"""The contract of every method: a few steps that a training calls in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from segnoise.errors import ConfigError
+from segnoise.losses import L1Penalty, build_loss
+from segnoise.losses.domain import check_number
+from segnoise.models.training_step import Task, TrainingStep
+
+
+class Method(nn.Module):
+    """What a training does beyond its losses; a subclass overrides the steps that it needs.
+
+    A training calls :meth:`begin` once, and then at every iteration, in this order:
+
+    1. :meth:`correct_labels`, without a graph: which labels the losses see;
+    2. :meth:`weigh`, without a graph: with which weight a pixel counts; the weights of several
+       methods are multiplied;
+    3. :meth:`combine`: what becomes of the losses;
+    4. :meth:`after_step`, once the optimizer has stepped.
+
+    Several methods take each step in the order in which they are listed. What a method must not
+    forget over a restart is a buffer or a parameter: the model's state dict carries it, and a
+    resumed training goes on with it. A method never sees clean labels.
+
+    Attributes:
+        name: what it is called in the config, the logs and the state dict.
+        task: classes and length of the training; known from :meth:`begin` on.
+        iteration: iterations that are complete.
+    """
+
+    own_parameters: ClassVar[tuple[str, ...]] = ()
+    task: Task
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = type(self).__name__
+        self.iteration = 0
+
+    def begin(self, network: nn.Module, task: Task) -> None:
+        """Get ready for a training of ``network``."""
+        self.task = task
+
+    def extra_outputs(self, num_classes: int) -> int:
+        """Return how many outputs the network needs beyond those of the classes."""
+        return 0
+
+    def correct_labels(self, step: TrainingStep) -> Tensor:
+        """Return the labels, (N, H, W), that the losses should see."""
+        return step.labels
+
+    def weigh(self, step: TrainingStep) -> Tensor | None:
+        """Return pixel weights >= 0, (N, H, W); None where all are 1."""
+        return None
+
+    def combine(self, losses: dict[str, Tensor], step: TrainingStep) -> dict[str, Tensor]:
+        """Return the losses of the step, from those of the config and of the methods before.
+
+        Those whose names contain "loss" are summed up and trained on; others are only logged.
+        """
+        return losses
+
+    def after_step(self, network: nn.Module) -> None:
+        """Take note of the network's new weights."""
+
+    @property
+    def share_done(self) -> float:
+        """The share of the training that is complete, 0..1."""
+        return self.iteration / self.task.max_iters
+
+    @property
+    def epochs_done(self) -> float:
+        """Passes over the training set that are complete, with fractions."""
+        return self.iteration / self.task.epoch_iters
+
+    def extra_repr(self) -> str:
+        """Return the parameters."""
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.own_parameters)
+
+
+def check_share(name: str, value: object) -> float:
+    """Return ``value`` if it is a share, 0..1.
+
+    Example:
+        >>> check_share("start", 0.25)
+        0.25
+    """
+    return check_number(name, value, least=0, most=1)
+
+
+def check_loss(entry: object) -> dict[str, Any]:
+    """Return a copy of a loss's entry in a config, if it may be one.
+
+    Raises:
+        ConfigError: if it is no dict with a type.
+    """
+    if not isinstance(entry, Mapping) or "type" not in entry:
+        raise ConfigError(f"loss must be a dict with a 'type', got {entry!r}")
+    return dict(entry)
+
+
+def loss_of_labels(entry: Mapping[str, Any], task: Task, reduction: str = "mean") -> nn.Module:
+    """Build a loss of logits and labels that a method keeps for itself.
+
+    Args:
+        entry: ``dict(type=<name or class>, **arguments)``.
+        task: gives the mode and the label of void.
+        reduction: "mean", or "none" for the map over the pixels.
+
+    Raises:
+        ConfigError: for an unknown name, an argument that does not fit, or a loss that has no
+            such reduction.
+
+    Example:
+        >>> loss_of_labels({"type": "GCE", "q": 0.5}, Task(num_classes=3))
+        GeneralizedCrossEntropyLoss('multiclass', q=0.5, ignore_index=255)
+    """
+    arguments = dict(entry)
+    kind = arguments.pop("type")
+    common = {"mode": task.mode, "ignore_index": task.ignore_index, "reduction": reduction}
+    try:
+        if kind in ("L1", "L1Penalty", "ER", "EntropyRegularizer", L1Penalty):
+            raise ValueError(f"{kind} is no loss of labels; take one such as 'CE'")
+        arguments = {**common, **arguments}
+        loss = build_loss(kind, **arguments) if isinstance(kind, str) else kind(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"loss: {error}") from error
+    weights = getattr(loss, "class_weights", None)
+    if weights is not None and len(weights) != task.num_classes:
+        raise ConfigError(
+            f"loss.class_weights has {len(weights)} numbers for {task.num_classes} classes; give "
+            "one a class, or a scheme such as 'inverse_sqrt'"
+        )
+    assert isinstance(loss, nn.Module)
+    return loss

@@ -1,0 +1,162 @@
+"""A teacher, the running mean of the network, that corrects labels and is agreed with."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+
+from segnoise.losses.domain import check_number
+from segnoise.methods.base import Method, check_share
+from segnoise.methods.scores import class_probabilities
+from segnoise.models.training_step import Task, TrainingStep
+
+
+def momentum_after(updates: int, momentum: float) -> float:
+    r"""Return the momentum of an update, :math:`\min(m, 1 - 1 / (n + 1))`.
+
+    With n updates made so far the teacher is at first the plain mean of all networks since then,
+    and forgets the random beginning; later it is the running mean with momentum m.
+
+    Example:
+        >>> [round(momentum_after(n, 0.99), 2) for n in (0, 1, 3, 1000)]
+        [0.0, 0.5, 0.75, 0.99]
+    """
+    return min(momentum, 1 - 1 / (updates + 1))
+
+
+def confident_labels(labels: Tensor, scores: Tensor, tau: float, ignore_index: int) -> Tensor:
+    r"""Replace labels where a prediction is confident, :math:`\max_k p_k > \tau`; void stays void.
+
+    Args:
+        labels: (N, H, W).
+        scores: (N, K, H, W) class probabilities p.
+        tau: 0 <= tau < 1.
+        ignore_index: label of void.
+
+    Returns:
+        (N, H, W) of the labels' dtype.
+
+    Example:
+        >>> scores = torch.tensor([[[[0.95, 0.6, 0.95]], [[0.05, 0.4, 0.05]]]])
+        >>> confident_labels(torch.tensor([[[1, 1, 255]]]), scores, 0.9, 255)
+        tensor([[[  0,   1, 255]]])
+    """
+    confidence, predicted = scores.max(1)
+    replaced = (confidence > tau) & (labels != ignore_index)
+    return torch.where(replaced, predicted.to(labels.dtype), labels)
+
+
+class MeanTeacher(Method):
+    r"""A slow teacher corrects labels that it is sure are wrong, and may be imitated.
+
+    The teacher has the running mean of the network's weights,
+
+    .. math:: \theta' \leftarrow m_n \theta' + (1 - m_n) \theta, \quad m_n = \min(m, 1 - 1/(n+1))
+
+    after the n-th step of the optimizer, and the network's buffers as they are (batch-norm
+    statistics); it predicts without dropout. From the share ``start`` of the training on, a label
+    is replaced by the teacher's prediction k where its probability :math:`p'_k > \tau`. With
+    ``consistency`` :math:`= \lambda > 0` the loss
+
+    .. math:: \lambda \, r(t) \, \frac{1}{|P| K} \sum_{i \in P} \sum_k (p_{ik} - p'_{ik})^2, \quad
+        r(t) = e^{-5 (1 - \min(t / t_r, 1))^2}
+
+    is added over all pixels P, void too, with t the share of the training that is complete and
+    :math:`t_r` = ``ramp``. Evaluation reads the network, not the teacher; for averaged weights
+    there use ``ema``.
+
+    Cost: one forward pass a step from ``start`` on, or always with ``consistency``; the weights
+    once more in memory.
+
+    Args:
+        momentum: m, 0 <= m < 1.
+        start: share of the training after which labels are corrected, 0..1; 1 never corrects.
+        tau: confidence above which they are, 0 <= tau < 1.
+        consistency: lambda >= 0.
+        ramp: :math:`t_r`, share of the training in which the consistency grows, 0..1.
+
+    Raises:
+        ValueError: if an argument is out of its range, or nothing is left to do.
+
+    Source: Tarvainen and Valpola, Mean teachers are better role models, NeurIPS 2017 (teacher,
+    consistency, ramp); the correction by confidence as in AIO2, TGRS 2024, for any class.
+
+    Example:
+        >>> MeanTeacher(start=0.5, tau=0.95)
+        MeanTeacher(momentum=0.999, start=0.5, tau=0.95, consistency=0.0, ramp=0.2)
+    """
+
+    own_parameters = ("momentum", "start", "tau", "consistency", "ramp")
+    updates: Tensor
+
+    def __init__(
+        self,
+        momentum: float = 0.999,
+        start: float = 0.2,
+        tau: float = 0.9,
+        consistency: float = 0.0,
+        ramp: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.momentum = check_number("momentum", momentum, least=0, below=1)
+        self.start = check_share("start", start)
+        self.tau = check_number("tau", tau, least=0, below=1)
+        self.consistency = check_number("consistency", consistency, least=0)
+        self.ramp = check_share("ramp", ramp)
+        if start == 1 and consistency == 0:
+            raise ValueError(
+                "start=1 and consistency=0 leave the teacher nothing to do: set one of them"
+            )
+        self.register_buffer("updates", torch.zeros((), dtype=torch.long))
+
+    def begin(self, network: nn.Module, task: Task) -> None:
+        """Make the teacher from the network as it is."""
+        super().begin(network, task)
+        self.teacher = copy.deepcopy(network).requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> MeanTeacher:
+        """Leave the teacher in evaluation mode."""
+        super().train(mode)
+        if hasattr(self, "teacher"):
+            self.teacher.eval()
+        return self
+
+    def correct_labels(self, step: TrainingStep) -> Tensor:
+        """Return the labels with those replaced that the teacher is sure are wrong."""
+        if self.share_done < self.start:
+            return step.labels
+        return confident_labels(step.labels, self._scores(step), self.tau, self.task.ignore_index)
+
+    def combine(self, losses: dict[str, Tensor], step: TrainingStep) -> dict[str, Tensor]:
+        """Add the consistency with the teacher."""
+        if self.consistency == 0:
+            return losses
+        theirs = self._scores(step)
+        ours = class_probabilities(step.logits, self.task.mode)
+        grown = 1.0 if self.ramp == 0 else min(self.share_done / self.ramp, 1.0)
+        weight = self.consistency * math.exp(-5 * (1 - grown) ** 2)
+        value = weight * (ours - theirs).square().mean()
+        return {**losses, f"loss_consistency_{self.name}": value}
+
+    @torch.no_grad()
+    def _scores(self, step: TrainingStep) -> Tensor:
+        """The teacher's probabilities, computed once a step."""
+        if self.name not in step.notes:
+            logits = self.teacher(step.image)[:, : step.logits.shape[1]]
+            step.notes[self.name] = class_probabilities(logits, self.task.mode)
+        scores: Tensor = step.notes[self.name]
+        return scores
+
+    @torch.no_grad()
+    def after_step(self, network: nn.Module) -> None:
+        """Move the teacher towards the network."""
+        share = 1 - momentum_after(int(self.updates), self.momentum)
+        ours: list[Tensor] = list(self.teacher.parameters())
+        theirs: list[Tensor] = list(network.parameters())
+        torch._foreach_lerp_(ours, theirs, share)
+        for own, other in zip(self.teacher.buffers(), network.buffers(), strict=True):
+            own.copy_(other)
+        self.updates += 1

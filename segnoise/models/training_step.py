@@ -1,0 +1,56 @@
+"""What the methods of a training see: the task they work on, and one of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a method knows of a training before it begins.
+
+    Attributes:
+        num_classes: K.
+        mode: "multiclass", or "binary" (one logit, labels 0 and 1).
+        ignore_index: label of void.
+        max_iters: iterations of the whole training.
+        epoch_iters: iterations of one pass over the training set, > 0; may be a fraction.
+    """
+
+    num_classes: int
+    mode: str = "multiclass"
+    ignore_index: int = 255
+    max_iters: int = 1
+    epoch_iters: float = 1.0
+
+
+@dataclass
+class TrainingStep:
+    """One batch on its way through a training step.
+
+    Attributes:
+        image: (N, C, H, W), normalised.
+        logits: (N, K, H, W), in binary mode (N, 1, H, W), with a graph.
+        labels: (N, H, W) as the losses will see them: the methods correct them one after the other.
+        given: (N, H, W) labels as the data set gave them.
+        weights: (N, H, W) pixel weights of all methods, or None where all are 1; known from
+            ``combine`` on.
+        sample_id: N names, or None.
+        network: maps (N, C, h, w) to what the network puts out.
+        extra: (N, E, H, W) further outputs of the network that methods asked for.
+        notes: what a method leaves for its own later steps, by its name.
+    """
+
+    image: Tensor
+    logits: Tensor
+    labels: Tensor
+    given: Tensor
+    sample_id: Sequence[str] | None
+    network: Callable[[Tensor], Tensor]
+    extra: Tensor | None = None
+    weights: Tensor | None = None
+    notes: dict[str, Any] = field(default_factory=dict)

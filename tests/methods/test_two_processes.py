@@ -1,0 +1,65 @@
+"""Two processes (gloo) train with methods as one process with twice the batch does."""
+
+import json
+
+import pytest
+import tiny_training
+import torch
+from tool_runs import tool
+
+from segnoise.engine import checkpoint
+from segnoise.engine.config import dump_config
+from segnoise.engine.schema import complete
+
+pytestmark = pytest.mark.slow
+
+METHODS = [
+    {"type": "WarmUp", "start": 0.2, "end": 0.6},
+    {"type": "MeanTeacher", "momentum": 0.9, "start": 0.3, "tau": 0.3, "consistency": 5.0},
+    {"type": "SmallLoss", "noise_rate": 0.3, "ramp_epochs": 1, "group": "image"},
+]
+
+
+def train(root, processes, **changes):
+    config = tiny_training.config(
+        root,
+        batch_size=4 // processes,
+        noise={"type": "SymmetricFlip", "rate": 0.3},
+        train_transform=None,  # no void: every process has the same number of valid pixels
+        train_cfg={"max_iters": 6, "val_interval": 6},
+        # SGD, since Adam would not notice gradients that are too large by a factor.
+        optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.05}},
+        **changes,
+    )
+    path = root / "leaf.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(dump_config(complete(config)))
+    done = tool("train", path, processes=processes)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return root / "run"
+
+
+@pytest.mark.parametrize("number", range(len(METHODS)), ids=[method["type"] for method in METHODS])
+def test_the_weights_agree(tmp_path, number):
+    # Without batch norm and dropout, which see a process's own share of the batch.
+    network = {"type": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 5, "kernel_size": 3,
+               "padding": 1}  # fmt: skip
+    changes = {
+        "methods": [METHODS[number]],
+        "model": {"network": network},
+        "losses": [{"type": "ANL-CE"}],
+    }
+    one, two = (train(tmp_path / str(n), n, **changes) for n in (1, 2))
+    first, second = (checkpoint.load(run / "last.pth")["state_dict"] for run in (one, two))
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_a_run_with_batch_norm_is_scored_and_tested(tmp_path):
+    run = train(tmp_path, 2, methods=METHODS)
+    tested = tool("test", run / "config.py", run / "last.pth", "--split", "val")
+    assert tested.returncode == 0, tested.stderr[-2000:]
+    last = json.loads((run / "scores.json").read_text())[-1]
+    scores = json.loads((run / "val_last.json").read_text())
+    assert scores["mIoU"] == pytest.approx(last["mIoU"], abs=1e-9)

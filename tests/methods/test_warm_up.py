@@ -1,0 +1,81 @@
+"""Warm-up: which share of which loss at which time."""
+
+import pytest
+import torch
+from torch import nn
+
+from segnoise.errors import ConfigError
+from segnoise.losses import build_loss
+from segnoise.methods import WarmUp
+from segnoise.methods.warm_up import cross_fade
+from segnoise.models import Segmentor
+
+
+def losses_at(iteration, **arguments):
+    torch.manual_seed(0)
+    weights = [1.0, 2.0, 4.0]
+    warm_up = WarmUp(loss={"type": "CE", "class_weights": weights}, start=0.2, end=0.6, **arguments)
+    model = Segmentor(
+        3,
+        network=nn.Conv2d(3, 3, 1),
+        losses=[{"type": "MAE", "weight": 3.0}, {"type": "L1", "weight": 0.1}],
+    )
+    model.set_methods({"warm_up": warm_up}, max_iters=10, epoch_iters=5)
+    warm_up.iteration = iteration
+    image, mask = torch.randn(2, 3, 4, 4), torch.randint(3, (2, 4, 4))
+    common = {"mode": "multiclass", "ignore_index": 255}
+    logits = model(image)
+    first = build_loss("CE", **common, class_weights=weights)(logits, mask)
+    second = 3 * build_loss("MAE", **common)(logits, mask)
+    penalty = 0.1 * sum(p.abs().sum() for p in model.network.parameters())
+    return model(image, mask, mode="loss"), first, second, penalty
+
+
+@pytest.mark.parametrize(
+    ("iteration", "share", "shape"),
+    [(0, 0, "linear"), (2, 0, "linear"), (3, 0.25, "linear"), (5, 0.75, "linear"),
+     (3, 0.146447, "cosine"), (4, 0.5, "cosine")],
+)  # fmt: skip
+def test_the_first_loss_fades_out_and_the_others_in(iteration, share, shape):
+    found, first, second, penalty = losses_at(iteration, shape=shape)
+    torch.testing.assert_close(found["loss_warm_up"], (1 - share) * first)
+    torch.testing.assert_close(found["loss_mae"], share * second)
+    torch.testing.assert_close(found["loss_l1"], share * penalty)
+
+
+@pytest.mark.parametrize("iteration", [6, 10])
+def test_in_the_end_the_configs_losses_are_alone(iteration):
+    found, _, second, _ = losses_at(iteration)
+    assert set(found) == {"loss_mae", "loss_l1"}
+    torch.testing.assert_close(found["loss_mae"], second)
+
+
+def test_a_step_without_a_fade():
+    assert [cross_fade(t, 0.5, 0.5) for t in (0.0, 0.49, 0.5, 1.0)] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"start": 0.5, "end": 0.4}, "end must be at least start=0.5, got 0.4"),
+        ({"shape": "step"}, "'step'"),
+        ({"start": -1}, "got -1"),
+    ],
+)
+def test_wrong_arguments(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        WarmUp(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        ({"type": "CEE"}, "loss: unknown loss 'CEE'"),
+        ({"type": "ER"}, "ER is no loss of labels"),
+        ({"type": "CE", "class_weights": [1, 2]}, "2 numbers for 3 classes"),
+    ],
+)
+def test_a_loss_that_cannot_be_built(loss, words):
+    model = Segmentor(3, network=nn.Conv2d(3, 3, 1), losses=[{"type": "CE"}])
+    with pytest.raises(ConfigError, match=words):
+        model.set_methods({"warm_up": WarmUp(loss=loss)}, max_iters=10, epoch_iters=5)

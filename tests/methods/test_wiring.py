@@ -1,0 +1,127 @@
+"""The steps of methods inside a training step, and what evaluation makes of them."""
+
+import pytest
+import torch
+from torch import nn
+
+from segnoise.engine.model import build_methods, resolve_method_weights
+from segnoise.engine.schema import complete
+from segnoise.errors import ConfigError
+from segnoise.losses import build_loss
+from segnoise.methods import Method
+from segnoise.models import Segmentor
+
+
+class Shift(Method):
+    """Labels go up by one, pixels of label 2 count twice, and the loss is logged times ten."""
+
+    def correct_labels(self, step):
+        assert not torch.is_grad_enabled()
+        return (step.labels + 1) % 3
+
+    def weigh(self, step):
+        assert not torch.is_grad_enabled()
+        return 1.0 + (step.given == 2)
+
+    def combine(self, losses, step):
+        return {**losses, "tenfold": 10 * losses["loss_ce"].detach()}
+
+
+def model(*methods, losses=({"type": "CE"},)):
+    torch.manual_seed(0)
+    built = Segmentor(3, network=nn.Conv2d(3, 3, 3, padding=1), losses=losses)
+    built.set_methods({f"m{i}": m for i, m in enumerate(methods)}, max_iters=10, epoch_iters=2)
+    return built
+
+
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(2, 3, 8, 8, generator=generator), torch.randint(
+        3, (2, 8, 8), generator=generator
+    )
+
+
+def test_each_step_has_its_effect():
+    image, mask = batch()
+    trained = model(Shift())
+    found = trained(image, mask, mode="loss")
+    loss = build_loss("CE", mode="multiclass", ignore_index=255)
+    expected = loss(trained(image), (mask + 1) % 3, pixel_weights=1.0 + (mask == 2))
+    torch.testing.assert_close(found["loss_ce"], expected)
+    torch.testing.assert_close(found["tenfold"], 10 * expected)
+    assert found["corrected/m0"] == 1
+    assert mask.equal(batch()[1]), "the labels of the data set stay"
+
+
+def test_methods_work_one_after_the_other():
+    image, mask = batch()
+    trained = model(Shift(), Shift())
+    found = trained(image, mask, mode="loss")["loss_ce"]
+    loss = build_loss("CE", mode="multiclass", ignore_index=255)
+    weights = (1.0 + (mask == 2)) ** 2
+    torch.testing.assert_close(found, loss(trained(image), (mask + 2) % 3, pixel_weights=weights))
+
+
+def test_what_is_logged_is_not_trained_on():
+    total, logged = model(Shift()).parse_losses(model(Shift())(*batch(), mode="loss"))
+    assert total == logged["loss_ce"]
+
+
+def test_regularisers_see_no_weights():
+    losses = [{"type": "CE"}, {"type": "ER"}, {"type": "L1"}]
+    plain = model(losses=losses)(*batch(), mode="loss")
+    weighted = model(Shift(), losses=losses)(*batch(), mode="loss")
+    assert weighted["loss_ce"] != plain["loss_ce"]
+    assert weighted["loss_l1"] == plain["loss_l1"]
+    assert weighted["loss_er"] == plain["loss_er"]
+
+
+def test_a_network_needs_the_outputs_that_methods_ask_for():
+    built = Segmentor(3, network=nn.Conv2d(3, 3, 1), losses=[{"type": "CE"}], extra_outputs=1)
+    with pytest.raises(ConfigError, match="has 3 outputs, but 3 classes and the methods' 1 need 4"):
+        built(*batch(), mode="loss")
+    built = Segmentor(3, network=nn.Conv2d(3, 4, 1), losses=[{"type": "CE"}], extra_outputs=1)
+    assert built(batch()[0]).shape == (2, 3, 8, 8)
+    assert built.probabilities(batch()[0]).shape == (2, 3, 8, 8)
+    built = Segmentor(3, encoder="resnet18", encoder_weights=None, extra_outputs=2)
+    assert built.network(torch.zeros(2, 3, 32, 32)).shape[1] == 5
+
+
+@pytest.mark.parametrize(
+    ("methods", "words"),
+    [
+        ([{"type": "WarmUpp"}], r"methods\.0\.type: no method called 'WarmUpp'; did you mean Warm"),
+        ([{"type": "WarmUp", "ent": 1}], r"methods\.0\.ent; did you mean end"),
+        ([{"end": 1}], r"methods\.0 must be a dict with a 'type'"),
+        (["WarmUp"], r"methods\.0 must be a dict"),
+        (3, "methods must be of type list or dict, got 3"),
+    ],
+)
+def test_keys_of_a_config_are_checked(methods, words):
+    with pytest.raises(ConfigError, match=words):
+        complete({"methods": methods})
+
+
+@pytest.mark.parametrize(
+    ("methods", "words"),
+    [
+        ([{"type": "WarmUp", "start": 2}], r"methods\.0: start must satisfy .* got 2"),
+        ([{"type": "WarmUp"}] * 2, r"methods\.1: a second method called 'warm_up'; set its 'name'"),
+        ([{"type": "WarmUp", "loss": "CE"}], r"methods\.0: loss must be a dict"),
+    ],
+)
+def test_wrong_arguments_are_named(methods, words):
+    with pytest.raises(ConfigError, match=words):
+        build_methods(methods)
+
+
+def test_names_and_class_weights():
+    methods = [
+        {"type": "WarmUp", "loss": {"type": "CE", "class_weights": "inverse"}},
+        {"type": "WarmUp", "name": "again"},
+    ]
+    assert list(build_methods(methods)) == ["warm_up", "again"]
+    resolved = resolve_method_weights(methods, [3, 1])
+    assert resolved[0]["loss"]["class_weights"] == [0.6667, 2.0]
+    with pytest.raises(ConfigError, match=r"methods\.0\.loss: .*'inverze'"):
+        resolve_method_weights([{"loss": {"type": "CE", "class_weights": "inverze"}}], [1, 1])
