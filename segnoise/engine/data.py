@@ -76,15 +76,17 @@ def _with_classes(node: Any, where: str) -> Any:
     return {**inner, "type": resolve(node["type"], NOISES, where)}
 
 
-def training_stream(dataset: Any, config: Mapping[str, Any]) -> TrainingStream:
-    """Augment a data set and put it into the order of ``seed``."""
+def training_stream(
+    dataset: Any, config: Mapping[str, Any], cell_stride: int | None = None
+) -> TrainingStream:
+    """Augment a data set and put it into the order of ``seed``; with cells, where asked for."""
     transform = None
     if config["train_transform"]:
         arguments = dict(config["train_transform"])
         cls = resolve(arguments.pop("type", None), TRANSFORMS, "train_transform")
         transform = _call(cls, arguments, "train_transform")
     seed = config["seed"]
-    return TrainingStream(Transformed(dataset, transform, seed=seed), seed=seed)
+    return TrainingStream(Transformed(dataset, transform, seed, cell_stride), seed=seed)
 
 
 def _call(cls: Any, arguments: dict[str, Any], where: str) -> Any:

@@ -11,7 +11,7 @@ import mmengine
 import mmengine.runner
 import torch
 from mmengine.device import get_device
-from mmengine.dist import all_reduce, barrier, is_main_process, master_only
+from mmengine.dist import all_reduce, barrier, broadcast, is_main_process, master_only
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from torch import nn
@@ -81,6 +81,15 @@ class Runner(mmengine.runner.Runner):
             broadcast_buffers=False,
             find_unused_parameters=self.cfg.get("find_unused_parameters", False),
         )
+
+    def _init_model_weights(self) -> None:
+        """Give all processes the main one's weights.
+
+        Unlike mmengine's, without what is no tensor, such as a loss's memory: it is empty yet.
+        """
+        for value in self.network.state_dict().values():
+            if torch.is_tensor(value):
+                broadcast(value)
 
     @master_only
     def save(self, path: Path, meta: dict[str, Any], training_state: bool = True) -> None:

@@ -43,6 +43,7 @@ from segnoise.engine.schema import storable
 from segnoise.engine.tables import memorised, score_table
 from segnoise.errors import ConfigError
 from segnoise.files import write_json, write_text
+from segnoise.losses import EarlyLearningRegularizedLoss
 from segnoise.metrics.segmentation import SegmentationMetric
 from segnoise.models import Segmentor
 from segnoise.noise import NoiseReport
@@ -106,13 +107,12 @@ def train(
     clean = data.build_dataset(config, "train_data")
     dataset = data.with_noise(clean, config)
     validation = data.build_dataset(config, "val_data") if config["val_data"] else None
-    stream = data.training_stream(dataset, config)
     torch.manual_seed(config["seed"])  # the first weights
     model = build_model(config, clean.metainfo, training=True)
     if config["load_from"] and not start:
         stored = checkpoints.load(config["load_from"])
         checkpoints.load_weights(model, stored["state_dict"], config["load_from"], new_losses=True)
-    _check_memory(model, config)
+    stream = data.training_stream(dataset, config, _cell_stride(model, config))
     max_iters = _max_iters(config, len(dataset))
     global_batch = config["batch_size"] * get_dist_info()[1]
     epoch_iters = len(dataset) / global_batch
@@ -188,20 +188,21 @@ def _check_device(config: Mapping[str, Any]) -> None:
         raise ConfigError("--amp bf16: this GPU has no bfloat16; use --amp fp16")
 
 
-def _check_memory(model: Segmentor, config: Mapping[str, Any]) -> None:
-    """Losses that remember every pixel want it in its place at every epoch."""
+def _cell_stride(model: Segmentor, config: Mapping[str, Any]) -> int | None:
+    """Size of the cells by which a loss remembers pixels; None where no loss does."""
+    strides: dict[int, int] = {}
     for number, loss in enumerate(model.losses.values()):
-        if "sample_id" not in getattr(loss, "needs", ()):
+        if not isinstance(loss, EarlyLearningRegularizedLoss):
             continue
-        if config["train_transform"]:
-            raise ConfigError(
-                f"losses.{number} remembers what it predicted at every pixel, and train_transform "
-                "moves the pixels: set train_transform=None (images must then have one size)"
-            )
         if (config["ema"] or {}).get("update_buffers"):
             raise ConfigError(
                 f"losses.{number} has a memory that ema.update_buffers cannot average: leave it out"
             )
+        strides[loss.stride] = number
+    if len(strides) > 1:
+        named = " and ".join(f"losses.{n} stride={stride}" for stride, n in strides.items())
+        raise ConfigError(f"{named}: losses that remember pixels share one stride")
+    return next(iter(strides), None)
 
 
 def _max_iters(config: Mapping[str, Any], samples: int) -> int:

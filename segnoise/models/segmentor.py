@@ -195,6 +195,7 @@ class Segmentor(BaseModel):
         mask: Tensor | None = None,
         clean_mask: Tensor | None = None,
         sample_id: Sequence[str] | None = None,
+        cells: Tensor | None = None,
         mode: str = "tensor",
     ) -> Tensor | dict[str, Tensor] | list[dict[str, Any]]:
         """Run the network.
@@ -204,6 +205,7 @@ class Segmentor(BaseModel):
             mask: (N, H, W) labels to learn; needed for "loss".
             clean_mask: (N, H, W); used by neither losses nor methods, shown to the observers.
             sample_id: N names, handed through to the predictions and to losses that remember.
+            cells: (N, H, W), where in its sample each pixel comes from, for losses that remember.
             mode: "tensor" -> logits; "loss" -> dict of scalar losses, already weighted;
                 "predict" -> a list of dict(prediction=(H, W), sample_id=...).
         """
@@ -212,7 +214,7 @@ class Segmentor(BaseModel):
         if mode == "loss":
             if mask is None:
                 raise ValueError("mode='loss' needs a mask")
-            step = self._training_step(image, mask, sample_id)
+            step = self._training_step(image, mask, sample_id, cells)
             self._show(step, clean_mask)
             return self._step_losses(step)
         if mode == "predict":
@@ -236,11 +238,15 @@ class Segmentor(BaseModel):
         return outputs[:, : self.class_outputs] if self.extra_outputs else outputs
 
     def _training_step(
-        self, image: Tensor, mask: Tensor, sample_id: Sequence[str] | None
+        self,
+        image: Tensor,
+        mask: Tensor,
+        sample_id: Sequence[str] | None,
+        cells: Tensor | None = None,
     ) -> TrainingStep:
         outputs, classes = self.network(image), self.class_outputs
         if not self.extra_outputs:
-            return TrainingStep(image, outputs, mask, mask, sample_id, self.network)
+            return TrainingStep(image, outputs, mask, mask, sample_id, self.network, cells=cells)
         if outputs.shape[1] != classes + self.extra_outputs:
             raise ConfigError(
                 f"the network has {outputs.shape[1]} outputs, but {classes} classes and the "
@@ -248,7 +254,7 @@ class Segmentor(BaseModel):
                 "model.network as many"
             )
         logits, extra = outputs[:, :classes], outputs[:, classes:]
-        return TrainingStep(image, logits, mask, mask, sample_id, self.network, extra)
+        return TrainingStep(image, logits, mask, mask, sample_id, self.network, extra, cells=cells)
 
     def _step_losses(self, step: TrainingStep) -> dict[str, Tensor]:
         """Losses of a batch, and scalars to log, after all methods have had their say."""

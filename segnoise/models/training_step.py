@@ -43,6 +43,8 @@ class TrainingStep:
         network: maps (N, C, h, w) to what the network puts out.
         extra: (N, E, H, W) further outputs of the network that methods asked for.
         notes: what a method leaves for its own later steps, by its name.
+        cells: (N, H, W) integers, where in its sample each pixel comes from (see
+            ``segnoise.datasets.Transformed``), or None.
     """
 
     image: Tensor
@@ -54,3 +56,4 @@ class TrainingStep:
     extra: Tensor | None = None
     weights: Tensor | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    cells: Tensor | None = None

@@ -55,8 +55,9 @@ STATEFUL = [
 ]
 
 
-def test_losses_with_a_state_resume_to_the_last_digit(tmp_path):
-    changes = {"losses": STATEFUL, "train_transform": None}
+@pytest.mark.parametrize("moved", [False, True])
+def test_losses_with_a_state_resume_to_the_last_digit(tmp_path, moved):
+    changes = {"losses": STATEFUL, **({} if moved else {"train_transform": None})}
     whole = run(tmp_path / "whole", **changes)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "cut", custom_hooks=[Stop(5)], **changes)
@@ -93,19 +94,12 @@ def test_another_training_may_start_from_its_weights(tmp_path):
     assert third.last["iter"] == 8
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({}, "train_transform moves the pixels"),
-        (
-            {"train_transform": None, "ema": {"momentum": 0.1, "update_buffers": True}},
-            "ema.update_buffers cannot average",
-        ),
-    ],
-)
-def test_losses_that_remember_pixels_want_them_in_their_places(tmp_path, changes, message):
-    with pytest.raises(ConfigError, match=rf"losses\.0 .*{message}"):
-        run(tmp_path, losses=[{"type": "ELR"}], **changes)
+def test_losses_that_remember_pixels_say_what_does_not_fit(tmp_path):
+    with pytest.raises(ConfigError, match=r"losses\.0 .*ema.update_buffers cannot average"):
+        run(tmp_path, losses=[{"type": "ELR"}], ema={"momentum": 0.1, "update_buffers": True})
+    two = [{"type": "ELR", "stride": 2}, {"type": "ELR", "name": "other"}]
+    with pytest.raises(ConfigError, match=r"losses\.0 stride=2 and losses\.1 stride=1: .* share"):
+        run(tmp_path, losses=two)
 
 
 def losses(folder):

@@ -121,3 +121,22 @@ def test_an_error_of_the_main_process_is_told_once_and_by_all(tmp_path):
     errors = [line for line in done.stderr.splitlines() if "error: " in line]
     assert any("holds a run already" in line for line in errors)
     assert "Connection closed by peer" not in done.stderr
+
+
+def test_a_memory_of_pixels_is_the_same_in_all_processes(tmp_path):
+    """ELR: a sample that came to one process first and to the other later is remembered."""
+    memories = {}
+    for processes in (1, 2):
+        path = leaf(tmp_path / str(processes), batch_size=4 // processes)
+        options = ["--cfg-options", "losses=[{'type': 'ELR', 'stride': 2}]"]
+        done = tool("train", path, *options, processes=processes)
+        assert done.returncode == 0, done.stderr[-2000:]
+        state = checkpoint.load(tmp_path / str(processes) / "run" / "last.pth")["state_dict"]
+        memories[processes] = state["losses.elr._extra_state"]
+    one, two = memories[1], memories[2]
+    assert one.keys() == two.keys()
+    assert len(one) == 6
+    for name, mean in one.items():
+        # A process's mean loss is over its own valid pixels, so the networks differ a little; what
+        # one process does not learn of the other's samples is missing by a third and more.
+        torch.testing.assert_close(two[name], mean, rtol=0, atol=0.02)
