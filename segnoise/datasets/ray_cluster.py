@@ -1,10 +1,11 @@
-"""Work through chunks of samples on a Ray cluster; the only file that knows Ray."""
+"""Work on a Ray cluster; the only file that knows Ray."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -37,6 +38,49 @@ def map_on_ray(
         ConfigError: If Ray is not installed, or the cluster cannot be reached.
         DataError: If a process of the cluster dies.
     """
+    with _cluster(workers, address) as ray:
+        task: Any = ray.remote(_task)
+        stored, here = ray.put(shared), os.getcwd()
+        for result in [task.remote(work, stored, chunk, here) for chunk in chunks]:
+            yield ray.get(result)
+
+
+def run_on_ray(
+    work: Callable[..., Any], arguments: Sequence[Sequence[Any]], workers: int, address: str | None
+) -> Generator[int, None, None]:
+    """Call `work(*arguments[i])` in a Ray task for every i, and yield each i when it is done.
+
+    Calls take long and may start processes of their own: each has a CPU to itself, and where the
+    cluster has GPUs, a share of one. Closing the generator cancels what is left.
+
+    Args:
+        work: An importable function.
+        arguments: Of each call.
+        workers: Calls at once on a local cluster, and calls that share a GPU on any.
+        address: See `map_on_ray`.
+
+    Raises:
+        ConfigError: If Ray is not installed, or the cluster cannot be reached.
+        DataError: If a process of the cluster dies.
+    """
+    with _cluster(workers, address) as ray:
+        gpus = 1 / max(workers, 1) if ray.cluster_resources().get("GPU") else 0
+        task: Any = ray.remote(_call).options(num_cpus=1, num_gpus=gpus)
+        here = os.getcwd()
+        pending = {task.remote(work, each, here): i for i, each in enumerate(arguments)}
+        try:
+            while pending:
+                (done, *_), _ = ray.wait(list(pending))
+                ray.get(done)
+                yield pending.pop(done)
+        finally:
+            for left in pending:
+                ray.cancel(left)
+
+
+@contextlib.contextmanager
+def _cluster(workers: int, address: str | None) -> Iterator[Any]:
+    """Connect to a cluster, or start one; errors of its tasks are the tasks' own."""
     # Ray reports its use to a server unless told not to.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -54,10 +98,7 @@ def map_on_ray(
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ConfigError(f"no Ray cluster at {address or 'local'}: {error}") from error
     try:
-        task: Any = ray.remote(_task)
-        stored, here = ray.put(shared), os.getcwd()
-        for result in [task.remote(work, stored, chunk, here) for chunk in chunks]:
-            yield ray.get(result)
+        yield ray
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
     except ray.exceptions.RayError as error:
@@ -81,3 +122,8 @@ def _task(work: Work[S, R], shared: S, chunk: Sequence[int], folder: str) -> R:
     os.chdir(folder)  # paths may be relative
     cv2.setNumThreads(0)  # the tasks are the parallelism
     return work(shared, chunk)
+
+
+def _call(work: Callable[..., Any], arguments: Sequence[Any], folder: str) -> Any:
+    os.chdir(folder)
+    return work(*arguments)

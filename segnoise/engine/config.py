@@ -66,10 +66,23 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> d
         raise
     except Exception as error:  # a config is code: anything may go wrong in it
         raise ConfigError(f"{file}: {type(error).__name__}: {error}") from error
-    loaded = config.to_dict()
-    for key, value in (options or {}).items():
-        _set(loaded, key, value)
-    return complete(loaded)
+    return with_options(config.to_dict(), options or {})
+
+
+def with_options(config: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """A complete copy of a config with some values replaced, by dotted paths.
+
+    Raises:
+        ConfigError: for an unknown key or type; names near ones.
+
+    Example:
+        >>> with_options({"noise": {"type": "SymmetricFlip"}}, {"noise.rate": 0.2})["noise"]
+        {'type': 'SymmetricFlip', 'rate': 0.2}
+    """
+    changed = copy.deepcopy(dict(config))
+    for key, value in options.items():
+        _set(changed, key, copy.deepcopy(value))
+    return complete(changed)
 
 
 def _set(config: dict[str, Any], path: str, value: Any) -> None:

@@ -1,0 +1,79 @@
+"""Noises at a given dose: calibrated once on each data set, and kept in the benchmark's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from segnoise.datasets.noisy_labels import built_model
+from segnoise.engine import data
+from segnoise.engine.benchmark.grid import slug
+from segnoise.errors import ConfigError
+from segnoise.files import write_json
+from segnoise.noise import calibrate
+
+
+def stored_dose(folder: Path, dataset: str, noise: str) -> dict[str, Any] | None:
+    """What a calibration has found: noise, measure, target, reached, hit; None if there was none.
+
+    Raises:
+        ConfigError: if the file is damaged.
+    """
+    path = folder / "noises" / slug(dataset) / f"{slug(noise)}.json"
+    if not path.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path}: damaged ({error}); delete it") from error
+    return found
+
+
+def calibrated(
+    folder: Path, dataset: str, noise: str, wanted: Mapping[str, Any], config: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The noise at its dose, from the benchmark's folder or found now and put there.
+
+    Args:
+        folder: of the benchmark.
+        dataset: name in the grid.
+        noise: name in the grid.
+        wanted: dose, measure (default "pixel_rate"), noise and sample (default 64 masks).
+        config: a training config of the data set; its noise_seed draws the noise.
+
+    Returns:
+        As :func:`stored_dose`.
+
+    Raises:
+        ConfigError: if the noise has no dose, or none reaches what is wanted.
+        DatasetError: if files are missing or unreadable.
+    """
+    keys = ("train_data", "data_root", "noise_seed")
+    request = json.dumps(
+        {**dict(wanted), **{k: config[k] for k in keys}}, sort_keys=True, default=str
+    )
+    stored = stored_dose(folder, dataset, noise)
+    if stored and stored["request"] == request:
+        return stored
+    clean = data.build_dataset(config, "train_data")
+    measure = wanted.get("measure", "pixel_rate")
+    try:
+        model = built_model(wanted["noise"], clean.metainfo)
+        found = calibrate(
+            model, clean, wanted["dose"], measure, config["noise_seed"],
+            sample=wanted.get("sample", 64),
+        )  # fmt: skip
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"noises.{noise} on {dataset}: {error}") from error
+    result = {
+        "request": request,
+        "noise": found.noise.to_dict(),
+        "measure": measure,
+        "target": found.target,
+        "reached": found.reached,
+        "hit": found.hit,
+    }
+    write_json(folder / "noises" / slug(dataset) / f"{slug(noise)}.json", result)
+    return result

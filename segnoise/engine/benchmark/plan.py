@@ -1,0 +1,215 @@
+"""From a grid to the training config of each cell, and what has been done of it already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segnoise.engine import run_folder
+from segnoise.engine.benchmark.doses import calibrated, stored_dose
+from segnoise.engine.benchmark.grid import Cell, Grid
+from segnoise.engine.config import dump_config, load_config, with_options
+from segnoise.engine.resume import as_json
+from segnoise.errors import ConfigError, SegnoiseError
+from segnoise.files import write_json, write_text
+
+# What a cell's scores do not depend on.
+_FREE = {
+    "check_data",
+    "checkpoint_interval",
+    "data_root",
+    "log_interval",
+    "num_pictures",
+    "num_workers",
+    "work_dir",
+}
+RESULT, FAILURE, CELL, CONFIG, OUTPUT = (
+    "result.json", "failure.json", "cell.json", "cell.py", "output.log",
+)  # fmt: skip
+
+
+@dataclass
+class Plan:
+    """All cells of a grid with their configs.
+
+    Attributes:
+        grid: the grid.
+        folder: of the benchmark.
+        configs: cell -> complete training config.
+        problems: cell -> why it has no config, such as a dose that cannot be reached.
+        doses: (data set, noise) -> calibration, see :func:`calibrated`.
+    """
+
+    grid: Grid
+    folder: Path
+    configs: dict[Cell, dict[str, Any]] = field(default_factory=dict)
+    problems: dict[Cell, str] = field(default_factory=dict)
+    doses: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+
+    def folder_of(self, cell: Cell) -> Path:
+        """The cell's folder."""
+        return self.folder / cell.path
+
+
+def make_plan(
+    grid: Grid, folder: Path, options: Mapping[str, Any] | None = None, calibrate: bool = True
+) -> Plan:
+    """Build and check the config of every cell.
+
+    Args:
+        grid: the grid.
+        folder: of the benchmark.
+        options: further changes for all cells, after the grid's.
+        calibrate: find doses that are not known yet; otherwise cells that need one get a problem.
+
+    Raises:
+        ConfigError: for anything in the configs that can be known to be wrong before a training.
+    """
+    plan = Plan(grid, folder)
+    bases = {
+        name: load_config(entry["config"], {**entry["options"], **grid.options, **(options or {})})
+        for name, entry in grid.datasets.items()
+    }
+    _check_splits(grid, bases)
+    done: dict[tuple[str, ...], dict[str, Any]] = {}
+    noises: dict[tuple[str, str], Any] = {}
+    for cell in grid.cells():
+        pair = (cell.dataset, cell.noise)
+        if pair not in noises:
+            noises[pair] = _noise(plan, cell, bases[cell.dataset], calibrate)
+        if isinstance(noises[pair], str):
+            plan.problems[cell] = noises[pair]
+            continue
+        names = cell[:4]
+        if names not in done:
+            changes = {
+                "noise": noises[pair],
+                "losses": grid.losses[cell.loss],
+                **grid.methods[cell.method],
+            }
+            try:
+                done[names] = with_options(bases[cell.dataset], changes)
+            except ConfigError as error:
+                raise ConfigError(f"{' / '.join(names)}: {error}") from None
+        plan.configs[cell] = {
+            **done[names],
+            "seed": cell.seed,
+            "noise_seed": cell.seed,
+            "work_dir": str(plan.folder_of(cell)),
+        }
+    return plan
+
+
+def _check_splits(grid: Grid, bases: Mapping[str, Mapping[str, Any]]) -> None:
+    needed = ["train_data", "val_data", *(["test_data"] if grid.evaluate == "test" else [])]
+    for name, base in bases.items():
+        for key in needed:
+            if not base[key]:
+                raise ConfigError(f"datasets.{name}: its config has no {key}")
+
+
+def _noise(plan: Plan, cell: Cell, base: Mapping[str, Any], calibrate: bool) -> Any:
+    """The config of a noise, or words on why there is none."""
+    noise = plan.grid.noise_of(cell.dataset, cell.noise)
+    if noise is None or "dose" not in noise:
+        return noise
+    if calibrate:
+        config = {**base, "noise_seed": plan.grid.seeds[0]}
+        try:
+            found = calibrated(plan.folder, cell.dataset, cell.noise, noise, config)
+        except SegnoiseError as error:
+            return str(error)
+    else:
+        stored = stored_dose(plan.folder, cell.dataset, cell.noise)
+        if stored is None:
+            return "its noise has not been calibrated yet"
+        found = stored
+    plan.doses[cell.dataset, cell.noise] = found
+    return found["noise"]
+
+
+def fingerprint(config: Mapping[str, Any], grid: Grid) -> dict[str, Any]:
+    """What a cell's result depends on: the config but for places and loading, and what is scored.
+
+    Returns:
+        "hash", and "config", by which differences can be named.
+    """
+    kept = {k: v for k, v in json.loads(as_json(config)).items() if k not in _FREE}
+    kept["evaluate"], kept["select"] = grid.evaluate, grid.select
+    text = json.dumps(kept, sort_keys=True)
+    return {"hash": hashlib.sha256(text.encode()).hexdigest(), "config": kept}
+
+
+def state(plan: Plan, cell: Cell) -> str:
+    """What has been done of a cell: "done", "failed", "begun", "missing" or "changed"."""
+    folder = plan.folder_of(cell)
+    stored = read_json(folder / CELL)
+    if stored is None:
+        return "missing"
+    if cell in plan.configs and changed_keys(plan, cell, stored):
+        return "changed"
+    if (folder / RESULT).is_file():
+        return "done"
+    if (folder / FAILURE).is_file():
+        return "failed"
+    return "begun" if (folder / OUTPUT).is_file() else "missing"
+
+
+def changed_keys(plan: Plan, cell: Cell, stored: Mapping[str, Any]) -> list[str]:
+    """Keys in which a cell's config differs from the one it was begun with."""
+    now = fingerprint(plan.configs[cell], plan.grid)
+    if stored["hash"] == now["hash"]:
+        return []
+    keys = {**stored["config"], **now["config"]}
+    return [k for k in keys if stored["config"].get(k) != now["config"].get(k)]
+
+
+def prepare(plan: Plan, overwrite: bool = False) -> list[Cell]:
+    """Write the configs of the cells that are to be trained, and return these cells.
+
+    Args:
+        plan: of the benchmark.
+        overwrite: clear cells whose config has changed, instead of refusing.
+
+    Raises:
+        ConfigError: if a cell was begun or finished under another config.
+    """
+    states = {cell: state(plan, cell) for cell in plan.configs}
+    changed = [cell for cell, what in states.items() if what == "changed"]
+    if changed and not overwrite:
+        folder = plan.folder_of(changed[0])
+        keys = changed_keys(plan, changed[0], read_json(folder / CELL) or {})
+        raise ConfigError(
+            f"{folder} was trained under another config ({', '.join(keys)}), one of "
+            f"{len(changed)} such cell(s); take another --work-dir, or train these anew by "
+            "--overwrite"
+        )
+    waiting = [cell for cell, what in states.items() if what != "done"]
+    for cell in waiting:
+        folder = plan.folder_of(cell)
+        folder.mkdir(parents=True, exist_ok=True)
+        if states[cell] == "changed":
+            run_folder.clear(folder)
+            for name in (RESULT, FAILURE, OUTPUT):
+                (folder / name).unlink(missing_ok=True)
+        write_text(folder / CONFIG, dump_config(plan.configs[cell]))
+        write_json(folder / CELL, fingerprint(plan.configs[cell], plan.grid))
+    return waiting
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; None if there is none.
+
+    Raises:
+        ConfigError: if it is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ConfigError(f"{path}: damaged ({error}); delete it") from error

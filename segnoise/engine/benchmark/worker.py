@@ -1,0 +1,96 @@
+"""Train one cell in a process of its own: ``python -m segnoise.engine.benchmark.worker FOLDER``.
+
+The process ends when its standard input does, that is, when whoever started it is gone: a
+benchmark that is killed leaves nothing behind that goes on writing. Killed itself, it goes on from
+``last.pth``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+
+def main(folder: Path, select: str, evaluate: str, num_examples: int, checkpoints: str) -> None:
+    """Train, score, draw, and write ``result.json`` last.
+
+    Args:
+        folder: of the cell; holds cell.py and cell.json.
+        select: "last" or "best": the checkpoint that is drawn, and scored on test data.
+        evaluate: "test" scores the test data too.
+        num_examples: validation images to draw.
+        checkpoints: "delete" removes them when all is done.
+    """
+    lock = (folder / ".lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)  # waits until a killed predecessor is really gone
+    from segnoise.engine.benchmark.examples import draw_examples
+    from segnoise.engine.benchmark.plan import CELL, CONFIG, RESULT
+    from segnoise.engine.config import load_config
+    from segnoise.engine.evaluate import evaluate as score
+    from segnoise.engine.train import summary, train
+    from segnoise.files import write_json
+
+    config = load_config(folder / CONFIG)
+    begun = (folder / "last.pth").is_file()
+    # Files without a checkpoint are those of a run that was killed before its first one.
+    trained = train(config, name="_".join(folder.parts[-5:]), resume=begun, overwrite=not begun)
+    print(summary(trained))
+    checkpoint = folder / f"{select}.pth"
+    tested = score(config, checkpoint) if evaluate == "test" else None
+    if num_examples:
+        draw_examples(config, checkpoint, folder / "examples", num_examples)
+    noise = trained.check["noise"]
+    result: dict[str, Any] = {
+        "hash": json.loads((folder / CELL).read_text(encoding="utf-8"))["hash"],
+        "best": trained.best,
+        "last": trained.last,
+        "test": tested,
+        "noise_share": 100 * noise["pixel_rate"] if noise else 0.0,
+        "seconds": training_seconds(folder, config["train_cfg"]),
+    }
+    write_json(folder / RESULT, result)
+    if checkpoints == "delete":
+        for name in ("last.pth", "best.pth"):
+            (folder / name).unlink(missing_ok=True)
+
+
+def training_seconds(folder: Path, train_cfg: dict[str, Any]) -> float | None:
+    """Time of all iterations, data and steps, without checks and validations; None if unknown.
+
+    It is taken from the scalars, so that it is the same whether or not a run was interrupted.
+    """
+    text = (folder / "scalars.json").read_text(encoding="utf-8")
+    entries = [
+        entry for entry in map(json.loads, text.splitlines()) if {"time", "iter"} <= entry.keys()
+    ]
+    seconds, before = 0.0, 0
+    for entry in entries:
+        seconds += entry["time"] * (entry["iter"] - before)
+        before = entry["iter"]
+    last = json.loads((folder / "scores.json").read_text(encoding="utf-8"))[-1]["iter"]
+    return seconds * last / before if before else None
+
+
+def _end_with_parent() -> None:
+    # Not sys.stdin, whose lock this thread would hold when the interpreter shuts down.
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from segnoise.engine.cli import run_tool
+
+    place, chosen, split, number, after = sys.argv[1:]
+    raise SystemExit(
+        run_tool(
+            lambda: main(Path(place), chosen, split, int(number), after),
+            go_on="the same benchmark goes on",
+        )
+    )

@@ -1,0 +1,213 @@
+"""A benchmark as a user runs it: killed and resumed, with cells that fail, on Ray."""
+
+import csv
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import tiny_training
+from tool_runs import tool
+
+from segnoise import cli
+from segnoise.engine.config import dump_config
+from segnoise.engine.schema import complete
+
+GRID = """
+datasets = dict(phantoms={base!r})
+noises = dict(clean=None, flips=dict(dose=0.2, noise=dict(type="SymmetricFlip", rate=0.4)))
+losses = {losses!r}
+seeds = {seeds!r}
+skip = [dict(noise="clean", loss=dict([("not", ["CE"])]))]
+num_examples = 1
+{more}
+"""
+LOSSES = {"CE": [{"type": "CE"}], "ANL-CE": [{"type": "ANL-CE"}]}
+
+
+@pytest.fixture
+def grid(tmp_path):
+    """Write a grid over 32 px phantoms; returns its path."""
+
+    def write(losses=LOSSES, seeds=(0,), more="", **changes):
+        config = tiny_training.config(tmp_path, num_pictures=0, **changes)
+        base = tmp_path / "base.py"
+        base.write_text(dump_config(complete(config)))
+        path = tmp_path / "grid.py"
+        text = GRID.format(base=str(base), losses=losses, seeds=list(seeds), more=more)
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def lines(folder):
+    """The table's lines without what differs between two runs."""
+    with (folder / "results.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    for line in found:
+        line.pop("seconds")
+    return found
+
+
+@pytest.mark.slow
+def test_one_command_trains_compares_and_goes_on(grid, tmp_path):
+    path, folder = grid(more="evaluate = 'test'\ncheckpoints = 'delete'"), tmp_path / "bench"
+    done = tool("benchmark", path, "--work-dir", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = lines(folder)
+    assert [line["status"] for line in table] == ["done"] * 3
+    assert all(float(line["mIoU_test"]) > 0 for line in table)
+    assert float(table[0]["noise_share"]) == 0
+    assert table[0]["wrong_given"] == ""
+    noisy = [line for line in table if line["noise"] == "flips"]
+    assert all(abs(float(line["noise_share"]) - 20) < 2 for line in noisy)
+    assert all(0 < float(line["wrong_given"]) < 100 for line in noisy)
+    result = json.loads(
+        (folder / "phantoms" / "flips" / "CE" / "plain" / "seed_0" / "result.json").read_text()
+    )
+    assert float(noisy[0]["mIoU_test"]) == pytest.approx(result["test"]["mIoU"], abs=1e-4)
+    assert not list(folder.rglob("*.pth"))
+    text = (folder / "results.md").read_text()
+    assert "| CE " in text
+    assert "baseline" in text
+    assert "missing" not in text.split("\n## ")[-1]
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")}
+    again = tool("benchmark", path, "--work-dir", folder)
+    assert again.returncode == 0
+    assert "3 done" in again.stdout
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")} == before
+
+    changed = grid(more="evaluate = 'test'", batch_size=3)
+    refused = tool("benchmark", changed, "--work-dir", folder)
+    assert refused.returncode == 2
+    assert "another config (batch_size)" in refused.stderr
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")} == before
+    anew = tool("benchmark", changed, "--work-dir", folder, "--overwrite")
+    assert anew.returncode == 0, anew.stderr
+    assert not before.keys() - {p for p in folder.rglob("result.json")}
+    assert all(p.stat().st_mtime_ns > t for p, t in before.items())
+
+
+@pytest.mark.slow
+def test_a_cell_that_fails_does_not_stop_the_others(grid, tmp_path):
+    losses = {**LOSSES, "broken": [{"type": "CE", "class_weights": [1.0]}]}
+    more = 'noises["far"] = dict(dose=0.9, noise=dict(type="BoundaryErosion", width=1))'
+    folder = tmp_path / "bench"
+    done = tool("benchmark", grid(losses, more=more), "--work-dir", folder)
+    assert done.returncode == 1
+    table = {(line["noise"], line["loss"]): line for line in lines(folder)}
+    assert table["flips", "CE"]["status"] == table["flips", "ANL-CE"]["status"] == "done"
+    broken = table["flips", "broken"]
+    assert broken["status"] == "failed"
+    assert "class_weights has 1 numbers for 5 classes" in broken["error"]
+    assert table["far", "CE"]["status"] == "failed"
+    assert "at the most" in table["far", "CE"]["error"]
+    text = (folder / "results.md").read_text()
+    log = folder / "phantoms" / "flips" / "broken" / "plain" / "seed_0" / "output.log"
+    assert f"(log: {log})" in text
+    assert log.is_file()
+    assert "FAILED" in done.stdout
+
+
+def start(path, folder, *flags):
+    arguments = [path, "--work-dir", folder, *flags]
+    return tool("benchmark", *arguments, start=subprocess.Popen, stdout=subprocess.PIPE)
+
+
+def wait_for(process, condition):
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def workers(folder):
+    """Processes that train a cell of a benchmark."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = entry.read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if "segnoise.engine.benchmark.worker" in command and str(folder) in " ".join(command):
+            found.append(entry.parent.name)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_killed_twice_it_ends_as_an_undisturbed_one(grid, tmp_path):
+    path = grid({**LOSSES, "MAE": [{"type": "MAE"}]}, seeds=(0, 1, 2))
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert tool("benchmark", path, "--work-dir", whole, "--jobs", "2", timeout=500).returncode == 0
+    assert len(lines(whole)) == 12
+    for finished in (1, 3):
+        process = start(path, cut, "--jobs", "2")
+        wait_for(process, lambda n=finished: len(list(cut.rglob("result.json"))) >= n)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        deadline = time.monotonic() + 20
+        while workers(cut):
+            assert time.monotonic() < deadline, "cells go on without their benchmark"
+            time.sleep(0.05)
+    assert len(list(cut.rglob("result.json"))) < 12
+    done = tool("benchmark", path, "--work-dir", cut, "--jobs", "2", timeout=500)
+    assert done.returncode == 0, done.stderr
+    assert lines(cut) == lines(whole)
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_the_cells_and_a_second_benchmark_is_refused(grid, tmp_path):
+    path, folder = grid(seeds=(0, 1)), tmp_path / "bench"
+    process = start(path, folder)
+    wait_for(process, lambda: list(folder.rglob("train.log")))
+    second = tool("benchmark", path, "--work-dir", folder)
+    assert second.returncode == 2
+    assert "another benchmark is at work" in second.stderr
+    process.send_signal(signal.SIGINT)
+    assert process.wait(40) == 130
+    assert not workers(folder)
+    assert not list(folder.rglob("failure.json"))
+
+
+@pytest.mark.slow
+def test_on_ray(grid, tmp_path):
+    pytest.importorskip("ray")
+    path, here, there = grid(), tmp_path / "here", tmp_path / "there"
+    assert tool("benchmark", path, "--work-dir", here).returncode == 0
+    done = tool("benchmark", path, "--work-dir", there, "--ray", "--jobs", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lines(there) == lines(here)
+
+
+def test_a_dry_run_trains_nothing(grid, tmp_path, capsys):
+    path, folder = grid(seeds=(0, 1)), tmp_path / "bench"
+    assert cli.main(["benchmark", str(path), "--work-dir", str(folder), "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    assert "6 cells: 6 missing" in printed
+    assert "phantoms / flips / ANL-CE / plain / seed 1" in printed
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "arguments", "words"),
+    [
+        ("sedes = [1]", [], "unknown key sedes; did you mean seeds"),
+        ("", ["--jobs", "0"], "--jobs 0: at least 1"),
+        ("", ["--cfg-options", "train_cfg.max_iter=3"], "did you mean max_iters"),
+        ("methods = dict(plain={}, x=dict(ema=dict(momentun=1)), y={'train_cfg.it': 3})", [],
+         "phantoms / clean / CE / y: unknown config key train_cfg.it"),
+    ],
+)  # fmt: skip
+def test_mistakes_end_it_before_it_starts(grid, tmp_path, capsys, more, arguments, words):
+    folder = tmp_path / "bench"
+    path = grid(more=more)
+    assert cli.main(["benchmark", str(path), "--work-dir", str(folder), *arguments]) == 2
+    printed = capsys.readouterr().err
+    assert words in printed
+    assert "Traceback" not in printed
+    assert not list(folder.rglob("cell.json"))
