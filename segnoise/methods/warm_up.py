@@ -97,8 +97,8 @@ class WarmUp(Method):
     def combine(self, losses: dict[str, Tensor], step: TrainingStep) -> dict[str, Tensor]:
         """Return the config's losses times s, and 1 - s times the first one."""
         share = cross_fade(self.share_done, self.start, self.end, self.shape)
-        if share == 1:
-            return losses
+        if share == 1:  # logged on as 0: a log shows the last value of what has ended
+            return {**losses, "loss_warm_up": step.logits.new_zeros(())}
         first = self.loss(step.logits, step.labels, step.weights)
         faded = {k: v * share if "loss" in k else v for k, v in losses.items()}
         return {**faded, "loss_warm_up": (1 - share) * first}

@@ -176,7 +176,8 @@ class Segmentor(BaseModel):
             max_iters: iterations of the training.
             epoch_iters: iterations of one pass over the training set.
         """
-        task = Task(self.num_classes, self.mode, self.ignore_index, max_iters, epoch_iters)
+        divisor = self.data_preprocessor.size_divisor
+        task = Task(self.num_classes, self.mode, self.ignore_index, max_iters, epoch_iters, divisor)
         for name, method in methods.items():
             method.name = name
             method.begin(self.network, task)

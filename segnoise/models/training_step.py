@@ -19,6 +19,7 @@ class Task:
         ignore_index: label of void.
         max_iters: iterations of the whole training.
         epoch_iters: iterations of one pass over the training set, > 0; may be a fraction.
+        size_divisor: what the network's input must be a multiple of in height and width.
     """
 
     num_classes: int
@@ -26,6 +27,7 @@ class Task:
     ignore_index: int = 255
     max_iters: int = 1
     epoch_iters: float = 1.0
+    size_divisor: int = 1
 
 
 @dataclass
