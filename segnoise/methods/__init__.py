@@ -6,12 +6,34 @@ are. In a loop of your own call the steps of :class:`Method` in their order.
 
 from segnoise.methods.adele import ADELE
 from segnoise.methods.base import Method
+from segnoise.methods.class_balanced import ClassBalanced
 from segnoise.methods.mean_teacher import MeanTeacher
+from segnoise.methods.missing_objects import MissingObjects
+from segnoise.methods.object_balanced import ObjectBalanced
 from segnoise.methods.small_loss import SmallLoss
 from segnoise.methods.warm_up import WarmUp
 
 METHODS: dict[str, type[Method]] = {
-    method.__name__: method for method in (ADELE, MeanTeacher, SmallLoss, WarmUp)
+    method.__name__: method
+    for method in (
+        ADELE,
+        ClassBalanced,
+        MeanTeacher,
+        MissingObjects,
+        ObjectBalanced,
+        SmallLoss,
+        WarmUp,
+    )
 }
 
-__all__ = ["ADELE", "METHODS", "MeanTeacher", "Method", "SmallLoss", "WarmUp"]
+__all__ = [
+    "ADELE",
+    "METHODS",
+    "ClassBalanced",
+    "MeanTeacher",
+    "Method",
+    "MissingObjects",
+    "ObjectBalanced",
+    "SmallLoss",
+    "WarmUp",
+]

@@ -58,7 +58,7 @@ class ADELE(Method):
         ValueError: if an argument is out of its range.
 
     Source: Liu et al., Adaptive Early-Learning Correction for Segmentation from Noisy Annotations,
-    CVPR 2022, equations 2 to 6; there the labels change between epochs.
+    CVPR 2022; there the labels change between epochs, by predictions in evaluation mode.
 
     Example:
         >>> ADELE(tau=0.7, consistency=0.0).tau

@@ -41,8 +41,8 @@ def fit_saturation(t: np.ndarray, y: np.ndarray) -> Saturation:
     Raises:
         ValueError: for fewer than 4 points.
 
-    Source: the curve is that of Liu et al., Adaptive Early-Learning Correction, CVPR 2022,
-    equation 2; for the method see Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973.
+    Source: the curve is that of Liu et al., Adaptive Early-Learning Correction, CVPR 2022; for the
+    method see Golub and Pereyra, SIAM Journal on Numerical Analysis 10, 1973.
 
     Example:
         >>> t = np.arange(1.0, 11.0)

@@ -61,9 +61,8 @@ class WarmUp(Method):
         ValueError: if a share is out of its range or the shape unknown.
         ConfigError: if the loss cannot be built.
 
-    Source: Zhang and Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks
-    with Noisy Labels, NeurIPS 2018, start from cross-entropy likewise; why bounded losses need it:
-    A Curriculum View of Robust Loss Functions, arXiv 2305.02139.
+    Source: A Curriculum View of Robust Loss Functions, arXiv 2305.02139, on why bounded losses
+    underfit; the schedule is ours.
 
     Example:
         >>> WarmUp(start=0.1, end=0.3, shape="cosine")

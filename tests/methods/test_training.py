@@ -17,6 +17,9 @@ STATEFUL = [
     {"type": "MeanTeacher", "momentum": 0.9, "start": 0.3, "tau": 0.3, "consistency": 1.0},
     {"type": "SmallLoss", "noise_rate": 0.3, "ramp_epochs": 2, "group": "class"},
     {"type": "ADELE", "interval": 1, "tau": 0.2, "threshold": 0.0},
+    {"type": "MissingObjects", "tau": 0.3, "object_wise": True},
+    {"type": "ClassBalanced"},
+    {"type": "ObjectBalanced"},
 ]
 
 
