@@ -4,9 +4,11 @@ A config lists them as ``methods = [dict(type="WarmUp"), ...]``; docs/methods.md
 are. In a loop of your own call the steps of :class:`Method` in their order.
 """
 
+from segnoise.methods.abstention import Abstention
 from segnoise.methods.adele import ADELE
 from segnoise.methods.base import Method
 from segnoise.methods.class_balanced import ClassBalanced
+from segnoise.methods.co_teaching import CoTeaching
 from segnoise.methods.mean_teacher import MeanTeacher
 from segnoise.methods.missing_objects import MissingObjects
 from segnoise.methods.object_balanced import ObjectBalanced
@@ -17,7 +19,9 @@ METHODS: dict[str, type[Method]] = {
     method.__name__: method
     for method in (
         ADELE,
+        Abstention,
         ClassBalanced,
+        CoTeaching,
         MeanTeacher,
         MissingObjects,
         ObjectBalanced,
@@ -29,7 +33,9 @@ METHODS: dict[str, type[Method]] = {
 __all__ = [
     "ADELE",
     "METHODS",
+    "Abstention",
     "ClassBalanced",
+    "CoTeaching",
     "MeanTeacher",
     "Method",
     "MissingObjects",

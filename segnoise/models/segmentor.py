@@ -18,6 +18,7 @@ from segnoise.losses import (
     build_loss,
 )
 from segnoise.losses.base import product
+from segnoise.losses.pixelwise import PixelwiseLoss
 from segnoise.models.inference import Inference
 from segnoise.models.network import build_network
 from segnoise.models.preprocessor import Preprocessor
@@ -175,14 +176,31 @@ class Segmentor(BaseModel):
             methods: objects with the steps of :class:`segnoise.methods.Method`, by name.
             max_iters: iterations of the training.
             epoch_iters: iterations of one pass over the training set.
+
+        Raises:
+            ConfigError: if a method needs losses that are maps over the pixels, and one is not.
         """
         divisor = self.data_preprocessor.size_divisor
         task = Task(self.num_classes, self.mode, self.ignore_index, max_iters, epoch_iters, divisor)
         for name, method in methods.items():
             method.name = name
             method.begin(self.network, task)
+            if method.per_pixel:
+                self._keep_maps(name)
         device = self.data_preprocessor.mean.device
         self.methods = nn.ModuleDict(dict(methods)).to(device)
+
+    def _keep_maps(self, method: str) -> None:
+        """Let the losses stay maps, which a method reduces."""
+        for name, loss in self.losses.items():
+            if isinstance(loss, (L1Penalty, EntropyRegularizer)):
+                continue
+            if not isinstance(loss, PixelwiseLoss):
+                raise ConfigError(
+                    f"{method} needs losses with a value for every pixel, and {name!r} "
+                    f"({type(loss).__name__}) has none: take another, such as 'GCE'"
+                )
+            loss.reduction = "none"
 
     def forward(
         self,
@@ -222,7 +240,7 @@ class Segmentor(BaseModel):
     ) -> TrainingStep:
         outputs, classes = self.network(image), self.class_outputs
         if not self.extra_outputs:
-            return TrainingStep(image, outputs, mask, mask, sample_id, self.network)
+            return TrainingStep(image, outputs, mask, mask, sample_id, self.network, self._losses)
         if outputs.shape[1] != classes + self.extra_outputs:
             raise ConfigError(
                 f"the network has {outputs.shape[1]} outputs, but {classes} classes and the "
@@ -230,7 +248,7 @@ class Segmentor(BaseModel):
                 "model.network as many"
             )
         logits, extra = outputs[:, :classes], outputs[:, classes:]
-        return TrainingStep(image, logits, mask, mask, sample_id, self.network, extra)
+        return TrainingStep(image, logits, mask, mask, sample_id, self.network, self._losses, extra)
 
     def _step_losses(self, step: TrainingStep) -> dict[str, Tensor]:
         """Losses of a batch, and scalars to log, after all methods have had their say."""
@@ -249,11 +267,11 @@ class Segmentor(BaseModel):
         return values
 
     def _losses(self, step: TrainingStep) -> dict[str, Tensor]:
-        """The config's losses, weighted."""
+        """The config's losses of a step, weighted."""
         values = {}
         for name, loss in self.losses.items():
             if isinstance(loss, L1Penalty):
-                value = loss(self.network.parameters())
+                value = loss(step.network.parameters())
             else:
                 more = {need: getattr(step, need) for need in getattr(loss, "needs", ())}
                 if step.weights is not None and not isinstance(loss, EntropyRegularizer):

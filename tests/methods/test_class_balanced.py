@@ -50,7 +50,10 @@ def test_an_image_without_labels():
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [({"scheme": "invers"}, "unknown scheme 'invers'"), ({"scope": "set"}, "image, batch.*'set'")],
+    [
+        ({"scheme": "inverze"}, "unknown scheme 'inverze'"),
+        ({"scope": "set"}, "image, batch.*'set'"),
+    ],
 )
 def test_wrong_arguments(arguments, words):
     with pytest.raises(ValueError, match=words):
