@@ -110,7 +110,7 @@ def set_methods(
     """
     try:
         model.set_methods(build_methods(methods), max_iters, epoch_iters)
-    except SegnoiseError as error:
+    except (SegnoiseError, ValueError) as error:
         text = str(error)
         raise ConfigError(text if text.startswith("methods.") else f"methods: {text}") from error
 

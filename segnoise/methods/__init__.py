@@ -4,13 +4,42 @@ A config lists them as ``methods = [dict(type="WarmUp"), ...]``; docs/methods.md
 are. In a loop of your own call the steps of :class:`Method` in their order.
 """
 
+from segnoise.methods.abstention import Abstention
+from segnoise.methods.adele import ADELE
 from segnoise.methods.base import Method
+from segnoise.methods.class_balanced import ClassBalanced
+from segnoise.methods.co_teaching import CoTeaching
 from segnoise.methods.mean_teacher import MeanTeacher
+from segnoise.methods.missing_objects import MissingObjects
+from segnoise.methods.object_balanced import ObjectBalanced
 from segnoise.methods.small_loss import SmallLoss
 from segnoise.methods.warm_up import WarmUp
 
 METHODS: dict[str, type[Method]] = {
-    method.__name__: method for method in (MeanTeacher, SmallLoss, WarmUp)
+    method.__name__: method
+    for method in (
+        ADELE,
+        Abstention,
+        ClassBalanced,
+        CoTeaching,
+        MeanTeacher,
+        MissingObjects,
+        ObjectBalanced,
+        SmallLoss,
+        WarmUp,
+    )
 }
 
-__all__ = ["METHODS", "MeanTeacher", "Method", "SmallLoss", "WarmUp"]
+__all__ = [
+    "ADELE",
+    "METHODS",
+    "Abstention",
+    "ClassBalanced",
+    "CoTeaching",
+    "MeanTeacher",
+    "Method",
+    "MissingObjects",
+    "ObjectBalanced",
+    "SmallLoss",
+    "WarmUp",
+]

@@ -32,9 +32,12 @@ class Method(nn.Module):
         name: what it is called in the config, the logs and the state dict.
         task: classes and length of the training; known from :meth:`begin` on.
         iteration: iterations that are complete.
+        per_pixel: whether ``combine`` gets the config's losses as maps over the pixels, which it
+            must reduce.
     """
 
     own_parameters: ClassVar[tuple[str, ...]] = ()
+    per_pixel: ClassVar[bool] = False
     task: Task
 
     def __init__(self) -> None:

@@ -61,9 +61,8 @@ class WarmUp(Method):
         ValueError: if a share is out of its range or the shape unknown.
         ConfigError: if the loss cannot be built.
 
-    Source: Zhang and Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks
-    with Noisy Labels, NeurIPS 2018, start from cross-entropy likewise; why bounded losses need it:
-    A Curriculum View of Robust Loss Functions, arXiv 2305.02139.
+    Source: A Curriculum View of Robust Loss Functions, arXiv 2305.02139, on why bounded losses
+    underfit; the schedule is ours.
 
     Example:
         >>> WarmUp(start=0.1, end=0.3, shape="cosine")
@@ -97,8 +96,8 @@ class WarmUp(Method):
     def combine(self, losses: dict[str, Tensor], step: TrainingStep) -> dict[str, Tensor]:
         """Return the config's losses times s, and 1 - s times the first one."""
         share = cross_fade(self.share_done, self.start, self.end, self.shape)
-        if share == 1:
-            return losses
+        if share == 1:  # logged on as 0: a log shows the last value of what has ended
+            return {**losses, "loss_warm_up": step.logits.new_zeros(())}
         first = self.loss(step.logits, step.labels, step.weights)
         faded = {k: v * share if "loss" in k else v for k, v in losses.items()}
         return {**faded, "loss_warm_up": (1 - share) * first}

@@ -18,6 +18,7 @@ from segnoise.losses import (
     build_loss,
 )
 from segnoise.losses.base import product
+from segnoise.losses.pixelwise import PixelwiseLoss
 from segnoise.models.inference import Inference
 from segnoise.models.network import build_network
 from segnoise.models.preprocessor import Preprocessor
@@ -181,13 +182,31 @@ class Segmentor(BaseModel):
             methods: objects with the steps of :class:`segnoise.methods.Method`, by name.
             max_iters: iterations of the training.
             epoch_iters: iterations of one pass over the training set.
+
+        Raises:
+            ConfigError: if a method needs losses that are maps over the pixels, and one is not.
         """
-        task = Task(self.num_classes, self.mode, self.ignore_index, max_iters, epoch_iters)
+        divisor = self.data_preprocessor.size_divisor
+        task = Task(self.num_classes, self.mode, self.ignore_index, max_iters, epoch_iters, divisor)
         for name, method in methods.items():
             method.name = name
             method.begin(self.network, task)
+            if method.per_pixel:
+                self._keep_maps(name)
         device = self.data_preprocessor.mean.device
         self.methods = nn.ModuleDict(dict(methods)).to(device)
+
+    def _keep_maps(self, method: str) -> None:
+        """Let the losses stay maps, which a method reduces."""
+        for name, loss in self.losses.items():
+            if isinstance(loss, (L1Penalty, EntropyRegularizer)):
+                continue
+            if not isinstance(loss, PixelwiseLoss):
+                raise ConfigError(
+                    f"{method} needs losses with a value for every pixel, and {name!r} "
+                    f"({type(loss).__name__}) has none: take another, such as 'GCE'"
+                )
+            loss.reduction = "none"
 
     def forward(
         self,
@@ -244,17 +263,18 @@ class Segmentor(BaseModel):
         sample_id: Sequence[str] | None,
         cells: Tensor | None = None,
     ) -> TrainingStep:
-        outputs, classes = self.network(image), self.class_outputs
-        if not self.extra_outputs:
-            return TrainingStep(image, outputs, mask, mask, sample_id, self.network, cells=cells)
-        if outputs.shape[1] != classes + self.extra_outputs:
-            raise ConfigError(
-                f"the network has {outputs.shape[1]} outputs, but {classes} classes and the "
-                f"methods' {self.extra_outputs} need {classes + self.extra_outputs}: give "
-                "model.network as many"
-            )
-        logits, extra = outputs[:, :classes], outputs[:, classes:]
-        return TrainingStep(image, logits, mask, mask, sample_id, self.network, extra, cells=cells)
+        logits, classes, extra = self.network(image), self.class_outputs, None
+        if self.extra_outputs:
+            if logits.shape[1] != classes + self.extra_outputs:
+                raise ConfigError(
+                    f"the network has {logits.shape[1]} outputs, but {classes} classes and the "
+                    f"methods' {self.extra_outputs} need {classes + self.extra_outputs}: give "
+                    "model.network as many"
+                )
+            logits, extra = logits[:, :classes], logits[:, classes:]
+        return TrainingStep(
+            image, logits, mask, mask, sample_id, self.network, self._losses, extra, cells=cells
+        )
 
     def _step_losses(self, step: TrainingStep) -> dict[str, Tensor]:
         """Losses of a batch, and scalars to log, after all methods have had their say."""
@@ -273,11 +293,11 @@ class Segmentor(BaseModel):
         return values
 
     def _losses(self, step: TrainingStep) -> dict[str, Tensor]:
-        """The config's losses, weighted."""
+        """The config's losses of a step, weighted."""
         values = {}
         for name, loss in self.losses.items():
             if isinstance(loss, L1Penalty):
-                value = loss(self.network.parameters())
+                value = loss(step.network.parameters())
             else:
                 more = {need: getattr(step, need) for need in getattr(loss, "needs", ())}
                 if step.weights is not None and not isinstance(loss, EntropyRegularizer):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Task:
         ignore_index: label of void.
         max_iters: iterations of the whole training.
         epoch_iters: iterations of one pass over the training set, > 0; may be a fraction.
+        size_divisor: what the network's input must be a multiple of in height and width.
     """
 
     num_classes: int
@@ -26,6 +27,7 @@ class Task:
     ignore_index: int = 255
     max_iters: int = 1
     epoch_iters: float = 1.0
+    size_divisor: int = 1
 
 
 @dataclass
@@ -41,6 +43,8 @@ class TrainingStep:
             ``combine`` on.
         sample_id: N names, or None.
         network: maps (N, C, h, w) to what the network puts out.
+        losses_of: the config's losses of a step, by name; another network's on a step of its own
+            (``dataclasses.replace(step, network=..., logits=..., weights=...)``).
         extra: (N, E, H, W) further outputs of the network that methods asked for.
         notes: what a method leaves for its own later steps, by its name.
         cells: (N, H, W) integers, where in its sample each pixel comes from (see
@@ -52,7 +56,8 @@ class TrainingStep:
     labels: Tensor
     given: Tensor
     sample_id: Sequence[str] | None
-    network: Callable[[Tensor], Tensor]
+    network: nn.Module
+    losses_of: Callable[[TrainingStep], dict[str, Tensor]]
     extra: Tensor | None = None
     weights: Tensor | None = None
     notes: dict[str, Any] = field(default_factory=dict)

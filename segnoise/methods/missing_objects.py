@@ -1,0 +1,119 @@
+"""Objects that the labels miss: found by the network where it is sure of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from segnoise.losses.domain import check_integer, check_number
+from segnoise.methods.base import Method, check_share
+from segnoise.methods.components import components
+from segnoise.methods.scores import class_probabilities
+from segnoise.models.training_step import Task, TrainingStep
+
+BECOMES = ("class", "void")
+
+
+def free_objects(predicted: np.ndarray, labelled: np.ndarray, background: int) -> np.ndarray:
+    """Return where predicted objects are that overlap no labelled one.
+
+    Args:
+        predicted: (H, W) classes; an object is a connected region of one but the background.
+        labelled: (H, W) bool, where labels say that an object is, of whatever class.
+        background: the class that is no object.
+
+    Returns:
+        (H, W) bool.
+
+    Example:
+        >>> predicted = np.array([[1, 1, 0, 1, 0]])
+        >>> free_objects(predicted, np.array([[1, 0, 0, 0, 1]], bool), background=0)
+        array([[False, False, False,  True, False]])
+    """
+    count, numbers = components(predicted, predicted == background)
+    free = np.ones(count + 1, bool)
+    free[0] = False
+    free[np.unique(numbers[labelled])] = False
+    return free[numbers]
+
+
+class MissingObjects(Method):
+    r"""Correct background labels where the network is sure that an object is.
+
+    From the share ``start`` of the training on, a pixel with the background's label gets the label
+
+    .. math:: k = \arg\max_j p_j, \quad \text{if } k \text{ is not the background and } p_k > \tau,
+
+    or none at all, with ``becomes="void"``. With ``object_wise`` only whole objects are added: a
+    connected region that the network predicts as k (whatever its confidence) must overlap no
+    labelled object of any class. So the outlines of objects that have labels stay as they are.
+
+    The predictions are those of the training step itself, with dropout and batch statistics. For
+    loss functions with the same aim see ``SPLC`` and ``Hill``.
+
+    Cost: none to speak of; ``object_wise`` takes predictions to the CPU, where OpenCV labels the
+    regions.
+
+    Args:
+        start: share of the training after which labels are corrected, 0..1.
+        tau: confidence above which they are, 0 <= tau < 1.
+        background: the class that missing objects are labelled as.
+        becomes: "class" or "void".
+        object_wise: add only objects that overlap no labelled one.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Source: Zhang et al., Simple and Robust Loss Design for Multi-Label Learning with Missing
+    Labels, arXiv 2112.07368 (the schedule and the threshold, there for tags of images); Liu et
+    al., AIO2, TGRS 2024 (object-wise).
+
+    Example:
+        >>> MissingObjects(tau=0.9, object_wise=True)
+        MissingObjects(start=0.2, tau=0.9, background=0, becomes='class', object_wise=True)
+    """
+
+    own_parameters = ("start", "tau", "background", "becomes", "object_wise")
+
+    def __init__(
+        self,
+        start: float = 0.2,
+        tau: float = 0.8,
+        background: int = 0,
+        becomes: str = "class",
+        object_wise: bool = False,
+    ) -> None:
+        super().__init__()
+        self.start = check_share("start", start)
+        self.tau = check_number("tau", tau, least=0, below=1)
+        self.background = check_integer("background", background, least=0)
+        if becomes not in BECOMES:
+            raise ValueError(f"becomes must be one of {', '.join(BECOMES)}, got {becomes!r}")
+        self.becomes = becomes
+        self.object_wise = object_wise
+
+    def begin(self, network: nn.Module, task: Task) -> None:
+        """Check that the background is a class."""
+        super().begin(network, task)
+        if self.background >= task.num_classes:
+            raise ValueError(f"background={self.background} is none of {task.num_classes} classes")
+
+    def correct_labels(self, step: TrainingStep) -> Tensor:
+        """Return the labels with the objects that are missing."""
+        if self.share_done < self.start:
+            return step.labels
+        confidence, predicted = class_probabilities(step.logits, self.task.mode).max(1)
+        found = (step.labels == self.background) & (predicted != self.background)
+        found &= confidence > self.tau
+        if self.object_wise:
+            found &= self._free(predicted, step.labels)
+        void = torch.full_like(predicted, self.task.ignore_index)
+        new = predicted if self.becomes == "class" else void
+        return torch.where(found, new.to(step.labels.dtype), step.labels)
+
+    def _free(self, predicted: Tensor, labels: Tensor) -> Tensor:
+        objects = (labels != self.background) & (labels != self.task.ignore_index)
+        pairs = zip(predicted.cpu().numpy(), objects.cpu().numpy(), strict=True)
+        free = np.stack([free_objects(p, labelled, self.background) for p, labelled in pairs])
+        return torch.from_numpy(free).to(labels.device)
