@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from segnoise.losses.naming import did_you_mean
 from segnoise.losses.weighting import SCHEMES, label_counts, scheme_weights
 from segnoise.methods.base import Method
 from segnoise.models.training_step import TrainingStep
+from segnoise.naming import did_you_mean
 
 SCOPES = ("image", "batch")
 
