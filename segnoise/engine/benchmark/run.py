@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from segnoise.engine.benchmark.grid import Cell, Grid
+from segnoise.engine.benchmark.page import report_page
 from segnoise.engine.benchmark.plan import Plan, make_plan, prepare, state
 from segnoise.engine.benchmark.processes import Job, run_here, run_with_ray
 from segnoise.engine.benchmark.report import report
@@ -108,7 +109,9 @@ def write_tables(plan: Plan, title: str) -> list[Row]:
 
 def write_report(plan: Plan, title: str) -> list[Row]:
     """Write results.csv, results.md and report.html."""
-    return write_tables(plan, title)
+    rows = write_tables(plan, title)
+    write_text(plan.folder / "report.html", report_page(plan, rows, title))
+    return rows
 
 
 def _examples(grid: Grid, cell: Cell) -> int:
