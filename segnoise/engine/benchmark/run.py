@@ -59,7 +59,7 @@ def run_benchmark(
         print(f"{len(cells)} cells, {len(cells) - len(waiting)} done or impossible: {folder}")
         for cell, problem in plan.problems.items():
             print(f"cannot run {cell}: {problem}", flush=True)
-        threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+        threads = max(1, (os.cpu_count() or 1) // jobs)
         tasks = [
             Job(
                 plan.folder_of(cell),
