@@ -76,7 +76,7 @@ def test_cells_are_left_out(rule, left):
         ({"checkpoints": False}, "checkpoints must be keep or delete"),
         ({"num_examples": -1}, "num_examples"),
         ({"skip": [{"datasets": "a"}]}, r"skip\.0\.datasets; did you mean dataset"),
-        ({"skip": [{"noise": "clen"}]}, "no noise 'clen'; did you mean clean"),
+        ({"skip": [{"noise": "flipps"}]}, "no noise 'flipps'; did you mean flips"),
         ({"skip": [{"noise": {"but": "clean"}}]}, "a dict must be"),
         ({"skip": [{"seed": 7}]}, "no seed 7"),
         ({"skip": [{"seed": [0, 1]}]}, "leaves no cell"),

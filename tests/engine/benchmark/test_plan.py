@@ -6,10 +6,10 @@ import pytest
 import tiny_training
 
 from segnoise.engine.benchmark import doses
-from segnoise.engine.benchmark.grid import build_grid
+from segnoise.engine.benchmark.grid import build_grid, load_grid
 from segnoise.engine.benchmark.plan import make_plan, prepare, state
 from segnoise.engine.benchmark.results import read_rows
-from segnoise.engine.config import dump_config, load_config
+from segnoise.engine.config import dump_config, load_config, shipped_configs
 from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError
 
@@ -129,3 +129,13 @@ def test_changed_cells_are_refused_or_cleared(base, tmp_path):
 def test_a_config_without_the_data_that_are_scored(base, tmp_path):
     with pytest.raises(ConfigError, match=r"datasets\.a: its config has no test_data"):
         make_plan(grid(base, evaluate="test"), tmp_path / "x", {"test_data": None})
+
+
+@pytest.mark.parametrize("path", sorted((shipped_configs() / "benchmarks").glob("*.py")))
+def test_shipped_grids_are_sound(path, tmp_path):
+    grid = load_grid(path)
+    changes = {"data_root": str(tmp_path)}
+    plan = make_plan(grid, tmp_path / "x", changes, calibrate=False)
+    unknown = {cell for cell in grid.cells() if cell not in plan.configs}
+    assert all("dose" in grid.noise_of(cell.dataset, cell.noise) for cell in unknown)
+    assert len(unknown) < len(grid.cells())
