@@ -95,3 +95,17 @@ def test_where_memorisation_begins(given, true, epoch):
 def test_the_least_rise_is_a_choice():
     history = curve([20, 12, 12.9], [60, 80, 80])
     assert memorisation_begins(history, least_rise=0.5) == 2
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, none here")
+def test_counting_on_a_gpu_does_not_wait_for_it():
+    generator = torch.Generator().manual_seed(3)
+    tensors = [torch.randint(4, (2, 9, 7), generator=generator) for _ in range(3)]
+    there = [tensor.cuda() for tensor in tensors]
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        counted = memorisation_counts(*there, 4)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert counted.tolist() == memorisation_counts(*tensors, 4).tolist()

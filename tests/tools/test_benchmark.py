@@ -24,6 +24,9 @@ skip = [dict(noise="clean", loss=dict([("not", ["CE"])]))]
 num_examples = 1
 {more}
 """
+# Every cell starts a Python of its own, which takes long where others work too.
+pytestmark = pytest.mark.timeout(900)
+
 LOSSES = {"CE": [{"type": "CE"}], "ANL-CE": [{"type": "ANL-CE"}]}
 
 
@@ -139,7 +142,7 @@ def workers(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1500)
 def test_killed_twice_it_ends_as_an_undisturbed_one(grid, tmp_path):
     path = grid({**LOSSES, "MAE": [{"type": "MAE"}]}, seeds=(0, 1, 2))
     whole, cut = tmp_path / "whole", tmp_path / "cut"

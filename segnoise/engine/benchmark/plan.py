@@ -39,8 +39,8 @@ class Plan:
     Attributes:
         grid: the grid.
         folder: of the benchmark.
-        configs: cell -> complete training config.
-        problems: cell -> why it has no config, such as a dose that cannot be reached.
+        configs: cell -> complete training config, where its noise is known.
+        problems: cell -> why it can have none, such as a dose that cannot be reached.
         doses: (data set, noise) -> calibration, see :func:`calibrated`.
     """
 
@@ -64,7 +64,7 @@ def make_plan(
         grid: the grid.
         folder: of the benchmark.
         options: further changes for all cells, after the grid's.
-        calibrate: find doses that are not known yet; otherwise cells that need one get a problem.
+        calibrate: find doses that are not known yet; otherwise cells that need one get no config.
 
     Raises:
         ConfigError: for anything in the configs that can be known to be wrong before a training.
@@ -82,7 +82,8 @@ def make_plan(
         if pair not in noises:
             noises[pair] = _noise(plan, cell, bases[cell.dataset], calibrate)
         if isinstance(noises[pair], str):
-            plan.problems[cell] = noises[pair]
+            if noises[pair]:
+                plan.problems[cell] = noises[pair]
             continue
         names = cell[:4]
         if names not in done:
@@ -113,7 +114,7 @@ def _check_splits(grid: Grid, bases: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _noise(plan: Plan, cell: Cell, base: Mapping[str, Any], calibrate: bool) -> Any:
-    """The config of a noise, or words on why there is none."""
+    """The config of a noise, or words on why there is none: empty ones if nobody has looked."""
     noise = plan.grid.noise_of(cell.dataset, cell.noise)
     if noise is None or "dose" not in noise:
         return noise
@@ -126,7 +127,7 @@ def _noise(plan: Plan, cell: Cell, base: Mapping[str, Any], calibrate: bool) -> 
     else:
         stored = stored_dose(plan.folder, cell.dataset, cell.noise)
         if stored is None:
-            return "its noise has not been calibrated yet"
+            return ""
         found = stored
     plan.doses[cell.dataset, cell.noise] = found
     return found["noise"]

@@ -70,7 +70,8 @@ def cells(grid: Grid, line: Line) -> list[str]:
 
 def block_title(block: Block) -> str:
     """Data set, noise, and how much of it there is."""
-    share = "" if block.share is None else f", {plus_minus(block.share)} % of the pixels wrong"
+    known = block.share is not None and block.share.mean > 0
+    share = f", {plus_minus(block.share)} % of the labels wrong" if known else ""
     return f"{block.dataset}, {block.noise}{share}"
 
 

@@ -42,7 +42,7 @@ class Row:
     memorisation: list[dict[str, Any]] = field(default_factory=list)
 
     def score(self, which: str) -> float | None:
-        """MIoU of "best", "last" or "test"."""
+        """Mean IoU of "best", "last" or "test"."""
         entry = self.result.get(which)
         return entry["mIoU"] if entry else None
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from segnoise.engine.benchmark.grid import Cell, Grid
+from segnoise.engine.benchmark.page import report_page
 from segnoise.engine.benchmark.plan import Plan, make_plan, prepare, state
 from segnoise.engine.benchmark.processes import Job, run_here, run_with_ray
 from segnoise.engine.benchmark.report import report
@@ -58,7 +59,7 @@ def run_benchmark(
         print(f"{len(cells)} cells, {len(cells) - len(waiting)} done or impossible: {folder}")
         for cell, problem in plan.problems.items():
             print(f"cannot run {cell}: {problem}", flush=True)
-        threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+        threads = max(1, (os.cpu_count() or 1) // jobs)
         tasks = [
             Job(
                 plan.folder_of(cell),
@@ -108,7 +109,9 @@ def write_tables(plan: Plan, title: str) -> list[Row]:
 
 def write_report(plan: Plan, title: str) -> list[Row]:
     """Write results.csv, results.md and report.html."""
-    return write_tables(plan, title)
+    rows = write_tables(plan, title)
+    write_text(plan.folder / "report.html", report_page(plan, rows, title))
+    return rows
 
 
 def _examples(grid: Grid, cell: Cell) -> int:

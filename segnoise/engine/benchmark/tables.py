@@ -110,7 +110,7 @@ def _done(group: Mapping[Key, Sequence[Row]]) -> list[Row]:
 
 
 def by_seed(rows: Sequence[Row], which: str) -> dict[int, float]:
-    """MIoU of the rows that have one, by seed."""
+    """Mean IoU of the rows that have one, by seed."""
     scores = {row.cell.seed: row.score(which) for row in rows}
     return {seed: score for seed, score in scores.items() if score is not None}
 

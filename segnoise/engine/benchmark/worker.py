@@ -28,6 +28,8 @@ def main(folder: Path, select: str, evaluate: str, num_examples: int, checkpoint
     """
     lock = (folder / ".lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)  # waits until a killed predecessor is really gone
+    for cut_off in folder.glob(".*-*.pth"):  # a checkpoint that it had not finished
+        cut_off.unlink()
     from segnoise.engine.benchmark.examples import draw_examples
     from segnoise.engine.benchmark.plan import CELL, CONFIG, RESULT
     from segnoise.engine.config import load_config

@@ -1,0 +1,141 @@
+"""Plans: the config of every cell, doses found once, and cells that have changed."""
+
+import json
+
+import pytest
+import tiny_training
+
+from segnoise.engine.benchmark import doses
+from segnoise.engine.benchmark.grid import build_grid, load_grid
+from segnoise.engine.benchmark.plan import make_plan, prepare, state
+from segnoise.engine.benchmark.results import read_rows
+from segnoise.engine.config import dump_config, load_config, shipped_configs
+from segnoise.engine.schema import complete
+from segnoise.errors import ConfigError
+
+FLIPS = {"type": "SymmetricFlip", "rate": 0.4}
+
+
+@pytest.fixture
+def base(tmp_path):
+    path = tmp_path / "base.py"
+    path.write_text(dump_config(complete(tiny_training.config(tmp_path))))
+    return str(path)
+
+
+def grid(base, **changes):
+    return build_grid(
+        {
+            "datasets": {"a": base, "b": {"config": base, "options": {"batch_size": 3}}},
+            "noises": {"clean": None, "dose": {"dose": 0.2, "noise": FLIPS}},
+            "losses": {"CE": {"type": "CE"}},
+            "methods": {"plain": {}, "EMA": {"ema": {"momentum": 0.1}, "train_cfg.max_iters": 4}},
+            "seeds": [3, 5],
+            **changes,
+        }
+    )
+
+
+def by_name(plan):
+    return {tuple(cell): config for cell, config in plan.configs.items()}
+
+
+def test_every_cell_has_its_config(base, tmp_path):
+    plan = make_plan(grid(base, options={"log_interval": 7}), tmp_path / "x", {"batch_size": 5})
+    configs = by_name(plan)
+    assert len(configs) == 16
+    config = configs["b", "dose", "CE", "EMA", 5]
+    assert (config["seed"], config["noise_seed"]) == (5, 5)
+    assert config["batch_size"] == 5, "the command line comes last"
+    assert config["log_interval"] == 7
+    assert config["ema"] == {"momentum": 0.1}
+    assert config["train_cfg"] == {"max_iters": 4, "val_interval": 4}
+    assert config["work_dir"].endswith("b/dose/CE/EMA/seed_5")
+    assert config["noise"]["rate"] == pytest.approx(0.2, abs=0.02)
+    plain = configs["b", "clean", "CE", "plain", 3]
+    assert plain["noise"] is None
+    assert plain["ema"] is None
+    assert plain["train_cfg"]["max_iters"] == 8
+    assert (
+        by_name(make_plan(grid(base), tmp_path / "x"))["b", "clean", "CE", "plain", 3]["batch_size"]
+        == 3
+    )
+
+
+def test_a_dose_is_found_once_and_found_again_when_it_changes(base, tmp_path, monkeypatch):
+    calls = []
+    real = doses.calibrate
+    monkeypatch.setattr(doses, "calibrate", lambda *a, **k: calls.append(a) or real(*a, **k))
+    first = make_plan(grid(base), tmp_path / "x")
+    assert len(calls) == 2, "once for each data set, not for each cell"
+    second = make_plan(grid(base), tmp_path / "x")
+    assert len(calls) == 2
+    assert second.configs == first.configs
+    stored = json.loads((tmp_path / "x" / "noises" / "a" / "dose.json").read_text())
+    assert stored["reached"] == pytest.approx(0.2, abs=0.01)
+    assert stored["hit"]
+    make_plan(grid(base, noises={"dose": {"dose": 0.1, "noise": FLIPS}}), tmp_path / "x")
+    assert len(calls) == 4
+
+
+def test_without_calibration_the_cells_that_need_one_have_no_config(base, tmp_path):
+    plan = make_plan(grid(base), tmp_path / "x", calibrate=False)
+    assert {cell.noise for cell in plan.configs} == {"clean"}
+    assert plan.problems == {}
+    assert {row.status for row in read_rows(plan)} == {"missing"}
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_dose_out_of_reach_is_a_problem_of_its_cells_alone(base, tmp_path):
+    far = {"dose": 0.9, "noise": {"type": "BoundaryErosion", "width": 1}}
+    plan = make_plan(grid(base, noises={"clean": None, "far": far}), tmp_path / "x")
+    assert {cell.noise for cell in plan.configs} == {"clean"}
+    assert all("at the most" in words for words in plan.problems.values())
+    assert len(plan.problems) == 8
+
+
+def test_cells_are_prepared_and_loaded_as_they_are(base, tmp_path):
+    plan = make_plan(grid(base), tmp_path / "x")
+    cells = prepare(plan)
+    assert len(cells) == 16
+    for cell in cells[:3]:
+        assert load_config(plan.folder_of(cell) / "cell.py") == plan.configs[cell]
+    assert {state(plan, cell) for cell in cells} == {"missing"}
+    (plan.folder_of(cells[0]) / "result.json").write_text("{}")
+    (plan.folder_of(cells[1]) / "failure.json").write_text("{}")
+    (plan.folder_of(cells[2]) / "output.log").touch()
+    assert [state(plan, cell) for cell in cells[:3]] == ["done", "failed", "begun"]
+    assert prepare(plan) == cells[1:]
+
+
+def test_changed_cells_are_refused_or_cleared(base, tmp_path):
+    plan = make_plan(grid(base), tmp_path / "x")
+    done = prepare(plan)[0]
+    for name in ("result.json", "last.pth", "scores.json", "output.log"):
+        (plan.folder_of(done) / name).write_text("{}")
+    moved = make_plan(grid(base), tmp_path / "x", {"num_workers": 1, "log_interval": 9})
+    assert state(moved, done) == "done", "how data are loaded does not matter"
+    other = make_plan(grid(base), tmp_path / "x", {"optim_wrapper.optimizer.lr": 0.5})
+    with pytest.raises(ConfigError, match=r"another config \(optim_wrapper\), one of 16 such"):
+        prepare(other)
+    assert (plan.folder_of(done) / "result.json").exists()
+    assert done in prepare(other, overwrite=True)
+    assert {p.name for p in plan.folder_of(done).iterdir()} == {"cell.py", "cell.json"}
+    with pytest.raises(ConfigError, match=r"another config \(evaluate\)"):
+        prepare(make_plan(grid(base, evaluate="test"), tmp_path / "x",
+                          {"optim_wrapper.optimizer.lr": 0.5}))  # fmt: skip
+
+
+def test_a_config_without_the_data_that_are_scored(base, tmp_path):
+    with pytest.raises(ConfigError, match=r"datasets\.a: its config has no test_data"):
+        make_plan(grid(base, evaluate="test"), tmp_path / "x", {"test_data": None})
+
+
+@pytest.mark.parametrize("path", sorted((shipped_configs() / "benchmarks").glob("*.py")))
+def test_shipped_grids_are_sound(path, tmp_path):
+    grid = load_grid(path)
+    changes = {"data_root": str(tmp_path)}
+    plan = make_plan(grid, tmp_path / "x", changes, calibrate=False)
+    unknown = {cell for cell in grid.cells() if cell not in plan.configs}
+    assert all("dose" in grid.noise_of(cell.dataset, cell.noise) for cell in unknown)
+    assert len(unknown) < len(grid.cells())
