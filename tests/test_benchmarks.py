@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from segnoise.losses import LOSSES
+from segnoise.methods import METHODS
 from segnoise.noise import NOISES
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -70,3 +71,11 @@ def test_losses_names_an_unknown_one():
     done = run(str(BENCHMARKS / "losses.py"), "--losses", "NCEE")
     assert done.returncode == 1
     assert "--losses NCEE: no such loss; there are: " in done.stderr
+
+
+def test_methods_has_a_row_for_every_method():
+    small = ["--size", "64", "--batch-size", "2", "--rounds", "1"]
+    done = run(str(BENCHMARKS / "methods.py"), *small)
+    assert done.returncode == 0, done.stderr
+    for name in (*METHODS, "plain"):
+        assert f"| {name}" in done.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -98,7 +98,7 @@ class SmallLoss(Method):
         SmallLoss(noise_rate=0.3, ramp_epochs=10.0, exponent=1.0, group='class')
     """
 
-    own_parameters = ("noise_rate", "ramp_epochs", "exponent", "group")
+    own_parameters: ClassVar[tuple[str, ...]] = ("noise_rate", "ramp_epochs", "exponent", "group")
 
     def __init__(
         self,
