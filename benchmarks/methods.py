@@ -1,10 +1,10 @@
 """Time of a training step with each method, as a ratio to the same step without any.
 
-    python benchmarks/methods.py --rounds 5 --size 256
+    python benchmarks/methods.py --rounds 5 --size 128
 
 A step is the Segmentor's losses, backward, SGD, and the method's look at the new weights, on random
-images and labels, in a state where the method does all it ever does. All methods and the plain step
-take turns, round by round; ratios are taken within a round.
+images and labels, in a state where the method does all it ever does. A method and the plain step
+take turns: a ratio is that of two steps one after the other, whose order changes every round.
 """
 
 from __future__ import annotations
@@ -83,6 +83,18 @@ class Training:
         return time.perf_counter() - start
 
 
+def _measure(plain: Training, other: Training, rounds: int) -> tuple[float, list[float]]:
+    """Median seconds of a step with a method, and its ratios to a plain step beside it."""
+    other.step()
+    seconds, ratios = [], []
+    for number in range(rounds):
+        pair = [plain, other] if number % 2 else [other, plain]
+        times = {training: training.step() for training in pair}
+        seconds.append(times[other])
+        ratios.append(times[other] / times[plain])
+    return statistics.median(seconds), ratios
+
+
 def _synchronize() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
@@ -92,32 +104,27 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--size", type=int, default=256, help="of the square images, in pixels")
+    parser.add_argument("--size", type=int, default=128, help="of the square images, in pixels")
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--encoder", default="resnet18")
     settings = parser.parse_args()
     missing = METHODS.keys() - {entry["type"] for entry in ROWS.values()}
     if missing:
         raise SystemExit(f"no row for {', '.join(sorted(missing))}: add one to ROWS")
-    names = ["plain", *ROWS]
-    trainings = {name: Training(ROWS.get(name), settings) for name in names}
-    for training in trainings.values():
-        training.step()  # warms up
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(settings.rounds):
-        for name in names if number % 2 else reversed(names):
-            times[name].append(trainings[name].step())
+    plain = Training(None, settings)
+    plain.step()  # warms up
+    rows = [(name, *_measure(plain, Training(entry, settings), settings.rounds))
+            for name, entry in ROWS.items()]  # fmt: skip
     print(
         f"{settings.batch_size} images of {settings.size} x {settings.size}, {CLASSES} classes, "
         f"U-Net {settings.encoder}, {get_device()}, {torch.get_num_threads()} thread(s), "
         f"torch {torch.__version__}; median of {settings.rounds} rounds"
     )
     print("\n| method | ms a step | times plain | min | max |\n|:--|--:|--:|--:|--:|")
-    for name in names:
-        ratios = [a / b for a, b in zip(times[name], times["plain"], strict=True)]
+    for name, seconds, ratios in rows:
         print(
-            f"| {name} | {1000 * statistics.median(times[name]):.0f} | "
-            f"{statistics.median(ratios):.2f} | {min(ratios):.2f} | {max(ratios):.2f} |"
+            f"| {name} | {1000 * seconds:.0f} | {statistics.median(ratios):.2f} | "
+            f"{min(ratios):.2f} | {max(ratios):.2f} |"
         )
 
 
