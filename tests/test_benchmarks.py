@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from segnoise.losses import LOSSES
+from segnoise.methods import METHODS
 from segnoise.noise import NOISES
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -109,3 +110,11 @@ def test_losses_are_drawn(tmp_path):
     assert drawn.returncode == 0, drawn.stderr
     text = picture.read_text()
     assert all(word in text for word in ("ANL-CE, naive port", "F.cross_entropy", "floor"))
+
+
+def test_methods_has_a_row_for_every_method():
+    small = ["--size", "64", "--batch-size", "2", "--rounds", "1"]
+    done = run(str(BENCHMARKS / "methods.py"), *small)
+    assert done.returncode == 0, done.stderr
+    for name in METHODS:
+        assert f"| {name}" in done.stdout

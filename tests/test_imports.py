@@ -41,7 +41,8 @@ ALLOWED = {
         "safetensors", "timm", "segnoise.losses", "segnoise.errors",
     },
     "methods": {
-        "torch", "numpy", "cv2", "segnoise.losses", "segnoise.models", "segnoise.errors", "segnoise.naming",
+        "torch", "numpy", "cv2", "segnoise.losses", "segnoise.models", "segnoise.errors",
+        "segnoise.naming",
     },
 }  # fmt: skip
 STDLIB = __import__("sys").stdlib_module_names

@@ -26,6 +26,7 @@ from segnoise.datasets.problems import DatasetError
 from segnoise.engine.config import data_path
 from segnoise.engine.loop import DrawSampler
 from segnoise.errors import ConfigError, SegnoiseError
+from segnoise.methods import CorrectedBoundaries
 from segnoise.registry import DATASETS, NOISES, TRANSFORMS, resolve
 
 
@@ -64,6 +65,21 @@ def with_noise(dataset: Any, config: Mapping[str, Any]) -> Any:
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"noise: {error}") from error
+
+
+def with_boundaries(dataset: Any, config: Mapping[str, Any]) -> Any:
+    """Move a training set's boundaries as ``boundary_bias`` says; the set itself where it does not.
+
+    Raises:
+        ConfigError: for arguments that do not fit.
+        DataError: if a clean mask cannot be used.
+    """
+    if not config["boundary_bias"]:
+        return dataset
+    arguments = dict(config["boundary_bias"])
+    if arguments.get("clean_masks") is not None:
+        arguments["clean_masks"] = data_path(arguments["clean_masks"])
+    return _call(CorrectedBoundaries, {"dataset": dataset, **arguments}, "boundary_bias")
 
 
 def _with_classes(node: Any, where: str) -> Any:
@@ -170,7 +186,7 @@ def inspect(dataset: Any, config: Mapping[str, Any], what: str) -> DatasetCheck:
 def fingerprint(config: Mapping[str, Any], dataset: Any) -> str:
     """What a data check depends on: a resumed run with the same need not repeat it."""
     ids = [dataset.sample_id(i) for i in range(len(dataset))]
-    keys = ("train_data", "val_data", "noise", "noise_seed")
+    keys = ("train_data", "val_data", "noise", "noise_seed")  # boundary_bias has a fingerprint
     where = str(
         dataset.paths(0)[1].resolve()
     )  # the same names may lie elsewhere, with other labels

@@ -18,6 +18,7 @@ from mmengine.registry import OPTIMIZERS, PARAM_SCHEDULERS, Registry
 from segnoise import registry as rooms
 from segnoise.engine.loop import IterationLoop
 from segnoise.errors import ConfigError
+from segnoise.methods import CorrectedBoundaries
 from segnoise.models import Inference, Preprocessor
 from segnoise.noise import expanded
 from segnoise.registry import near, resolve
@@ -31,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "train_transform": None,
     "noise": None,  # corrupts the training labels only
     "noise_seed": 0,
+    "boundary_bias": None,  # moves training boundaries; see segnoise.methods.CorrectedBoundaries
     "batch_size": 8,  # per process
     "eval_batch_size": 1,
     "num_workers": 4,
@@ -74,6 +76,7 @@ _SIGNATURES = {
     "optim_wrapper": OptimWrapper,
     "model.preprocessor": Preprocessor,
     "inference": Inference,
+    "boundary_bias": CorrectedBoundaries,
 }
 _REGISTRIES: dict[str, Registry] = {
     "train_data": rooms.DATASETS,
@@ -87,9 +90,10 @@ _REGISTRIES: dict[str, Registry] = {
     "param_scheduler": PARAM_SCHEDULERS,
     "custom_hooks": rooms.HOOKS,
 }
+_DICTS = ("train_data", "val_data", "test_data", "train_transform", "noise", "boundary_bias")
 _KINDS: dict[str, tuple[type, ...]] = {
     "data_root": (str, Path),
-    **dict.fromkeys(("train_data", "val_data", "test_data", "train_transform", "noise"), (dict,)),
+    **dict.fromkeys(_DICTS, (dict,)),
     "losses": (list, dict),
     "methods": (list, dict),
     "param_scheduler": (list, dict),
@@ -103,7 +107,11 @@ _KINDS: dict[str, tuple[type, ...]] = {
 # Filled in by the engine or by mmengine, so neither asked for nor refused.
 _PROVIDED = {"self", "runner", "dataloader", "optimizer"}
 # Filled in by the engine only.
-_OWN = {"noise": {"dataset"}, "model": {"extra_outputs"}}
+_OWN = {
+    "noise": {"dataset"},
+    "boundary_bias": {"dataset"},
+    "model": {"extra_outputs"},
+}
 _EXTRA = {
     "train_cfg": {"max_epochs"},
     "optim_wrapper": {"constructor", "paramwise_cfg"},

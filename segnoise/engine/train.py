@@ -105,7 +105,9 @@ def train(
     if not config["train_data"]:
         raise ConfigError("the config has no train_data")
     clean = data.build_dataset(config, "train_data")
-    dataset = data.with_noise(clean, config)
+    dataset = data.with_boundaries(data.with_noise(clean, config), config)
+    if config["boundary_bias"]:
+        config["boundary_bias"] = {"shift": dataset.shift}  # as measured: a resume compares it
     validation = data.build_dataset(config, "val_data") if config["val_data"] else None
     torch.manual_seed(config["seed"])  # the first weights
     model = build_model(config, clean.metainfo, training=True)

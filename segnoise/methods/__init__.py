@@ -9,6 +9,7 @@ from segnoise.methods.adele import ADELE
 from segnoise.methods.base import Method
 from segnoise.methods.class_balanced import ClassBalanced
 from segnoise.methods.co_teaching import CoTeaching
+from segnoise.methods.corrected_boundaries import CorrectedBoundaries
 from segnoise.methods.mean_teacher import MeanTeacher
 from segnoise.methods.missing_objects import MissingObjects
 from segnoise.methods.object_balanced import ObjectBalanced
@@ -36,6 +37,7 @@ __all__ = [
     "Abstention",
     "ClassBalanced",
     "CoTeaching",
+    "CorrectedBoundaries",
     "MeanTeacher",
     "Method",
     "MissingObjects",

@@ -41,7 +41,7 @@ class ADELE(Method):
     itself, with dropout and batch statistics.
 
     Cost: for each scale but 1 a forward and a backward pass of its size; with the scales 0.7, 1,
-    1.5 and consistency a step costs about 3.7 plain ones. Without consistency the further passes
+    1.5 and consistency a step costs about 4 plain ones. Without consistency the further passes
     are forward only, and begin with the first corrected class.
 
     Args:

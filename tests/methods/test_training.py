@@ -137,6 +137,15 @@ def test_with_accumulated_gradients_a_teacher_learns_when_the_weights_are_new(tm
     assert state(result)["methods.mean_teacher.updates"] == 4
 
 
+@pytest.mark.parametrize("ema", [{"momentum": 0.1}, {"momentum": 0.1, "update_buffers": True}])
+def test_beside_averaged_weights(tmp_path, ema):
+    changes = {"methods": STATEFUL[1:4], "ema": ema}
+    whole = run(tmp_path / "whole", **changes)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", custom_hooks=[Stop(6)], **changes)
+    assert run(tmp_path / "cut", resume=True, **changes).last == whole.last
+
+
 def test_wrong_arguments_are_named_before_anything_is_written(tmp_path):
     with pytest.raises(ConfigError, match=r"methods: loss: unknown loss 'CEE'"):
         run(tmp_path, methods=[{"type": "WarmUp", "loss": {"type": "CEE"}}])

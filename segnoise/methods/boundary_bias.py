@@ -1,0 +1,175 @@
+"""Boundaries that annotators draw too wide or too narrow: measured on a few clean masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from segnoise.losses.domain import check_number
+
+_ALL, _FIRST, _LAST = slice(None), slice(None, -1), slice(1, None)
+# Slices whose elements are neighbours: side by side, and one below the other.
+_NEIGHBOURS = (((_ALL, _FIRST), (_ALL, _LAST)), ((_FIRST, _ALL), (_LAST, _ALL)))
+
+
+class Boundaries(NamedTuple):
+    """Where noisy boundaries lie; of different images they add field by field.
+
+    Attributes:
+        total: (K, K), at [k, j] the sum of the distances, in pixels, by which class k extends too
+            far over class j; antisymmetric.
+        places: (K, K), the numbers of boundary places they are of.
+    """
+
+    total: np.ndarray
+    places: np.ndarray
+
+
+def signed_distance(inside: np.ndarray) -> np.ndarray:
+    """Return the distance to a region's boundary in pixels, negative inside.
+
+    The boundary runs between pixels: one next to it has -0.5 or 0.5. It is infinite where there is
+    no boundary.
+
+    Args:
+        inside: (H, W) bool.
+
+    Returns:
+        (H, W) float32.
+
+    Example:
+        >>> signed_distance(np.array([[True, True, False, False]])).tolist()
+        [[-1.5, -0.5, 0.5, 1.5]]
+    """
+    if not inside.any():
+        return np.full(inside.shape, np.inf, np.float32)
+    if inside.all():
+        return np.full(inside.shape, -np.inf, np.float32)
+    to_outside, to_inside = (
+        cv2.distanceTransform(part.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        for part in (inside, ~inside)
+    )
+    return np.where(inside, 0.5 - to_outside, to_inside - 0.5).astype(np.float32)
+
+
+def boundaries(
+    clean: np.ndarray, noisy: np.ndarray, num_classes: int, ignore_index: int, limit: float
+) -> Boundaries:
+    r"""Measure by how much the classes of a noisy mask extend too far over each other.
+
+    A place of a boundary is a pair of neighbouring pixels of two classes k and j in the noisy mask,
+    neither void in either mask. There k extends too far by :math:`(d_k - d_j) / 2`, with
+    :math:`d_k` the signed distance to the boundary of k in the clean mask. Places where that
+    exceeds ``limit`` belong to an object that one of the masks lacks, and are left out.
+
+    Args:
+        clean: (H, W) labels.
+        noisy: (H, W) labels of the same image.
+        num_classes: K.
+        ignore_index: label of void.
+        limit: pixels.
+
+    Example:
+        >>> clean, noisy = np.array([[1, 0, 0, 0]]), np.array([[1, 1, 1, 0]])
+        >>> boundaries(clean, noisy, 2, 255, limit=20.0).total.tolist()
+        [[0.0, -2.0], [2.0, 0.0]]
+    """
+    total = np.zeros((num_classes, num_classes))
+    places = np.zeros((num_classes, num_classes), np.int64)
+    valid = (clean != ignore_index) & (noisy != ignore_index)
+    present = np.unique(noisy[valid])
+    slot = np.zeros(num_classes, np.int64)
+    slot[present] = np.arange(len(present))
+    distances = [signed_distance(clean == k) for k in present]
+    for one, other in _NEIGHBOURS:
+        place = (noisy[one] != noisy[other]) & valid[one] & valid[other]
+        if not place.any():
+            continue
+        # Of each class at all places, between the two pixels.
+        there = np.stack([(d[one][place] + d[other][place]) / 2 for d in distances])
+        k, j = noisy[one][place].astype(np.int64), noisy[other][place].astype(np.int64)
+        number = np.arange(len(k))
+        with np.errstate(invalid="ignore"):  # infinite where the clean mask has no such class
+            excess = (there[slot[k], number] - there[slot[j], number]) / 2
+            near = np.abs(excess) <= limit
+        k, j, excess = k[near], j[near], excess[near].astype(np.float64)
+        for first, second, sign in ((k, j, 1), (j, k, -1)):
+            np.add.at(total, (first, second), sign * excess)
+            np.add.at(places, (first, second), 1)
+    return Boundaries(total, places)
+
+
+def boundary_bias(
+    pairs: Iterable[tuple[np.ndarray, np.ndarray]],
+    num_classes: int,
+    ignore_index: int,
+    limit: float = 20.0,
+) -> np.ndarray:
+    """Return by how many pixels each class extends too far over each other, on average.
+
+    Args:
+        pairs: clean and noisy masks, (H, W) each, of some images.
+        num_classes: K.
+        ignore_index: label of void.
+        limit: see :func:`boundaries`, > 0.
+
+    Returns:
+        (K, K), at [k, j] > 0 where k is drawn too large against j; antisymmetric; 0 for classes
+        that never meet.
+
+    Source: Yao et al., Learning to Segment from Noisy Annotations: A Spatial Correction Approach,
+    ICLR 2023, for one boundary; a bias for each pair of classes is ours.
+
+    Example:
+        >>> clean, noisy = np.array([[1, 0, 0, 0]]), np.array([[1, 1, 1, 0]])
+        >>> boundary_bias([(clean, noisy)], num_classes=2, ignore_index=255).tolist()
+        [[0.0, -2.0], [2.0, 0.0]]
+    """
+    limit = check_number("limit", limit, above=0)
+    total = np.zeros((num_classes, num_classes))
+    places = np.zeros((num_classes, num_classes), np.int64)
+    for clean, noisy in pairs:
+        found = boundaries(clean, noisy, num_classes, ignore_index, limit)
+        total, places = total + found.total, places + found.places
+    bias: np.ndarray = total / np.maximum(places, 1)
+    return bias
+
+
+def shift_boundaries(mask: np.ndarray, bias: np.ndarray, ignore_index: int) -> np.ndarray:
+    r"""Move every boundary back by its bias.
+
+    A pixel labelled j becomes the class k of the mask with the largest
+    :math:`b_{jk} - d_k > 0`: j extends too far over k by :math:`b_{jk}` pixels, and k's boundary is
+    nearer than that, at the distance :math:`d_k`. Void stays void.
+
+    Args:
+        mask: (H, W) labels.
+        bias: (K, K), b as of :func:`boundary_bias`.
+        ignore_index: label of void.
+
+    Returns:
+        (H, W), a new array of the mask's dtype.
+
+    Source: as of :func:`boundary_bias`.
+
+    Example:
+        >>> shift_boundaries(np.array([[1, 1, 1, 0]]), np.array([[0.0, -2.0], [2.0, 0.0]]), 255)
+        array([[1, 0, 0, 0]])
+    """
+    void = mask == ignore_index
+    owner = np.where(void, 0, mask)
+    best = np.zeros(mask.shape)
+    shifted = mask.copy()
+    present = np.unique(mask[~void])
+    for k in present:
+        reach = np.maximum(bias[:, k], 0)
+        if not reach[present].any():
+            continue
+        excess = np.where(void, 0, reach[owner] - signed_distance(mask == k))
+        taken = (excess > best) & (mask != k)
+        shifted[taken] = k
+        best[taken] = excess[taken]
+    return shifted

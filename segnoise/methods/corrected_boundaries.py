@@ -1,0 +1,167 @@
+"""A data set whose boundaries are moved back as its masks are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segnoise.errors import ConfigError, DataError
+from segnoise.methods.boundary_bias import boundary_bias, shift_boundaries
+
+
+class CorrectedBoundaries:
+    """A training set with the boundaries between classes moved by a number of pixels.
+
+    It wraps any data set, noisy or not, and follows the same protocol; clean masks, where the
+    data set knows them, stay as they are. Nothing is random and nothing is remembered, so a
+    training resumes as without it.
+
+    Give either the shifts themselves or a folder of clean masks, from which they are measured:
+    those of a few samples of the set, ``<sample id>.png`` in the format of the set's own masks.
+
+    Cost: a distance transform for each class of a mask, in the workers that load data.
+
+    Args:
+        dataset: a data set, or one in ``NoisyLabels`` or ``NoisyCopy``.
+        clean_masks: folder with clean masks of some samples.
+        shift: K lists of K numbers: ``shift[k][j]`` is by how many pixels class k extends too far
+            over class j, and ``shift[j][k]`` the same with the other sign.
+        limit: pixels; boundaries further from the clean one are left out of the measurement.
+
+    Raises:
+        ConfigError: if not exactly one of both is given, the folder has no mask of any sample, or
+            ``shift`` is not as described.
+        DataError: if a clean mask cannot be read or has another size than the sample's.
+
+    Source: Yao et al., Learning to Segment from Noisy Annotations: A Spatial Correction Approach,
+    ICLR 2023; see :func:`segnoise.methods.boundary_bias.boundary_bias`.
+
+    Example:
+        >>> class Bars:
+        ...     metainfo = dict(classes=("sky", "bar"), ignore_index=255)
+        ...     def __len__(self): return 1
+        ...     def load_mask(self, index): return np.array([[1, 1, 1, 0]])
+        >>> CorrectedBoundaries(Bars(), shift=[[0, -2], [2, 0]]).load_mask(0)
+        array([[1, 0, 0, 0]])
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        clean_masks: str | Path | None = None,
+        shift: Sequence[Sequence[float]] | None = None,
+        limit: float = 20.0,
+    ) -> None:
+        if (clean_masks is None) == (shift is None):
+            raise ConfigError("give either clean_masks, a folder, or shift, numbers of pixels")
+        self.dataset = dataset
+        classes = len(dataset.metainfo["classes"])
+        self._ignore_index = int(dataset.metainfo["ignore_index"])
+        if shift is None:
+            assert clean_masks is not None
+            pairs = self._pairs(Path(clean_masks).expanduser())
+            self._bias = boundary_bias(pairs, classes, self._ignore_index, limit).round(3)
+        else:
+            self._bias = _checked(shift, classes)
+
+    @property
+    def shift(self) -> list[list[float]]:
+        """By how many pixels each class extends too far over each other."""
+        return [[float(b) for b in row] for row in self._bias + 0.0]  # no -0.0
+
+    def _pairs(self, folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Clean masks and those of the data set, of the samples in a folder."""
+        source = self.dataset
+        while not hasattr(source, "mask_reader"):
+            if not hasattr(source, "dataset"):
+                raise ConfigError(f"{source!r} does not say how its masks are read: give shift")
+            source = source.dataset
+        found = 0
+        for index in range(len(self.dataset)):
+            path = folder / f"{self.dataset.sample_id(index)}.png"
+            if not path.is_file():
+                continue
+            found += 1
+            clean, mask = source.mask_reader(path), self.dataset.load_mask(index)
+            if clean.shape != mask.shape:
+                raise DataError(
+                    f"{path}: is {clean.shape[1]}x{clean.shape[0]}, the sample's mask "
+                    f"{mask.shape[1]}x{mask.shape[0]}: give the clean mask of this sample"
+                )
+            yield clean, mask
+        if not found:
+            raise ConfigError(
+                f"clean_masks={folder} holds none of the {len(self.dataset)} samples' masks, such "
+                f"as {self.dataset.sample_id(0)}.png"
+            )
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """The wrapped data set's classes, palette and ignore_index."""
+        metainfo: dict[str, Any] = self.dataset.metainfo
+        return metainfo
+
+    @property
+    def noise(self) -> Any:
+        """The wrapped data set's noise; None if it has none."""
+        return getattr(self.dataset, "noise", None)
+
+    @property
+    def fingerprint(self) -> str:
+        """What decides the labels, besides the wrapped data set's name and files."""
+        return f"{getattr(self.dataset, 'fingerprint', None)}, shift {self.shift}"
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __repr__(self) -> str:
+        return f"CorrectedBoundaries({self.dataset!r})"
+
+    def sample_id(self, index: int) -> str:
+        """Return the name of a sample; reads no file."""
+        name: str = self.dataset.sample_id(index)
+        return name
+
+    def paths(self, index: int) -> tuple[Path, Path]:
+        """Return the image file and the mask file of a sample."""
+        paths: tuple[Path, Path] = self.dataset.paths(index)
+        return paths
+
+    def load_mask(self, index: int) -> np.ndarray:
+        """Return a sample's corrected labels, (H, W)."""
+        return self._shifted(self.dataset.load_mask(index))
+
+    @property
+    def load_masks(self) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
+        """A function of an index: clean and corrected labels; only where clean ones are known."""
+        inner = self.dataset.load_masks  # an AttributeError where the data set has none
+
+        def load(index: int) -> tuple[np.ndarray, np.ndarray]:
+            clean, mask = inner(index)
+            return clean, self._shifted(mask)
+
+        return load
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return the sample with `mask` corrected."""
+        sample = self.dataset[index]
+        return {**sample, "mask": self._shifted(sample["mask"])}
+
+    def _shifted(self, mask: np.ndarray) -> np.ndarray:
+        return shift_boundaries(mask, self._bias, self._ignore_index)
+
+
+def _checked(shift: Sequence[Sequence[float]], classes: int) -> np.ndarray:
+    try:
+        bias = np.array(shift, np.float64)
+    except (TypeError, ValueError):
+        bias = np.empty(0)
+    if bias.shape != (classes, classes) or not np.array_equal(bias, -bias.T):
+        raise ConfigError(
+            f"shift must be {classes} lists of {classes} numbers with shift[k][j] = -shift[j][k], "
+            f"got {shift!r}"
+        )
+    return bias
