@@ -94,7 +94,9 @@ def leaves():
     folder = shipped_configs()
     assert folder is not None
     return [
-        p for p in sorted(folder.rglob("*.py")) if "_base_" not in p.parts and p.stem != "__init__"
+        p
+        for p in sorted(folder.rglob("*.py"))
+        if not {"_base_", "study"} & set(p.parts) and p.stem != "__init__"  # study/ holds grids
     ]
 
 
