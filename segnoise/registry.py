@@ -13,6 +13,7 @@ from mmengine.registry import Registry
 from segnoise.datasets import DATASETS as _DATASETS
 from segnoise.datasets import TRANSFORMS as _TRANSFORMS
 from segnoise.datasets.noisy_copy import NoisyCopy
+from segnoise.datasets.rater_masks import RaterMasks
 from segnoise.engine.hooks import HOOKS as _HOOKS
 from segnoise.errors import ConfigError
 from segnoise.losses import LOSSES as _LOSSES
@@ -35,7 +36,7 @@ def _registry(
 DATASETS = _registry("dataset", mm.DATASETS, _DATASETS)
 TRANSFORMS = _registry("transform", mm.TRANSFORMS, _TRANSFORMS)
 # A copy that has been written before takes the place of a noise model.
-NOISES = _registry("noise", None, {**_NOISES, "NoisyCopy": NoisyCopy})
+NOISES = _registry("noise", None, {**_NOISES, "NoisyCopy": NoisyCopy, "RaterMasks": RaterMasks})
 LOSSES = _registry("loss", None, _LOSSES)
 METHODS = _registry("method", None, _METHODS)
 MODELS = _registry("model", mm.MODELS, _MODELS)

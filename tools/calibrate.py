@@ -47,9 +47,10 @@ def calibrate(arguments: Any) -> None:
     if not given:
         raise ConfigError("the config has no noise: name one with --noise")
     kind = given.get("type") if isinstance(given, dict) else given
-    if (kind if isinstance(kind, str) else getattr(kind, "__name__", "")).endswith("NoisyCopy"):
+    name = (kind if isinstance(kind, str) else getattr(kind, "__name__", "")).rsplit(".", 1)[-1]
+    if name in ("NoisyCopy", "RaterMasks"):
         raise ConfigError(
-            "the config's noise is a copy (NoisyCopy), which has no dose: name a model with --noise"
+            f"the config's noise is of files ({name}), which has no dose: name a model with --noise"
         )
     noise = built_model(given, dataset.metainfo)
     try:

@@ -1,8 +1,8 @@
 """Images with masks: official layouts, a team's own folders, generated phantoms.
 
 Every data set is a plain torch Dataset of `dict(image, mask, sample_id)`; `NoisyLabels` corrupts
-its masks, `NoisyCopy` reads such masks from files, `Transformed` augments, `TrainingStream`
-orders, `collate` batches.
+its masks, `NoisyCopy` reads such masks from files, `RaterMasks` takes those that people drew,
+`Transformed` augments, `TrainingStream` orders, `collate` batches.
 """
 
 from segnoise.datasets.base import SegmentationDataset
@@ -18,6 +18,7 @@ from segnoise.datasets.noisy_copy import NoisyCopy
 from segnoise.datasets.noisy_labels import NoisyLabels
 from segnoise.datasets.phantoms import Phantoms
 from segnoise.datasets.problems import DatasetError, Problem
+from segnoise.datasets.rater_masks import RaterMasks
 from segnoise.datasets.recipes import RandomScaleCrop, ResizeFlip
 from segnoise.datasets.stream import TrainingStream
 from segnoise.datasets.transformed import Transformed
@@ -43,6 +44,7 @@ __all__ = [
     "Phantoms",
     "Problem",
     "RandomScaleCrop",
+    "RaterMasks",
     "ResizeFlip",
     "SegmentationDataset",
     "TrainingStream",

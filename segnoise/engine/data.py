@@ -17,6 +17,7 @@ from segnoise.datasets import (
     DatasetCheck,
     NoisyCopy,
     NoisyLabels,
+    RaterMasks,
     TrainingStream,
     Transformed,
     check_dataset,
@@ -52,7 +53,8 @@ def build_dataset(config: Mapping[str, Any], key: str) -> Any:
 def with_noise(dataset: Any, config: Mapping[str, Any]) -> Any:
     """Corrupt a training set's labels as ``noise`` says; the set itself where it says nothing.
 
-    ``dict(type="NoisyCopy", folder=...)`` takes the labels from a copy that has been written.
+    ``dict(type="NoisyCopy", folder=...)`` takes the labels from a copy that has been written,
+    ``dict(type="RaterMasks", folders=[...])`` from people.
     """
     if not config["noise"]:
         return dataset
@@ -60,6 +62,8 @@ def with_noise(dataset: Any, config: Mapping[str, Any]) -> Any:
         noise = _with_classes(config["noise"], "noise")
         if noise.get("type") is NoisyCopy:
             return NoisyCopy(dataset, **{k: v for k, v in noise.items() if k != "type"})
+        if noise.get("type") is RaterMasks:
+            return _rater_masks(dataset, noise, config["noise_seed"])
         return NoisyLabels(dataset, noise, seed=config["noise_seed"])
     except SegnoiseError:
         raise
@@ -80,6 +84,15 @@ def with_boundaries(dataset: Any, config: Mapping[str, Any]) -> Any:
     if arguments.get("clean_masks") is not None:
         arguments["clean_masks"] = data_path(arguments["clean_masks"])
     return _call(CorrectedBoundaries, {"dataset": dataset, **arguments}, "boundary_bias")
+
+
+def _rater_masks(dataset: Any, noise: Mapping[str, Any], seed: int) -> RaterMasks:
+    """Find the raters' folders where the data lies; the noise's seed draws among them."""
+    arguments = {"seed": seed, **noise}
+    del arguments["type"]
+    if isinstance(folders := arguments.get("folders"), (list, tuple)):
+        arguments["folders"] = [data_path(folder) for folder in folders]
+    return RaterMasks(dataset, **arguments)
 
 
 def _with_classes(node: Any, where: str) -> Any:

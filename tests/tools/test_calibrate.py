@@ -61,7 +61,7 @@ def test_a_copy_has_no_dose(tmp_path, capsys):
     config = "unet_r18_ce_clean_phantoms_200.py"
     code, printed = run(tmp_path, capsys, config, "--cfg-options", copy)
     assert code == 2
-    assert "is a copy (NoisyCopy), which has no dose: name a model with --noise" in printed.err
+    assert "is of files (NoisyCopy), which has no dose: name a model with --noise" in printed.err
 
 
 @pytest.mark.parametrize(

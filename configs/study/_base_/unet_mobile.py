@@ -1,4 +1,4 @@
-"""U-Net on the first stages of a MobileNetV3 small, a million random weights: for studies on CPUs."""
+"""U-Net on the first stages of MobileNetV3 small, a million random weights: for CPUs."""
 
 from segnoise.models import Segmentor
 

@@ -47,7 +47,7 @@ class Grid:
         datasets: name -> ``dict(config=<training config>, options=<dotted paths>)``.
         noises: name -> None for clean labels; a noise model's config; ``dict(dose=, measure=,
             noise=, sample=)``, which is calibrated on each data set; or ``dict(per_dataset=<name
-            of the data set -> one of these>)``.
+            of the data set -> one of these>)``; a data set that it does not name is left out.
         losses: name -> list of losses, as in a training config.
         methods: name -> changes of the training config, by keys or dotted paths.
         seeds: of weights, order, augmentation and noise alike.
@@ -89,7 +89,17 @@ class Grid:
         """All cells that are not left out; seed by seed, so that a first table is early."""
         tables = (self.datasets, self.noises, self.losses, self.methods)
         found = [Cell(*names, seed) for seed in self.seeds for names in itertools.product(*tables)]
-        return [cell for cell in found if not any(_fits(rule, cell) for rule in self.skip)]
+        return [
+            cell
+            for cell in found
+            if self._exists(cell.dataset, cell.noise)
+            and not any(_fits(rule, cell) for rule in self.skip)
+        ]
+
+    def _exists(self, dataset: str, noise: str) -> bool:
+        """Whether a noise is one of a data set's."""
+        found = self.noises[noise]
+        return found is None or dataset in found.get("per_dataset", self.datasets)
 
 
 def slug(name: str) -> str:
@@ -242,12 +252,12 @@ def _check_noise(grid: Grid, where: str, noise: Any) -> None:
         raise ConfigError(f"{where} must be None or a dict, got {noise!r}")
     if "per_dataset" in noise:
         each = noise["per_dataset"]
-        if len(noise) > 1 or not isinstance(each, dict) or set(each) != set(grid.datasets):
-            raise ConfigError(
-                f"{where}.per_dataset must stand alone and name each data set once: "
-                f"{', '.join(grid.datasets)}"
-            )
+        if len(noise) > 1 or not isinstance(each, dict) or not each:
+            raise ConfigError(f"{where}.per_dataset must stand alone and be a dict of noises")
         for name, inner in each.items():
+            if name not in grid.datasets:
+                hint = _remedy(str(name), list(grid.datasets))
+                raise ConfigError(f"{where}.per_dataset: no data set {name!r}{hint}")
             if not isinstance(inner, dict) or "per_dataset" in inner:
                 raise ConfigError(f"{where}.per_dataset.{name} must be a noise, got {inner!r}")
             _check_noise(grid, f"{where}.per_dataset.{name}", inner)

@@ -1,0 +1,36 @@
+"""Study: the losses, at their papers' parameters; "w" is with 1 / sqrt(pixel count) as weights."""
+
+weights = "inverse_sqrt"
+losses = {
+    "CE": [dict(type="CE")],
+    "CE w": [dict(type="CE", class_weights=weights)],
+    "Dice": [dict(type="Dice")],
+    "Dice w": [dict(type="Dice", class_weights=weights)],
+    "CE+Dice": [dict(type="CE"), dict(type="Dice")],
+    "CE w+Dice": [dict(type="CE", class_weights=weights), dict(type="Dice")],
+    "GCE": [dict(type="GCE")],
+    "GCE w": [dict(type="GCE", class_weights=weights)],
+    "SCE": [dict(type="SCE")],
+    "SCE w": [dict(type="SCE", class_weights=weights)],
+    "NCE+RCE": [dict(type="NCE+RCE")],
+    "NCE+RCE w": [dict(type="NCE+RCE", class_weights=weights)],
+    "NCE+AGCE": [dict(type="NCE+AGCE")],
+    "NCE+AGCE w": [dict(type="NCE+AGCE", class_weights=weights)],
+    "ANL-CE": [dict(type="ANL-CE")],
+    "ANL-CE w": [dict(type="ANL-CE", class_weights=weights)],
+    "ANL-FL": [dict(type="ANL-FL")],
+    "ANL-FL w": [dict(type="ANL-FL", class_weights=weights)],
+    "ANL-CE+ER": [dict(type="ANL-CE"), dict(type="ER", weight=2.0)],
+    "ANL-CE w+ER": [dict(type="ANL-CE", class_weights=weights), dict(type="ER", weight=2.0)],
+    "JAL-CE": [dict(type="JAL-CE")],
+    "JAL-CE w": [dict(type="JAL-CE", class_weights=weights)],
+    "TLoss": [dict(type="TLoss")],
+    "TLoss w": [dict(type="TLoss", class_weights=weights)],
+    "NRDice": [dict(type="NRDice")],
+    "NRDice w": [dict(type="NRDice", class_weights=weights)],
+    "GCE w+Dice": [dict(type="GCE", class_weights=weights), dict(type="Dice")],
+    "ANL-CE w+Dice": [dict(type="ANL-CE", class_weights=weights), dict(type="Dice")],
+    "ANL-CE w+NRDice": [dict(type="ANL-CE", class_weights=weights), dict(type="NRDice")],
+    "NCE+AGCE w+Dice": [dict(type="NCE+AGCE", class_weights=weights), dict(type="Dice")],
+}
+del weights

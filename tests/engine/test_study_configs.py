@@ -1,0 +1,43 @@
+"""Every cell of the study's grids is a config that the engine takes."""
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from segnoise.engine.config import load_config, shipped_configs
+from segnoise.engine.schema import complete
+from segnoise.losses import build_loss
+
+STUDY = shipped_configs() / "study"
+GRIDS = [Config.fromfile(STUDY / f"{name}.py").to_dict() for name in ("screen", "full")]
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=["screen", "full"])
+def test_noises_and_losses_fit_every_data_set(grid):
+    assert grid["baseline"] in grid["losses"]
+    for name, path in grid["datasets"].items():
+        config = load_config(path)
+        assert config["train_data"]
+        assert config["train_cfg"]["max_iters"] <= 1000
+        for noise in grid["noises"].values():
+            chosen = noise and noise["per_dataset"].get(name)
+            complete({**config, "noise": chosen, "losses": next(iter(grid["losses"].values()))})
+    known = {name for noise in grid["noises"].values() if noise for name in noise["per_dataset"]}
+    assert known >= set(grid["datasets"])
+
+
+@pytest.mark.parametrize("losses", GRIDS[0]["losses"].values(), ids=GRIDS[0]["losses"])
+@pytest.mark.parametrize("classes", [2, 5])
+def test_losses_build_and_have_a_gradient(losses, classes):
+    scores = torch.randn(2, classes, 8, 8, requires_grad=True)
+    labels = torch.randint(0, classes, (2, 8, 8))
+    total = torch.zeros(())
+    for loss in losses:
+        arguments = {k: v for k, v in loss.items() if k not in ("type", "weight")}
+        if "class_weights" in arguments:
+            arguments["class_weights"] = torch.linspace(0.5, 2, classes)
+        term = build_loss(loss["type"], mode="multiclass", ignore_index=255, **arguments)
+        total = total + loss.get("weight", 1.0) * term(scores, labels)
+    total.backward()
+    assert torch.isfinite(scores.grad).all()
+    assert scores.grad.abs().sum() > 0
