@@ -57,7 +57,8 @@ def test_cells_are_left_out(rule, left):
         ({"noises": {"x": {"rate": 1}}}, r"noises\.x has neither"),
         ({"noises": {"x": {"dose": 0.1}}}, r"noises\.x: a dose wants"),
         ({"noises": {"x": {"dose": 1, "noise": NOISE, "measur": "miou"}}}, "mean measure"),
-        ({"noises": {"x": {"per_dataset": {"a": NOISE}}}}, "name each data set once: a, b"),
+        ({"noises": {"x": {"per_dataset": {}}}}, "must stand alone and be a dict of noises"),
+        ({"noises": {"x": {"per_dataset": {"aa": NOISE}}}}, r"no data set 'aa'"),
         ({"noises": {"x": {"per_dataset": {"a": NOISE, "b": None}}}}, r"per_dataset\.b must be"),
         ({"losses": {"CE": "CE"}}, r"losses\.CE must be a list of dicts"),
         ({"losses": {"CE": {"type": "CE"}, "C/E": {}, "C E": {}}}, "'C/E' and 'C E' would share"),
@@ -108,3 +109,9 @@ def test_noises_of_a_data_set():
     assert made.noise_of("b", "x") == other
     assert made.noise_of("a", "clean") is None
     assert made.clean == "clean"
+
+
+def test_a_noise_of_some_data_sets_has_no_cells_on_others():
+    made = grid(noises={"clean": None, "x": {"per_dataset": {"b": NOISE}}})
+    assert {cell.dataset for cell in made.cells() if cell.noise == "x"} == {"b"}
+    assert {cell.dataset for cell in made.cells() if cell.noise == "clean"} == {"a", "b"}
