@@ -38,11 +38,11 @@ ALLOWED = {
     },
     "models": {
         "torch", "numpy", "mmengine", "segmentation_models_pytorch", "huggingface_hub",
-        "safetensors", "timm", "segnoise.losses", "segnoise.errors",
+        "safetensors", "timm", "segnoise.losses", "segnoise.metrics.scores", "segnoise.errors",
     },
     "methods": {
         "torch", "numpy", "cv2", "segnoise.losses", "segnoise.models", "segnoise.errors",
-        "segnoise.naming",
+        "segnoise.metrics.scores", "segnoise.naming",
     },
 }  # fmt: skip
 STDLIB = __import__("sys").stdlib_module_names

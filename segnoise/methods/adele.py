@@ -15,6 +15,7 @@ from segnoise.losses.domain import check_integer, check_number
 from segnoise.methods.base import Method, check_share
 from segnoise.methods.saturation import FEWEST_POINTS, fit_saturation, has_saturated
 from segnoise.methods.scores import class_log_probabilities
+from segnoise.metrics.scores import greatest_class
 from segnoise.models.preprocessor import pad_to_multiple
 from segnoise.models.training_step import Task, TrainingStep
 
@@ -177,7 +178,8 @@ class ADELE(Method):
             return
         classes = self.task.num_classes
         logits, given = step.logits, step.given
-        predicted = logits.argmax(1) if self.task.mode != "binary" else (logits[:, 0] > 0).long()
+        binary = self.task.mode == "binary"
+        predicted = (logits[:, 0] > 0).long() if binary else greatest_class(logits)
         valid = given != self.task.ignore_index
         labels, predicted = given[valid].long(), predicted[valid]
         area = torch.bincount(labels, minlength=classes)

@@ -9,13 +9,14 @@ from segnoise.metrics.functional import (
     mean_iou,
     pixel_accuracy,
 )
-from segnoise.metrics.scores import confusion_matrix_from_scores
+from segnoise.metrics.scores import confusion_matrix_from_scores, greatest_class
 
 __all__ = [
     "accuracy_per_class",
     "confusion_matrix",
     "confusion_matrix_from_scores",
     "dice_per_class",
+    "greatest_class",
     "iou_per_class",
     "mean_dice",
     "mean_iou",

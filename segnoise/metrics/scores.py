@@ -7,10 +7,34 @@ that fit into the cache are compared and counted at once; on CUDA devices a Trit
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from segnoise.kernels import use_triton
+
+
+def greatest_class(scores: Tensor) -> Tensor:
+    """Return ``scores.argmax(1)``, several times as fast on a CPU.
+
+    Args:
+        scores: (N, K, *) floats.
+
+    Returns:
+        (N, *) int64: the class with the greatest score, the first of equals.
+
+    Example:
+        >>> greatest_class(torch.tensor([[[0.1, 0.7], [0.9, 0.7]]]))
+        tensor([[1, 0]])
+    """
+    if scores.device.type != "cpu":
+        return scores.argmax(1)
+    flat = scores.detach().reshape(*scores.shape[:2], scores.shape[2:].numel())
+    classes = torch.empty(len(flat), flat.shape[2], dtype=torch.int64, device=scores.device)
+    for row, part in _blocks(flat):
+        classes[row, part] = _greatest(flat[row, :, part])
+    return classes.reshape(len(scores), *scores.shape[2:])
 
 
 def confusion_matrix_from_scores(
@@ -72,36 +96,40 @@ def _check_kernel(device: torch.device) -> None:
 
 def _counted(scores: Tensor, target: Tensor, ignore_index: int | None) -> Tensor:
     """Count scores (N, K or 1, P) against labels (N, P) block by block."""
-    rows, channels, pixels = scores.shape
+    channels = scores.shape[1]
     classes = 2 if channels == 1 else channels
     cells = classes * classes
     counts = torch.zeros(cells + 1, dtype=torch.int64, device=scores.device)
-    # Blocks that stay in the cache of a CPU; a GPU needs large ones.
+    for row, part in _blocks(scores):
+        labels = target[row, part].long()
+        void = labels == ignore_index if ignore_index is not None else None
+        outside = (labels < 0) | (labels >= classes)
+        if void is not None:
+            outside &= ~void
+        if scores.device.type == "cpu" and bool(outside.any()):
+            bad = int(labels[outside][0])
+            raise ValueError(f"target holds class id {bad}, outside [0, {classes})")
+        guess = scores[row, 0, part] > 0 if channels == 1 else _greatest(scores[row, :, part])
+        cell = labels.mul(classes).add_(guess)
+        left_out = outside if void is None else outside.logical_or_(void)
+        cell.masked_fill_(left_out, cells)
+        counts += torch.bincount(cell, minlength=cells + 1)
+    return counts[:cells].view(classes, classes)
+
+
+def _blocks(scores: Tensor) -> Iterator[tuple[int, slice]]:
+    """Cut scores (N, K, P) into rows and parts of P that stay in a CPU's cache."""
+    rows, channels, pixels = scores.shape
     elements = 2**18 * torch.get_num_threads() if scores.device.type == "cpu" else 2**27
     width = max(1, elements // channels)
     for row in range(rows):
         for first in range(0, pixels, width):
-            part = slice(first, first + width)
-            labels = target[row, part].long()
-            void = labels == ignore_index if ignore_index is not None else None
-            outside = (labels < 0) | (labels >= classes)
-            if void is not None:
-                outside &= ~void
-            if scores.device.type == "cpu" and bool(outside.any()):
-                bad = int(labels[outside][0])
-                raise ValueError(f"target holds class id {bad}, outside [0, {classes})")
-            cell = labels.mul(classes).add_(_greatest(scores[row, :, part]))
-            left_out = outside if void is None else outside.logical_or_(void)
-            cell.masked_fill_(left_out, cells)
-            counts += torch.bincount(cell, minlength=cells + 1)
-    return counts[:cells].view(classes, classes)
+            yield row, slice(first, first + width)
 
 
 def _greatest(scores: Tensor) -> Tensor:
-    """Index of the greatest of scores (K, P), the first of equals; of one score, whether > 0."""
+    """Index of the greatest of scores (K, P), the first of equals."""
     classes = scores.shape[0]
-    if classes == 1:
-        return scores[0] > 0
     if scores.device.type != "cpu" or classes > 255 or scores.stride(0) == 1:
         return scores.argmax(0)
     # Along an axis with a stride argmax takes ten times as long on a CPU as these three steps.

@@ -19,6 +19,7 @@ from segnoise.losses import (
 )
 from segnoise.losses.base import product
 from segnoise.losses.pixelwise import PixelwiseLoss
+from segnoise.metrics.scores import greatest_class
 from segnoise.models.inference import Inference
 from segnoise.models.network import build_network
 from segnoise.models.preprocessor import Preprocessor
@@ -318,7 +319,8 @@ class Segmentor(BaseModel):
 
     def _predictions(self, image: Tensor, sample_id: Sequence[str] | None) -> list[dict[str, Any]]:
         scores = self.probabilities(image)
-        labels = (scores[:, 0] > 0.5).long() if self.mode == "binary" else scores.argmax(1)
+        binary = self.mode == "binary"
+        labels = (scores[:, 0] > 0.5).long() if binary else greatest_class(scores)
         names: Sequence[str | None] = sample_id or [None] * len(labels)
         return [
             {"prediction": label, "sample_id": name}

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from segnoise.metrics import confusion_matrix, confusion_matrix_from_scores
+from segnoise.metrics import confusion_matrix, confusion_matrix_from_scores, greatest_class
 
 
 def case(classes, shape=(2, 19, 23), dtype=torch.float32, labels=torch.int64):
@@ -24,6 +24,7 @@ def test_equals_argmax_and_counting(classes, dtype):
     assert expected.sum() == (target != 255).sum()
     for layout in (scores, scores.to(memory_format=torch.channels_last), scores.mT.contiguous().mT):
         assert confusion_matrix_from_scores(layout, target).equal(expected)
+        assert greatest_class(layout).equal(scores.argmax(1))
 
 
 def test_large_images_are_cut_into_blocks(monkeypatch):

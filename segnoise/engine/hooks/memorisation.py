@@ -13,6 +13,7 @@ from torch import Tensor
 
 from segnoise.files import write_json
 from segnoise.metrics.memorisation import OUTCOMES, memorisation_counts, memorisation_shares
+from segnoise.metrics.scores import greatest_class
 
 
 class Memorisation(Hook):
@@ -85,7 +86,7 @@ class Memorisation(Hook):
             return
         # One logit stands for two classes.
         binary = logits.shape[1] == 1
-        prediction = (logits[:, 0] > 0).long() if binary else logits.argmax(1)
+        prediction = (logits[:, 0] > 0).long() if binary else greatest_class(logits)
         classes = 2 if binary else logits.shape[1]
         ignored = batch["ignore_index"]
         counted = memorisation_counts(
