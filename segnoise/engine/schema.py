@@ -17,6 +17,7 @@ from mmengine.registry import OPTIMIZERS, PARAM_SCHEDULERS, Registry
 
 from segnoise import registry as rooms
 from segnoise.engine.loop import IterationLoop
+from segnoise.engine.recipe import check_recipe
 from segnoise.errors import ConfigError
 from segnoise.methods import CorrectedBoundaries
 from segnoise.models import Inference, Preprocessor
@@ -41,6 +42,7 @@ DEFAULTS: dict[str, Any] = {
     "model": {},
     "inference": {},  # how evaluation reads an image; see segnoise.models.Inference
     "losses": [{"type": "CE"}],
+    "recipe": None,  # "auto" or a name: chooses losses and methods; see docs/recipes.md
     "methods": [],  # label correction, selection, teachers; see segnoise.methods
     "load_from": None,  # checkpoint to take the weights from
     # Training
@@ -97,6 +99,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "losses": (list, dict),
     "methods": (list, dict),
     "param_scheduler": (list, dict),
+    "recipe": (str,),
     "load_from": (str, Path),
     "work_dir": (str, Path),
     "amp": (str,),
@@ -133,6 +136,8 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(f"unknown config key {key}{near(key, DEFAULTS)}")
     full = {**copy.deepcopy(DEFAULTS), **_named(dict(config))}
     _check_kinds(full)
+    if full["recipe"]:
+        check_recipe(full["recipe"], list(config))
     if "val_interval" not in full["train_cfg"]:
         full["train_cfg"]["val_interval"] = DEFAULTS["train_cfg"]["val_interval"]
     if full["noise"]:

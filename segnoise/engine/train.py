@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from mmengine.runner import ValLoop
 from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visualizer
 
 from segnoise.engine import checkpoint as checkpoints
-from segnoise.engine import data, run_folder
+from segnoise.engine import data, preparation, run_folder
 from segnoise.engine import resume as resuming
 from segnoise.engine.hooks import (
     Checkpoints,
@@ -38,15 +37,14 @@ from segnoise.engine.model import (
     set_methods,
 )
 from segnoise.engine.optimizer import check_training, optim_wrapper, schedulers
+from segnoise.engine.recipe import with_recipe
 from segnoise.engine.runner import Runner
 from segnoise.engine.schema import storable
 from segnoise.engine.tables import memorised, score_table
 from segnoise.errors import ConfigError
-from segnoise.files import write_json, write_text
 from segnoise.losses import EarlyLearningRegularizedLoss
 from segnoise.metrics.segmentation import SegmentationMetric
 from segnoise.models import Segmentor
-from segnoise.noise import NoiseReport
 
 
 @dataclass(frozen=True)
@@ -109,6 +107,11 @@ def train(
     if config["boundary_bias"]:
         config["boundary_bias"] = {"shift": dataset.shift}  # as measured: a resume compares it
     validation = data.build_dataset(config, "val_data") if config["val_data"] else None
+    inspected = None
+    if config["recipe"]:  # what the network needs depends on it
+        inspected = preparation.inspect(config, dataset, validation, folder, reuse=bool(start))
+        config, picked = with_recipe(config, inspected[0])
+        on_main(lambda: print(picked, flush=True))
     torch.manual_seed(config["seed"])  # the first weights
     model = build_model(config, clean.metainfo, training=True)
     if config["load_from"] and not start:
@@ -126,7 +129,9 @@ def train(
         early = [key for key in keys if key not in weighted]
         resuming.check_same_run(start, config, global_batch, early)
 
-    check, report = _inspect(config, dataset, validation, folder, reuse=start is not None)
+    check, report = preparation.inspect(
+        config, dataset, validation, folder, reuse=start is not None
+    )
     config["losses"] = resolve_class_weights(config["losses"], check["histogram"])
     model.set_losses(config["losses"])
     config["methods"] = resolve_method_weights(config["methods"], check["histogram"])
@@ -134,7 +139,7 @@ def train(
     if start:
         resuming.check_same_run(start, config, global_batch, weighted)
     classes = clean.metainfo["classes"]
-    on_main(lambda: _prepare(folder, config, check, report, classes, start))
+    on_main(lambda: preparation.prepare(folder, config, check, report, classes, start))
 
     scores, memorisation = Scores(), Memorisation()
     runner = Runner(
@@ -213,60 +218,6 @@ def _max_iters(config: Mapping[str, Any], samples: int) -> int:
         return train_cfg["max_iters"]
     _, world_size = get_dist_info()
     return -(-train_cfg["max_epochs"] * samples // (config["batch_size"] * world_size))
-
-
-def _inspect(
-    config: Mapping[str, Any], dataset: Any, validation: Any, folder: Path, reuse: bool
-) -> tuple[dict[str, Any], str | None]:
-    """Open all files: label counts and realised noise as numbers and text.
-
-    A resumed run has them already, and gets no text.
-    """
-    key = data.fingerprint(config, dataset)
-    known = on_main(lambda: _known_check(folder / "data.json", key)) if reuse else None
-    if known:
-        return known, None
-    check = data.inspect(dataset, config, "training set")
-    if validation is not None:
-        data.inspect(validation, config, "validation set")
-    classes = dataset.metainfo["classes"]
-    text = check.table(classes)
-    if check.noise is not None:
-        text += "\n\n" + check.noise.table(classes)
-    return {**check.to_dict(), "fingerprint": key}, text
-
-
-def _known_check(path: Path, key: str) -> dict[str, Any] | None:
-    try:
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return None  # not there or damaged: look again
-    return stored if stored.get("fingerprint") == key else None
-
-
-def _prepare(
-    folder: Path,
-    config: Mapping[str, Any],
-    check: Mapping[str, Any],
-    report: str | None,
-    classes: Sequence[str],
-    start: resuming.Start | None,
-) -> None:
-    """Ready the run's folder, now that nothing known in advance stands in the way."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if start is None:
-        run_folder.clear(folder)
-    else:
-        run_folder.rewind(folder, start.meta["iter"])
-    run_folder.record(folder, config)
-    if report is None:
-        return
-    print(report, flush=True)
-    write_json(folder / "data.json", check)
-    if check["noise"] is not None:
-        write_json(folder / "noise.json", check["noise"])
-        noise = NoiseReport.from_dict(check["noise"])
-        write_text(folder / "noise.md", noise.table(classes) + "\n")
 
 
 def _custom_hooks(

@@ -25,12 +25,13 @@ from segnoise.noise.models.warps import Elastic, Rotate, Shift
 from segnoise.noise.parts.predictions import prediction_path, save_top2
 from segnoise.noise.parts.transitions import confusions, group_flip, pair_flip, transition_matrix
 from segnoise.noise.presets import PRESETS, expanded
-from segnoise.noise.report.kind import kind_of_noise
+from segnoise.noise.report.kind import KINDS, kind_of_noise
 from segnoise.noise.report.noise_report import NoiseReport, realised_noise
 from segnoise.noise.seeding import generator
 from segnoise.noise.sources import Sources
 
 __all__ = [
+    "KINDS",
     "NOISES",
     "PRESETS",
     "Annotators",

@@ -1,0 +1,68 @@
+"""What comes before the first iteration: look at the data, and ready the run's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from segnoise.engine import data, run_folder
+from segnoise.engine.launch import on_main
+from segnoise.engine.resume import Start
+from segnoise.files import write_json, write_text
+from segnoise.noise import NoiseReport
+
+
+def inspect(
+    config: Mapping[str, Any], dataset: Any, validation: Any, folder: Path, reuse: bool
+) -> tuple[dict[str, Any], str | None]:
+    """Open all files: label counts and realised noise as numbers and text.
+
+    A resumed run has them already, and gets no text.
+    """
+    key = data.fingerprint(config, dataset)
+    known = on_main(lambda: _known_check(folder / "data.json", key)) if reuse else None
+    if known:
+        return known, None
+    check = data.inspect(dataset, config, "training set")
+    if validation is not None:
+        data.inspect(validation, config, "validation set")
+    classes = dataset.metainfo["classes"]
+    text = check.table(classes)
+    if check.noise is not None:
+        text += "\n\n" + check.noise.table(classes)
+    return {**check.to_dict(), "fingerprint": key}, text
+
+
+def _known_check(path: Path, key: str) -> dict[str, Any] | None:
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return None  # not there or damaged: look again
+    return stored if stored.get("fingerprint") == key else None
+
+
+def prepare(
+    folder: Path,
+    config: Mapping[str, Any],
+    check: Mapping[str, Any],
+    report: str | None,
+    classes: Sequence[str],
+    start: Start | None,
+) -> None:
+    """Ready the run's folder, now that nothing known in advance stands in the way."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if start is None:
+        run_folder.clear(folder)
+    else:
+        run_folder.rewind(folder, start.meta["iter"])
+    run_folder.record(folder, config)
+    if report is None:
+        return
+    print(report, flush=True)
+    write_json(folder / "data.json", check)
+    if check["noise"] is not None:
+        write_json(folder / "noise.json", check["noise"])
+        noise = NoiseReport.from_dict(check["noise"])
+        write_text(folder / "noise.md", noise.table(classes) + "\n")
