@@ -3,7 +3,9 @@
 0.55 on phantoms and CamVid, 0.70 on nuclei, and on cells the crowd's own 0.83. One dose in pixels
 would not do: objects that take another class change few of them, and boundaries many. With two
 classes an object can only become background, so that a swap is an omission: `swap` is left out
-there. The parameters are those that `segnoise calibrate` finds with `--measure miou`.
+there. The parameters are those that `segnoise calibrate` finds with `--measure miou`, except that
+omission stays at 0.4 (mean IoU 0.69, 0.67 and 0.77): with more than half of the objects missing
+background is the right answer to the labels, and cross-entropy gave no other on nuclei.
 """
 
 organs, things = [1, 2, 3, 4], [2, 6, 7, 8, 9, 10]
@@ -30,9 +32,9 @@ noises = dict(
     ),
     omission=dict(
         per_dataset=dict(
-            phantoms=dict(type="Omission", rate=0.525, fill=0, classes=organs),
-            camvid=dict(type="Omission", rate=0.7, classes=things),
-            nuclei=dict(type="Omission", rate=0.53, fill=0, classes=[1]),
+            phantoms=dict(type="Omission", rate=0.4, fill=0, classes=organs),
+            camvid=dict(type="Omission", rate=0.4, classes=things),
+            nuclei=dict(type="Omission", rate=0.4, fill=0, classes=[1]),
             cells=dict(type="Omission", rate=0.27, fill=0, classes=[1]),
         )
     ),
