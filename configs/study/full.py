@@ -1,4 +1,4 @@
-"""Study, stage 2: the best of stage 1 and four baselines on all data and noises, three seeds.
+"""Study, stage 2: stage 1's best losses and four baselines, all data and noises, three seeds.
 
 Add the losses that stage 1 finds best to `chosen`.
 """

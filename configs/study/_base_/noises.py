@@ -3,7 +3,9 @@
 0.55 on phantoms and CamVid, 0.70 on nuclei, and on cells the crowd's own 0.83. One dose in pixels
 would not do: objects that take another class change few of them, and boundaries many. With two
 classes an object can only become background, so that a swap is an omission: `swap` is left out
-there. The parameters are those that `segnoise calibrate` finds with `--measure miou`.
+there. The parameters are those that `segnoise calibrate` finds with `--measure miou`, except that
+omission stays at 0.4 (mean IoU 0.69, 0.67 and 0.77): with more than half of the objects missing
+background is the right answer to the labels, and cross-entropy gave no other on nuclei.
 """
 
 organs, things = [1, 2, 3, 4], [2, 6, 7, 8, 9, 10]
@@ -20,19 +22,31 @@ noises = dict(
             camvid=dict(type="RegionSwap", rate=0.1625),
         )
     ),
+    # In a share of the images all objects are drawn too wide. Where all images share such a bias
+    # the labels hold no trace of the true outline, and no loss can find it.
     boundary=dict(
         per_dataset=dict(
-            phantoms=dict(type="BoundaryDilation", width=1.75),
-            camvid=dict(type="BoundaryDilation", width=7.125),
-            nuclei=dict(type="BoundaryDilation", width=5.25),
-            cells=dict(type="BoundaryDilation", width=5.0),
+            phantoms=dict(
+                type="Sometimes",
+                probability=0.46875,
+                noise=dict(type="BoundaryDilation", width=3.5),
+            ),
+            camvid=dict(
+                type="Sometimes", probability=0.5, noise=dict(type="BoundaryDilation", width=15)
+            ),
+            nuclei=dict(
+                type="Sometimes", probability=0.40625, noise=dict(type="BoundaryDilation", width=11)
+            ),
+            cells=dict(
+                type="Sometimes", probability=0.5, noise=dict(type="BoundaryDilation", width=10)
+            ),
         )
     ),
     omission=dict(
         per_dataset=dict(
-            phantoms=dict(type="Omission", rate=0.525, fill=0, classes=organs),
-            camvid=dict(type="Omission", rate=0.7, classes=things),
-            nuclei=dict(type="Omission", rate=0.53, fill=0, classes=[1]),
+            phantoms=dict(type="Omission", rate=0.4, fill=0, classes=organs),
+            camvid=dict(type="Omission", rate=0.4, classes=things),
+            nuclei=dict(type="Omission", rate=0.4, fill=0, classes=[1]),
             cells=dict(type="Omission", rate=0.27, fill=0, classes=[1]),
         )
     ),

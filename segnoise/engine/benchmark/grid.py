@@ -261,7 +261,7 @@ def _check_noise(grid: Grid, where: str, noise: Any) -> None:
             if not isinstance(inner, dict) or "per_dataset" in inner:
                 raise ConfigError(f"{where}.per_dataset.{name} must be a noise, got {inner!r}")
             _check_noise(grid, f"{where}.per_dataset.{name}", inner)
-    elif "dose" in noise or "noise" in noise:
+    elif "type" not in noise and ("dose" in noise or "noise" in noise):
         for key in noise:
             if key not in _DOSE:
                 raise ConfigError(f"unknown key {where}.{key}{_remedy(str(key), _DOSE)}")
