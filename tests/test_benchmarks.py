@@ -52,6 +52,7 @@ def test_noise_says_what_is_missing(code, message):
     assert message in done.stderr
 
 
+@pytest.mark.slow
 def test_losses_has_a_row_for_every_loss(tmp_path):
     done = run(
         str(BENCHMARKS / "losses.py"),
@@ -112,6 +113,7 @@ def test_losses_are_drawn(tmp_path):
     assert all(word in text for word in ("ANL-CE, naive port", "F.cross_entropy", "floor"))
 
 
+@pytest.mark.slow
 def test_methods_has_a_row_for_every_method():
     small = ["--size", "64", "--batch-size", "2", "--rounds", "1"]
     done = run(str(BENCHMARKS / "methods.py"), *small)

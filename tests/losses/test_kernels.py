@@ -97,6 +97,7 @@ def run_checks(**environment):
     assert "all kernels agree" in done.stdout
 
 
+@pytest.mark.slow
 def test_triton_kernels_under_the_interpreter():
     triton = pytest.importorskip("triton")
     if version(triton.__version__) < (3, 9) and version(np.__version__) >= (2, 4):
