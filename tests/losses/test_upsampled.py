@@ -98,7 +98,7 @@ def test_soft_labels_and_region_losses_go_two_steps():
 def test_errors_say_what_is_wrong():
     with pytest.raises(TypeError, match="segmentation loss of segnoise"):
         UpsampledLoss(torch.nn.CrossEntropyLoss())
-    with pytest.raises(ValueError, match="wants sample_id too"):
+    with pytest.raises(ValueError, match="wants sample_id, cells too"):
         UpsampledLoss(build_loss("ELR", mode="multiclass"))
     loss = UpsampledLoss(build_loss("CE", mode="multiclass"))
     with pytest.raises(ValueError, match="must be"):
