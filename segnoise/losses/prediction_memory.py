@@ -104,15 +104,18 @@ class PredictionMemory:
         known[:, cells] = values
 
     def _exchange(self, news: list[tuple[str, Tensor, Tensor]]) -> None:
-        """Learn what the other processes have updated."""
+        """Learn what the other processes have updated.
+
+        Written in the order of the processes, one's own included: all know the same, even of a
+        sample that came to several of them.
+        """
         if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
             return
         everybody: list[Any] = [None] * dist.get_world_size()
         dist.all_gather_object(everybody, news)
-        for rank, theirs in enumerate(everybody):
-            if rank != dist.get_rank():
-                for name, cells, values in theirs:
-                    self._write(name, cells, values)
+        for entries in everybody:
+            for entry in entries:
+                self._write(*entry)
 
 
 def cells_of_grid(shape: Sequence[int], stride: int) -> Tensor:

@@ -89,21 +89,22 @@ class _UpsampledStatistics(torch.autograd.Function):
         classes, height, width = logits.shape[1:]
         out_width = target.shape[2]
         gradient = torch.empty_like(logits)
-        for image in range(len(logits)):
-            wide = _wide(logits[image], out_width, ctx.align_corners)
-            wide_gradient = torch.zeros_like(wide)
-            for band in _bands_of(logits, target, ctx.align_corners):
-                labels = target[image, band.rows].reshape(1, -1)
-                parts = tuple(
-                    None if g is None else g[image, band.rows].reshape(1, 1, -1) for g in grads
-                )
-                slope = ctx.core.gradient(_upsampled(wide, band), labels, parts)
-                slope = slope.view(classes, -1, out_width)
-                wide_gradient[:, band.source] += torch.matmul(band.matrix.T, slope)
-            gradient[image] = torch.ops.aten.upsample_bilinear2d_backward(
-                wide_gradient.unsqueeze(0), [height, out_width], [1, classes, height, width],
-                ctx.align_corners, None, None,
-            )[0]  # fmt: skip
+        with torch.autocast(logits.device.type, enabled=False):
+            for image in range(len(logits)):
+                wide = _wide(logits[image], out_width, ctx.align_corners)
+                wide_gradient = torch.zeros_like(wide)
+                for band in _bands_of(logits, target, ctx.align_corners):
+                    labels = target[image, band.rows].reshape(1, -1)
+                    parts = tuple(
+                        None if g is None else g[image, band.rows].reshape(1, 1, -1) for g in grads
+                    )
+                    slope = ctx.core.gradient(_upsampled(wide, band), labels, parts)
+                    slope = slope.view(classes, -1, out_width)
+                    wide_gradient[:, band.source] += torch.matmul(band.matrix.T, slope)
+                gradient[image] = torch.ops.aten.upsample_bilinear2d_backward(
+                    wide_gradient.unsqueeze(0), [height, out_width], [1, classes, height, width],
+                    ctx.align_corners, None, None,
+                )[0]  # fmt: skip
         return gradient, None, None, None
 
 

@@ -194,3 +194,26 @@ def test_errors():
     loss(logits, labels, sample_id=["a", "b"])
     with pytest.raises(ValueError, match="sample 'a' is remembered in 24 cells and now has 20"):
         loss(logits[..., :5], labels[..., :5], sample_id=["a", "b"])
+
+
+def test_processes_that_meet_one_sample_at_once_know_the_same(monkeypatch):
+    """Two processes, played one after the other: what each hears is what both have said."""
+    logits, labels = batch()
+    said = {}
+
+    def gather(everybody, news):
+        said[rank] = news
+        everybody[:] = [said.get(0, news), said.get(1, news)]
+
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
+    memories = []
+    for rank in (0, 1, 0, 1):  # the first two only speak
+        loss = build_loss("ELR", mode="multiclass")
+        part = logits[rank : rank + 1]
+        loss(part, labels[rank : rank + 1], sample_id=["both"])
+        memories.append(loss.get_extra_state()["both"])
+    assert memories[2].equal(memories[3])
+    alone = (0.3 * logits[1].softmax(0).flatten(1)).half()
+    assert memories[2].equal(alone)

@@ -61,8 +61,10 @@ def test_bands_and_half_precision(monkeypatch):
     exact = logits.detach().double().requires_grad_()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         value = UpsampledLoss(loss)(logits, labels, weights)
-    (slope,) = torch.autograd.grad(value, logits)
-    (expected, expected_slope) = both(loss, exact, labels, weights, False)[1]
+        (slope,) = torch.autograd.grad(value, logits)
+    whole = F.interpolate(exact, size=labels.shape[1:], mode="bilinear", align_corners=False)
+    expected = loss(whole, labels, weights)
+    (expected_slope,) = torch.autograd.grad(expected, exact)
     assert (value.dtype, slope.dtype) == (torch.float32, torch.bfloat16)
     torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(slope.double(), expected_slope, rtol=1e-2, atol=1e-3)
@@ -105,3 +107,12 @@ def test_errors_say_what_is_wrong():
         loss(torch.zeros(2, 3), torch.zeros(2).long())
     with pytest.raises(ValueError, match="label 9"):
         loss(torch.zeros(1, 3, 2, 2), torch.full((1, 4, 4), 9))
+
+
+def test_autocast_changes_no_digit():
+    loss = UpsampledLoss(build_loss("ANL-CE", mode="multiclass", ignore_index=255))
+    logits, labels, _ = batch((8, 8), (32, 32), dtype=torch.float32)
+    (expected,) = torch.autograd.grad(loss(logits, labels), logits)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        (found,) = torch.autograd.grad(loss(logits, labels), logits)
+    assert found.equal(expected)
