@@ -34,10 +34,15 @@ class Method(nn.Module):
         iteration: iterations that are complete.
         per_pixel: whether ``combine`` gets the config's losses as maps over the pixels, which it
             must reduce.
+        every_network: whether a second network's losses go through ``combine`` too, which then
+            must read no notes of the step.
+        second_network: whether the method trains a network beside the model's: then it is the last.
     """
 
     own_parameters: ClassVar[tuple[str, ...]] = ()
     per_pixel: ClassVar[bool] = False
+    every_network: ClassVar[bool] = False
+    second_network: ClassVar[bool] = False
     task: Task
 
     def __init__(self) -> None:

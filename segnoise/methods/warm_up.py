@@ -70,6 +70,7 @@ class WarmUp(Method):
     """
 
     own_parameters = ("start", "end", "shape")
+    every_network = True
 
     def __init__(
         self,

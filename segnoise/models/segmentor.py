@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,8 +19,8 @@ from segnoise.losses import (
     build_loss,
 )
 from segnoise.losses.base import product
-from segnoise.losses.pixelwise import PixelwiseLoss
 from segnoise.metrics.scores import greatest_class
+from segnoise.models.composing import check_methods, keep_maps
 from segnoise.models.inference import Inference
 from segnoise.models.network import build_network
 from segnoise.models.preprocessor import Preprocessor
@@ -185,29 +186,20 @@ class Segmentor(BaseModel):
             epoch_iters: iterations of one pass over the training set.
 
         Raises:
-            ConfigError: if a method needs losses that are maps over the pixels, and one is not.
+            ConfigError: if methods do not work together or with the losses
+                (:func:`~segnoise.models.composing.check_methods`), or one needs losses that are
+                maps over the pixels, and one is not.
         """
+        check_methods(methods, self.losses, self.num_classes)
         divisor = self.data_preprocessor.size_divisor
         task = Task(self.num_classes, self.mode, self.ignore_index, max_iters, epoch_iters, divisor)
         for name, method in methods.items():
             method.name = name
             method.begin(self.network, task)
             if method.per_pixel:
-                self._keep_maps(name)
+                keep_maps(name, self.losses, self.class_outputs)
         device = self.data_preprocessor.mean.device
         self.methods = nn.ModuleDict(dict(methods)).to(device)
-
-    def _keep_maps(self, method: str) -> None:
-        """Let the losses stay maps, which a method reduces."""
-        for name, loss in self.losses.items():
-            if isinstance(loss, (L1Penalty, EntropyRegularizer)):
-                continue
-            if not isinstance(loss, PixelwiseLoss):
-                raise ConfigError(
-                    f"{method} needs losses with a value for every pixel, and {name!r} "
-                    f"({type(loss).__name__}) has none: take another, such as 'GCE'"
-                )
-            loss.reduction = "none"
 
     def forward(
         self,
@@ -291,6 +283,8 @@ class Segmentor(BaseModel):
         values = {**self._losses(step), **corrected}
         for _, method in methods:
             values = method.combine(values, step)
+            if method.every_network:
+                step.losses_of = partial(_combined, method, step.losses_of)
         return values
 
     def _losses(self, step: TrainingStep) -> dict[str, Tensor]:
@@ -326,3 +320,11 @@ class Segmentor(BaseModel):
             {"prediction": label, "sample_id": name}
             for label, name in zip(labels, names, strict=True)
         ]
+
+
+def _combined(
+    method: Any, losses_of: Callable[[TrainingStep], dict[str, Tensor]], step: TrainingStep
+) -> dict[str, Tensor]:
+    """The losses of another network's step, after a method that changes those of each."""
+    found: dict[str, Tensor] = method.combine(losses_of(step), step)
+    return found

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from segnoise.errors import ConfigError
 from segnoise.losses import build_loss
 from segnoise.methods import Abstention
 from segnoise.models import Segmentor
@@ -114,3 +115,9 @@ def test_pixel_weights_of_other_methods_count():
     p_a = image.softmax(1)[:, 3]
     base = (1 - p_a) * build_loss("GCE", **COMMON)(image[:, :3], labels)
     torch.testing.assert_close(found["loss_gce"], base[labels == 1].mean())
+
+
+@pytest.mark.parametrize("kind", ["TLoss", "Dice"])
+def test_losses_without_a_map_are_refused(kind):
+    with pytest.raises(ConfigError, match=f"abstention needs losses .* '{kind.lower()}'"):
+        started(1, losses=[{"type": "L1"}, {"type": kind}])

@@ -8,7 +8,7 @@ from segnoise.engine.model import build_methods, resolve_method_weights
 from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError
 from segnoise.losses import build_loss
-from segnoise.methods import Method
+from segnoise.methods import Abstention, Method
 from segnoise.models import Segmentor
 
 
@@ -85,6 +85,18 @@ def test_a_network_needs_the_outputs_that_methods_ask_for():
     assert built.probabilities(batch()[0]).shape == (2, 3, 8, 8)
     built = Segmentor(3, encoder="resnet18", encoder_weights=None, extra_outputs=2)
     assert built.network(torch.zeros(2, 3, 32, 32)).shape[1] == 5
+
+
+def test_one_method_alone_has_outputs_of_the_network():
+    built = Segmentor(3, network=nn.Conv2d(3, 5, 1), losses=[{"type": "GCE"}], extra_outputs=2)
+    methods = {name: Abstention(0.2, warm_up=1) for name in ("one", "two")}
+    with pytest.raises(ConfigError, match=r"one and two each want outputs .* keep one of them"):
+        built.set_methods(methods, max_iters=10, epoch_iters=2)
+
+
+def test_a_method_with_a_losss_name():
+    with pytest.raises(ConfigError, match="a method and a loss are called 'm0'"):
+        model(Shift(), losses=[{"type": "CE", "name": "m0"}])
 
 
 @pytest.mark.parametrize(
