@@ -24,11 +24,12 @@ def check_methods(
         num_classes: K.
 
     Raises:
-        ConfigError: if a method has a loss's name, several want outputs of the network, or one
-            with a second network is not the last, or is beside one that reduces the losses' maps,
-            or beside a loss that remembers samples.
+        ConfigError: if a method has a name that it cannot have, or a loss's; several want outputs
+            of the network; or one with a second network is not the last, is beside one that reduces
+            the losses' maps, or beside a loss that remembers samples.
     """
     for name in methods:
+        check_name(name, "methods")
         if name in losses:
             raise ConfigError(f"a method and a loss are called {name!r}; set the 'name' of one")
     greedy = [name for name, method in methods.items() if method.extra_outputs(num_classes)]
@@ -60,6 +61,27 @@ def check_methods(
                     f"{', '.join(needs)}) would mix what it remembers of {name}'s two networks: "
                     "take another loss"
                 )
+
+
+def check_name(name: object, where: str) -> None:
+    """Refuse what cannot name a part of a model.
+
+    Args:
+        name: of a method or a loss.
+        where: path in the config, for the error.
+
+    Raises:
+        ConfigError: unless it is an identifier, and no attribute of an ``nn.ModuleDict``.
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ConfigError(
+            f"{where}.name must be an identifier, such as 'warm_up' or 'again', got {name!r}"
+        )
+    if hasattr(nn.ModuleDict(), name):
+        raise ConfigError(
+            f"{where}: no method or loss can be called {name!r}; set its 'name' to another "
+            f"identifier, such as 'my_{name}'"
+        )
 
 
 def keep_maps(method: str, losses: Mapping[str, nn.Module], channels: int) -> None:

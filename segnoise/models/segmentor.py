@@ -20,7 +20,7 @@ from segnoise.losses import (
 )
 from segnoise.losses.base import product
 from segnoise.metrics.scores import greatest_class
-from segnoise.models.composing import check_methods, keep_maps
+from segnoise.models.composing import check_methods, check_name, keep_maps
 from segnoise.models.inference import Inference
 from segnoise.models.network import build_network
 from segnoise.models.preprocessor import Preprocessor
@@ -136,8 +136,8 @@ class Segmentor(BaseModel):
         """Train by these losses from now on.
 
         Raises:
-            ConfigError: for an unknown name, an argument that does not fit, a second loss of one
-                name, or class weights that are not one a class.
+            ConfigError: for an unknown name, an argument that does not fit, a name that no loss can
+                have, a second loss of one name, or class weights that are not one a class.
         """
         built = nn.ModuleDict()
         weights = {}
@@ -150,6 +150,7 @@ class Segmentor(BaseModel):
             weight = arguments.pop("weight", 1.0)
             label = kind if isinstance(kind, str) else kind.__name__
             name = arguments.pop("name", None) or label.lower().replace("-", "_").replace("+", "_")
+            check_name(name, where)
             if name in built:
                 raise ConfigError(f"{where}: a second loss called {name!r}; set its 'name'")
             built[name] = self._build_loss(where, kind, arguments)
@@ -190,14 +191,15 @@ class Segmentor(BaseModel):
                 (:func:`~segnoise.models.composing.check_methods`), or one needs losses that are
                 maps over the pixels, and one is not.
         """
-        check_methods(methods, self.losses, self.num_classes)
+        losses: dict[str, nn.Module] = dict(self.losses.items())
+        check_methods(methods, losses, self.num_classes)
         divisor = self.data_preprocessor.size_divisor
         task = Task(self.num_classes, self.mode, self.ignore_index, max_iters, epoch_iters, divisor)
         for name, method in methods.items():
             method.name = name
             method.begin(self.network, task)
             if method.per_pixel:
-                keep_maps(name, self.losses, self.class_outputs)
+                keep_maps(name, losses, self.class_outputs)
         device = self.data_preprocessor.mean.device
         self.methods = nn.ModuleDict(dict(methods)).to(device)
 

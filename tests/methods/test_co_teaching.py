@@ -82,10 +82,10 @@ def test_a_part_that_is_not_there(keep):
 
 
 class Fainter(Method):
-    """The last two of four pixels count half."""
+    """Each of four pixels counts more than the next."""
 
     def weigh(self, step):
-        return torch.tensor([1.0, 1.0, 0.5, 0.5]).expand(step.labels.shape)
+        return torch.tensor([8.0, 4.0, 2.0, 1.0]).expand(step.labels.shape)
 
 
 def with_others(*methods, losses=({"type": "CE"},)):
@@ -97,10 +97,11 @@ def with_others(*methods, losses=({"type": "CE"},)):
 
 def test_weights_of_methods_before_count_for_both():
     model = with_others(Fainter(), CoTeaching(noise_rate=0.5, ramp_epochs=0, group="batch"))
+    torch.manual_seed(0)
     peer, loss = model.methods["coteaching"].peer, build_loss("CE", **COMMON)
     image, labels = torch.randn(1, 2, 1, 4), torch.zeros(1, 1, 4, dtype=torch.long)
     found = model(image, labels, mode="loss")
-    weights = torch.tensor([[[1.0, 1.0, 0.5, 0.5]]])
+    weights = torch.tensor([[[8.0, 4.0, 2.0, 1.0]]])
     every = build_loss("CE", **COMMON, reduction="none")
     for key, own, other in (
         ("loss_ce", model.network, peer),
