@@ -128,6 +128,6 @@ class MissingObjects(Method):
 
     def _free(self, predicted: Tensor, labels: Tensor, sure: Tensor) -> Tensor:
         labelled = (labels != self.background) & (labels != self.task.ignore_index)
-        images = zip(*(m.cpu().numpy() for m in (predicted, labelled, sure)), strict=True)
-        free = np.stack([free_objects(*maps, background=self.background) for maps in images])
-        return torch.from_numpy(free).to(labels.device)
+        maps = (m.cpu().numpy() for m in (predicted, labelled, sure))
+        free = [free_objects(p, o, s, self.background) for p, o, s in zip(*maps, strict=True)]
+        return torch.from_numpy(np.stack(free)).to(labels.device)

@@ -11,17 +11,12 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from segnoise.errors import ConfigError
-from segnoise.losses import (
-    LOSSES,
-    EntropyRegularizer,
-    GeneralizedJensenShannonLoss,
-    L1Penalty,
-    build_loss,
-)
+from segnoise.losses import EntropyRegularizer, L1Penalty
 from segnoise.losses.base import product
 from segnoise.metrics.scores import greatest_class
-from segnoise.models.composing import check_methods, check_name, keep_maps
+from segnoise.models.composing import check_methods, keep_maps
 from segnoise.models.inference import Inference
+from segnoise.models.losses import build_losses
 from segnoise.models.network import build_network
 from segnoise.models.preprocessor import Preprocessor
 from segnoise.models.training_step import Task, TrainingStep
@@ -139,44 +134,8 @@ class Segmentor(BaseModel):
             ConfigError: for an unknown name, an argument that does not fit, a name that no loss can
                 have, a second loss of one name, or class weights that are not one a class.
         """
-        built = nn.ModuleDict()
-        weights = {}
-        for number, entry in enumerate(losses):
-            where = f"losses.{number}"
-            arguments = dict(entry)
-            kind = arguments.pop("type", None)
-            if kind is None:
-                raise ConfigError(f"{where} has no 'type'; name one of {', '.join(LOSSES)}")
-            weight = arguments.pop("weight", 1.0)
-            label = kind if isinstance(kind, str) else kind.__name__
-            name = arguments.pop("name", None) or label.lower().replace("-", "_").replace("+", "_")
-            check_name(name, where)
-            if name in built:
-                raise ConfigError(f"{where}: a second loss called {name!r}; set its 'name'")
-            built[name] = self._build_loss(where, kind, arguments)
-            weights[name] = float(weight)
+        built, weights = build_losses(losses, self.mode, self.ignore_index, self.num_classes)
         self.losses, self.loss_weights = built.to(self.data_preprocessor.mean.device), weights
-
-    def _build_loss(self, where: str, kind: Any, arguments: dict[str, Any]) -> nn.Module:
-        try:
-            if kind in ("L1", "L1Penalty", L1Penalty):
-                return L1Penalty(**arguments)
-            common = {"mode": self.mode, "ignore_index": self.ignore_index, **arguments}
-            loss = build_loss(kind, **common) if isinstance(kind, str) else kind(**common)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"{where}: {error}") from error
-        if isinstance(loss, GeneralizedJensenShannonLoss):
-            raise ConfigError(
-                f"{where}: GJS compares two views of an image, and a training step sees one; take "
-                "JS, or GJS in a loop of your own"
-            )
-        class_weights = getattr(loss, "class_weights", None)
-        if class_weights is not None and len(class_weights) != self.num_classes:
-            raise ConfigError(
-                f"{where}.class_weights has {len(class_weights)} numbers for {self.num_classes} "
-                "classes; give one a class, or a scheme such as 'inverse_sqrt'"
-            )
-        return loss
 
     def set_methods(self, methods: Mapping[str, Any], max_iters: int, epoch_iters: float) -> None:
         """Train with these methods from now on.
