@@ -13,6 +13,7 @@ from segnoise.errors import ConfigError, SegnoiseError
 from segnoise.losses import class_weights
 from segnoise.methods import Method
 from segnoise.models import Segmentor
+from segnoise.models.composing import check_name
 from segnoise.registry import LOSSES, METHODS, MODELS, resolve
 
 
@@ -75,8 +76,8 @@ def build_methods(methods: Sequence[Mapping[str, Any]]) -> dict[str, Method]:
     """Build the methods of a config, by name.
 
     Raises:
-        ConfigError: for an unknown name, an argument that does not fit, or a second method of one
-            name.
+        ConfigError: for an unknown name, a type that is no method, an argument that does not fit, a
+            name that no method can have, or a second method of one name.
 
     Example:
         >>> build_methods([dict(type="WarmUp", end=0.2)])
@@ -86,6 +87,11 @@ def build_methods(methods: Sequence[Mapping[str, Any]]) -> dict[str, Method]:
     for number, entry in enumerate(methods):
         where, arguments = f"methods.{number}", dict(entry)
         cls = resolve(arguments.pop("type", None), METHODS, where)
+        if not (isinstance(cls, type) and issubclass(cls, Method)):
+            raise ConfigError(
+                f"{where}.type: {entry['type']!r} is no method; derive it from "
+                "segnoise.methods.Method"
+            )
         given = arguments.pop("name", None)
         if isinstance(arguments.get("loss"), Mapping):
             (arguments["loss"],) = resolve_losses([without_scheme(arguments["loss"])])
@@ -93,7 +99,9 @@ def build_methods(methods: Sequence[Mapping[str, Any]]) -> dict[str, Method]:
             method = cls(**arguments)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{where}: {error}") from error
-        name = given or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+        own = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+        name = own if given is None else given
+        check_name(name, where)
         if name in built:
             raise ConfigError(f"{where}: a second method called {name!r}; set its 'name'")
         built[name] = method

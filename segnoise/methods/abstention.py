@@ -137,7 +137,7 @@ class Abstention(Method):
         assert step.extra is not None
         extra, logits = step.extra.float(), step.logits.float()
         if self.class_wise:
-            label = step.labels.long().clamp(max=self.task.num_classes - 1).unsqueeze(1)
+            label = step.labels.long().clamp(0, self.task.num_classes - 1).unsqueeze(1)
             return F.logsigmoid(-extra.gather(1, label).squeeze(1))
         if self.task.mode == "binary":
             together = F.softplus(logits[:, 0])  # of the two classes' logits, 0 and z

@@ -53,10 +53,11 @@ class ADELE(Method):
         background: class that a pixel may become although the image does not have it; None for
             none.
         uncertain_to_void: give pixels of corrected classes with :math:`q \le \tau` no label.
-        interval: iterations a point; None for one pass over the training set, as in the paper.
+        interval: iterations a point; None for one pass over the training set, as in the paper. A
+            fit takes 4 points, so 4 intervals must end before the training does.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of its range, or the training ends before a fit.
 
     Source: Liu et al., Adaptive Early-Learning Correction for Segmentation from Noisy Annotations,
     CVPR 2022; there the labels change between epochs, by predictions in evaluation mode.
@@ -103,6 +104,15 @@ class ADELE(Method):
         if self.background is not None and self.background >= task.num_classes:
             raise ValueError(f"background={self.background} is none of {task.num_classes} classes")
         self.step_width = self.interval or max(1, round(task.epoch_iters))
+        points = (task.max_iters - 1) // self.step_width  # the iteration after it closes a point
+        if points < FEWEST_POINTS:
+            longest = (task.max_iters - 1) // FEWEST_POINTS
+            remedy = f"an interval of at most {longest}" if longest else "a longer training"
+            raise ValueError(
+                f"interval={self.interval}, that is {self.step_width} iterations, gives {points} "
+                f"points in {task.max_iters} iterations, and a fit needs {FEWEST_POINTS}: give "
+                f"{remedy}"
+            )
         room, classes = task.max_iters // self.step_width, task.num_classes
         # Intersection, and union, of what has been seen since the last point.
         self.register_buffer("counts", torch.zeros(2, classes, dtype=torch.long))

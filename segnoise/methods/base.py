@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from segnoise.errors import ConfigError
-from segnoise.losses import L1Penalty, build_loss
+from segnoise.losses import GeneralizedJensenShannonLoss, L1Penalty, build_loss
 from segnoise.losses.domain import check_number
+from segnoise.models.composing import has_map
 from segnoise.models.training_step import Task, TrainingStep
 
 
@@ -34,10 +35,15 @@ class Method(nn.Module):
         iteration: iterations that are complete.
         per_pixel: whether ``combine`` gets the config's losses as maps over the pixels, which it
             must reduce.
+        every_network: whether a second network's losses go through ``combine`` too, which then
+            must read no notes of the step.
+        second_network: whether the method trains a network beside the model's: then it is the last.
     """
 
     own_parameters: ClassVar[tuple[str, ...]] = ()
     per_pixel: ClassVar[bool] = False
+    every_network: ClassVar[bool] = False
+    second_network: ClassVar[bool] = False
     task: Task
 
     def __init__(self) -> None:
@@ -116,8 +122,9 @@ def loss_of_labels(entry: Mapping[str, Any], task: Task, reduction: str = "mean"
         reduction: "mean", or "none" for the map over the pixels.
 
     Raises:
-        ConfigError: for an unknown name, an argument that does not fit, or a loss that has no
-            such reduction.
+        ConfigError: for an unknown name, an argument that does not fit, a loss that asks for more
+            than logits and labels, or with "none" one without a map over the pixels, or with
+            parameters, which nothing would train.
 
     Example:
         >>> loss_of_labels({"type": "GCE", "q": 0.5}, Task(num_classes=3))
@@ -140,4 +147,19 @@ def loss_of_labels(entry: Mapping[str, Any], task: Task, reduction: str = "mean"
             "one a class, or a scheme such as 'inverse_sqrt'"
         )
     assert isinstance(loss, nn.Module)
+    kind = type(loss).__name__
+    needs = getattr(loss, "needs", ())
+    if needs or isinstance(loss, GeneralizedJensenShannonLoss):
+        more = ", ".join(needs) or "a second view of the image"
+        raise ConfigError(
+            f"loss: {kind} asks for {more}, and a method's own loss sees logits and labels only: "
+            "take another, such as 'CE'"
+        )
+    if reduction == "none":
+        trained = any(True for _ in loss.parameters())
+        if trained or not has_map(loss, 1 if task.mode == "binary" else task.num_classes):
+            lack = "has parameters to train" if trained else "has no value for every pixel"
+            raise ConfigError(
+                f"loss: pixels are compared by it, and {kind} {lack}: take another, such as 'CE'"
+            )
     return loss

@@ -25,8 +25,10 @@ class CoTeaching(SmallLoss):
 
     Evaluation and predictions are those of the first network; the second lives in ``last.pth``
     only. It begins with random weights of its own: all modules are reset that torch can reset,
-    but for the one that ``keep`` names. Weights of methods that are listed before this one count
-    for both networks. Losses that remember samples (ELR) would mix what they remember of both.
+    but for the one that ``keep`` names. It is listed last: corrected labels and weights of the
+    methods before it count for both networks, and WarmUp fades the losses of both. Losses that
+    remember samples (ELR) would mix what they remember of both, and Abstention has outputs of one
+    network only: both are refused.
 
     Cost: twice the time and memory of a training step.
 
@@ -52,6 +54,7 @@ class CoTeaching(SmallLoss):
     """
 
     own_parameters = (*SmallLoss.own_parameters, "keep")
+    second_network = True
 
     def __init__(
         self,

@@ -11,6 +11,8 @@ import numpy as np
 from segnoise.errors import ConfigError, DataError
 from segnoise.methods.boundary_bias import boundary_bias, shift_boundaries
 
+LIMIT = 20.0
+
 
 class CorrectedBoundaries:
     """A training set with the boundaries between classes moved by a number of pixels.
@@ -29,11 +31,12 @@ class CorrectedBoundaries:
         clean_masks: folder with clean masks of some samples.
         shift: K lists of K numbers: ``shift[k][j]`` is by how many pixels class k extends too far
             over class j, and ``shift[j][k]`` the same with the other sign.
-        limit: pixels; boundaries further from the clean one are left out of the measurement.
+        limit: pixels; boundaries further from the clean one are left out of the measurement; None
+            for 20.
 
     Raises:
-        ConfigError: if not exactly one of both is given, the folder has no mask of any sample, or
-            ``shift`` is not as described.
+        ConfigError: if not exactly one of both is given, a limit beside ``shift``, the folder has
+            no mask of any sample, or ``shift`` is not as described.
         DataError: if a clean mask cannot be read or has another size than the sample's.
 
     Source: Yao et al., Learning to Segment from Noisy Annotations: A Spatial Correction Approach,
@@ -53,17 +56,23 @@ class CorrectedBoundaries:
         dataset: Any,
         clean_masks: str | Path | None = None,
         shift: Sequence[Sequence[float]] | None = None,
-        limit: float = 20.0,
+        limit: float | None = None,
     ) -> None:
         if (clean_masks is None) == (shift is None):
             raise ConfigError("give either clean_masks, a folder, or shift, numbers of pixels")
+        if shift is not None and limit is not None:
+            raise ConfigError(
+                f"limit={limit} is for measuring the shift from clean_masks, and shift is given: "
+                "drop it"
+            )
         self.dataset = dataset
         classes = len(dataset.metainfo["classes"])
         self._ignore_index = int(dataset.metainfo["ignore_index"])
         if shift is None:
             assert clean_masks is not None
             pairs = self._pairs(Path(clean_masks).expanduser())
-            self._bias = boundary_bias(pairs, classes, self._ignore_index, limit).round(3)
+            within = LIMIT if limit is None else limit
+            self._bias = boundary_bias(pairs, classes, self._ignore_index, within).round(3)
         else:
             self._bias = _checked(shift, classes)
 

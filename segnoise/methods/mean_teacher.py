@@ -17,7 +17,7 @@ from segnoise.models.training_step import Task, TrainingStep
 def momentum_after(updates: int, momentum: float) -> float:
     r"""Return the momentum of an update, :math:`\min(m, 1 - 1 / (n + 1))`.
 
-    With n updates made so far the teacher is at first the plain mean of all networks since then,
+    With n updates made before it the teacher is at first the plain mean of all networks since then,
     and forgets the random beginning; later it is the running mean with momentum m.
 
     Example:
@@ -56,10 +56,11 @@ class MeanTeacher(Method):
 
     .. math:: \theta' \leftarrow m_n \theta' + (1 - m_n) \theta, \quad m_n = \min(m, 1 - 1/(n+1))
 
-    after the n-th step of the optimizer, and the network's buffers as they are (batch-norm
-    statistics); it predicts without dropout. From the share ``start`` of the training on, a label
-    is replaced by the teacher's prediction k where its probability :math:`p'_k > \tau`. With
-    ``consistency`` :math:`= \lambda > 0` the loss
+    after each step of the optimizer, with n = 0, 1, ... such updates made before: the first makes
+    the teacher the network, the second the mean of two. It has the network's buffers as they are
+    (batch-norm statistics), and predicts without dropout. From the share ``start`` of the training
+    on, a label is replaced by the teacher's prediction k where its probability
+    :math:`p'_k > \tau`. With ``consistency`` :math:`= \lambda > 0` the loss
 
     .. math:: \lambda \, r(t) \, \frac{1}{|P| K} \sum_{i \in P} \sum_k (p_{ik} - p'_{ik})^2, \quad
         r(t) = e^{-5 (1 - \min(t / t_r, 1))^2}

@@ -15,26 +15,32 @@ from segnoise.models.training_step import Task, TrainingStep
 BECOMES = ("class", "void")
 
 
-def free_objects(predicted: np.ndarray, labelled: np.ndarray, background: int) -> np.ndarray:
-    """Return where predicted objects are that overlap no labelled one.
+def free_objects(
+    predicted: np.ndarray, labelled: np.ndarray, sure: np.ndarray, background: int
+) -> np.ndarray:
+    """Return where predicted objects are that overlap no labelled one and are sure somewhere.
 
     Args:
         predicted: (H, W) classes; an object is a connected region of one but the background.
         labelled: (H, W) bool, where labels say that an object is, of whatever class.
+        sure: (H, W) bool, where the prediction is confident; one such pixel is enough.
         background: the class that is no object.
 
     Returns:
-        (H, W) bool.
+        (H, W) bool, whole objects.
 
     Example:
-        >>> predicted = np.array([[1, 1, 0, 1, 0]])
-        >>> free_objects(predicted, np.array([[1, 0, 0, 0, 1]], bool), background=0)
-        array([[False, False, False,  True, False]])
+        >>> predicted = np.array([[1, 1, 0, 1, 1, 0, 1]])
+        >>> labelled = np.array([[1, 0, 0, 0, 0, 1, 0]], bool)
+        >>> sure = np.array([[0, 1, 1, 1, 0, 0, 0]], bool)
+        >>> free_objects(predicted, labelled, sure, background=0).astype(int)
+        array([[0, 0, 0, 1, 1, 0, 0]])
     """
     count, numbers = components(predicted, predicted == background)
-    free = np.ones(count + 1, bool)
-    free[0] = False
+    free = np.zeros(count + 1, bool)
+    free[np.unique(numbers[sure])] = True
     free[np.unique(numbers[labelled])] = False
+    free[0] = False
     return free[numbers]
 
 
@@ -46,8 +52,10 @@ class MissingObjects(Method):
     .. math:: k = \arg\max_j p_j, \quad \text{if } k \text{ is not the background and } p_k > \tau,
 
     or none at all, with ``becomes="void"``. With ``object_wise`` only whole objects are added: a
-    connected region that the network predicts as k (whatever its confidence) must overlap no
-    labelled object of any class. So the outlines of objects that have labels stay as they are.
+    connected region that the network predicts as k, if it overlaps no labelled object of any class
+    and its greatest confidence exceeds :math:`\tau`; all its pixels with the background's label
+    then get the label k, the less confident too. So the outlines of objects that have labels stay
+    as they are.
 
     The predictions are those of the training step itself, with dropout and batch statistics. For
     loss functions with the same aim see ``SPLC`` and ``Hill``.
@@ -57,13 +65,14 @@ class MissingObjects(Method):
 
     Args:
         start: share of the training after which labels are corrected, 0..1.
-        tau: confidence above which they are, 0 <= tau < 1.
+        tau: confidence above which they are, 0 <= tau < 1; with ``object_wise`` that of an object's
+            most confident pixel.
         background: the class that missing objects are labelled as.
         becomes: "class" or "void".
-        object_wise: add only objects that overlap no labelled one.
+        object_wise: add objects as a whole, and only those that overlap no labelled one.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of its range, or the background is the label of void.
 
     Source: Zhang et al., Simple and Robust Loss Design for Multi-Label Learning with Missing
     Labels, arXiv 2112.07368 (the schedule and the threshold, there for tags of images); Liu et
@@ -98,22 +107,27 @@ class MissingObjects(Method):
         super().begin(network, task)
         if self.background >= task.num_classes:
             raise ValueError(f"background={self.background} is none of {task.num_classes} classes")
+        if self.background == task.ignore_index:
+            raise ValueError(
+                f"background={self.background} is the label of void, which has no objects to miss: "
+                "give another background, or the data set another ignore_index"
+            )
 
     def correct_labels(self, step: TrainingStep) -> Tensor:
         """Return the labels with the objects that are missing."""
         if self.share_done < self.start:
             return step.labels
         confidence, predicted = class_probabilities(step.logits, self.task.mode).max(1)
-        found = (step.labels == self.background) & (predicted != self.background)
-        found &= confidence > self.tau
+        found = (predicted != self.background) & (confidence > self.tau)
         if self.object_wise:
-            found &= self._free(predicted, step.labels)
+            found = self._free(predicted, step.labels, found)
+        found &= step.labels == self.background
         void = torch.full_like(predicted, self.task.ignore_index)
         new = predicted if self.becomes == "class" else void
         return torch.where(found, new.to(step.labels.dtype), step.labels)
 
-    def _free(self, predicted: Tensor, labels: Tensor) -> Tensor:
-        objects = (labels != self.background) & (labels != self.task.ignore_index)
-        pairs = zip(predicted.cpu().numpy(), objects.cpu().numpy(), strict=True)
-        free = np.stack([free_objects(p, labelled, self.background) for p, labelled in pairs])
-        return torch.from_numpy(free).to(labels.device)
+    def _free(self, predicted: Tensor, labels: Tensor, sure: Tensor) -> Tensor:
+        labelled = (labels != self.background) & (labels != self.task.ignore_index)
+        maps = (m.cpu().numpy() for m in (predicted, labelled, sure))
+        free = [free_objects(p, o, s, self.background) for p, o, s in zip(*maps, strict=True)]
+        return torch.from_numpy(np.stack(free)).to(labels.device)

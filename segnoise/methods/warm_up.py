@@ -48,8 +48,8 @@ class WarmUp(Method):
     give classes that a network has learnt to call unlikely almost no gradient, and so may never
     learn the rare ones; after a start with cross-entropy those are known.
 
-    All losses of the config fade in, regularisers too. Losses that remember (ELR) see the whole
-    training.
+    All losses of the config fade in, regularisers too, and what methods listed before add to them.
+    Losses that remember (ELR) see the whole training. The first loss is logged as ``loss_<name>``.
 
     Args:
         loss: the first loss, ``dict(type="CE")``; with ``class_weights`` as in ``losses``.
@@ -70,6 +70,7 @@ class WarmUp(Method):
     """
 
     own_parameters = ("start", "end", "shape")
+    every_network = True
 
     def __init__(
         self,
@@ -96,8 +97,11 @@ class WarmUp(Method):
     def combine(self, losses: dict[str, Tensor], step: TrainingStep) -> dict[str, Tensor]:
         """Return the config's losses times s, and 1 - s times the first one."""
         share = cross_fade(self.share_done, self.start, self.end, self.shape)
+        own = f"loss_{self.name}"
         if share == 1:  # logged on as 0: a log shows the last value of what has ended
-            return {**losses, "loss_warm_up": step.logits.new_zeros(())}
+            # Parameters of the loss get a gradient of 0, which data parallelism waits for.
+            unused = [0 * parameter.sum() for parameter in self.loss.parameters()]
+            return {**losses, own: sum(unused, step.logits.new_zeros(()))}
         first = self.loss(step.logits, step.labels, step.weights)
         faded = {k: v * share if "loss" in k else v for k, v in losses.items()}
-        return {**faded, "loss_warm_up": (1 - share) * first}
+        return {**faded, own: (1 - share) * first}

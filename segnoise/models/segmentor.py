@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,17 +11,12 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from segnoise.errors import ConfigError
-from segnoise.losses import (
-    LOSSES,
-    EntropyRegularizer,
-    GeneralizedJensenShannonLoss,
-    L1Penalty,
-    build_loss,
-)
+from segnoise.losses import EntropyRegularizer, L1Penalty
 from segnoise.losses.base import product
-from segnoise.losses.pixelwise import PixelwiseLoss
 from segnoise.metrics.scores import greatest_class
+from segnoise.models.composing import check_methods, keep_maps
 from segnoise.models.inference import Inference
+from segnoise.models.losses import build_losses
 from segnoise.models.network import build_network
 from segnoise.models.preprocessor import Preprocessor
 from segnoise.models.training_step import Task, TrainingStep
@@ -135,46 +131,11 @@ class Segmentor(BaseModel):
         """Train by these losses from now on.
 
         Raises:
-            ConfigError: for an unknown name, an argument that does not fit, a second loss of one
-                name, or class weights that are not one a class.
+            ConfigError: for an unknown name, an argument that does not fit, a name that no loss can
+                have, a second loss of one name, or class weights that are not one a class.
         """
-        built = nn.ModuleDict()
-        weights = {}
-        for number, entry in enumerate(losses):
-            where = f"losses.{number}"
-            arguments = dict(entry)
-            kind = arguments.pop("type", None)
-            if kind is None:
-                raise ConfigError(f"{where} has no 'type'; name one of {', '.join(LOSSES)}")
-            weight = arguments.pop("weight", 1.0)
-            label = kind if isinstance(kind, str) else kind.__name__
-            name = arguments.pop("name", None) or label.lower().replace("-", "_").replace("+", "_")
-            if name in built:
-                raise ConfigError(f"{where}: a second loss called {name!r}; set its 'name'")
-            built[name] = self._build_loss(where, kind, arguments)
-            weights[name] = float(weight)
+        built, weights = build_losses(losses, self.mode, self.ignore_index, self.num_classes)
         self.losses, self.loss_weights = built.to(self.data_preprocessor.mean.device), weights
-
-    def _build_loss(self, where: str, kind: Any, arguments: dict[str, Any]) -> nn.Module:
-        try:
-            if kind in ("L1", "L1Penalty", L1Penalty):
-                return L1Penalty(**arguments)
-            common = {"mode": self.mode, "ignore_index": self.ignore_index, **arguments}
-            loss = build_loss(kind, **common) if isinstance(kind, str) else kind(**common)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"{where}: {error}") from error
-        if isinstance(loss, GeneralizedJensenShannonLoss):
-            raise ConfigError(
-                f"{where}: GJS compares two views of an image, and a training step sees one; take "
-                "JS, or GJS in a loop of your own"
-            )
-        class_weights = getattr(loss, "class_weights", None)
-        if class_weights is not None and len(class_weights) != self.num_classes:
-            raise ConfigError(
-                f"{where}.class_weights has {len(class_weights)} numbers for {self.num_classes} "
-                "classes; give one a class, or a scheme such as 'inverse_sqrt'"
-            )
-        return loss
 
     def set_methods(self, methods: Mapping[str, Any], max_iters: int, epoch_iters: float) -> None:
         """Train with these methods from now on.
@@ -185,29 +146,21 @@ class Segmentor(BaseModel):
             epoch_iters: iterations of one pass over the training set.
 
         Raises:
-            ConfigError: if a method needs losses that are maps over the pixels, and one is not.
+            ConfigError: if methods do not work together or with the losses
+                (:func:`~segnoise.models.composing.check_methods`), or one needs losses that are
+                maps over the pixels, and one is not.
         """
+        losses: dict[str, nn.Module] = dict(self.losses.items())
+        check_methods(methods, losses, self.num_classes)
         divisor = self.data_preprocessor.size_divisor
         task = Task(self.num_classes, self.mode, self.ignore_index, max_iters, epoch_iters, divisor)
         for name, method in methods.items():
             method.name = name
             method.begin(self.network, task)
             if method.per_pixel:
-                self._keep_maps(name)
+                keep_maps(name, losses, self.class_outputs)
         device = self.data_preprocessor.mean.device
         self.methods = nn.ModuleDict(dict(methods)).to(device)
-
-    def _keep_maps(self, method: str) -> None:
-        """Let the losses stay maps, which a method reduces."""
-        for name, loss in self.losses.items():
-            if isinstance(loss, (L1Penalty, EntropyRegularizer)):
-                continue
-            if not isinstance(loss, PixelwiseLoss):
-                raise ConfigError(
-                    f"{method} needs losses with a value for every pixel, and {name!r} "
-                    f"({type(loss).__name__}) has none: take another, such as 'GCE'"
-                )
-            loss.reduction = "none"
 
     def forward(
         self,
@@ -291,6 +244,8 @@ class Segmentor(BaseModel):
         values = {**self._losses(step), **corrected}
         for _, method in methods:
             values = method.combine(values, step)
+            if method.every_network:
+                step.losses_of = partial(_combined, method, step.losses_of)
         return values
 
     def _losses(self, step: TrainingStep) -> dict[str, Tensor]:
@@ -326,3 +281,11 @@ class Segmentor(BaseModel):
             {"prediction": label, "sample_id": name}
             for label, name in zip(labels, names, strict=True)
         ]
+
+
+def _combined(
+    method: Any, losses_of: Callable[[TrainingStep], dict[str, Tensor]], step: TrainingStep
+) -> dict[str, Tensor]:
+    """The losses of another network's step, after a method that changes those of each."""
+    found: dict[str, Tensor] = method.combine(losses_of(step), step)
+    return found

@@ -43,7 +43,8 @@ class TrainingStep:
             ``combine`` on.
         sample_id: N names, or None.
         network: maps (N, C, h, w) to what the network puts out.
-        losses_of: the config's losses of a step, by name; another network's on a step of its own
+        losses_of: the config's losses of a step, by name, after the methods so far that change
+            those of every network; another network's on a step of its own
             (``dataclasses.replace(step, network=..., logits=..., weights=...)``).
         extra: (N, E, H, W) further outputs of the network that methods asked for.
         notes: what a method leaves for its own later steps, by its name.

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from segnoise.errors import ConfigError
 from segnoise.losses import build_loss
 from segnoise.methods import Abstention
 from segnoise.models import Segmentor
@@ -114,3 +115,26 @@ def test_pixel_weights_of_other_methods_count():
     p_a = image.softmax(1)[:, 3]
     base = (1 - p_a) * build_loss("GCE", **COMMON)(image[:, :3], labels)
     torch.testing.assert_close(found["loss_gce"], base[labels == 1].mean())
+
+
+@pytest.mark.parametrize("kind", ["TLoss", "Dice"])
+def test_losses_without_a_map_are_refused(kind):
+    with pytest.raises(ConfigError, match=f"abstention needs losses .* '{kind.lower()}'"):
+        started(1, losses=[{"type": "L1"}, {"type": kind}])
+
+
+@pytest.mark.parametrize("ignore_index", [-1, 255])
+def test_void_may_be_any_number_by_class(ignore_index):
+    image, labels = outputs(3)
+    labels[labels == 255] = ignore_index
+    method = Abstention(0.2, warm_up=1, class_wise=True)
+    model = Segmentor(
+        3, network=nn.Identity(), losses=[{"type": "GCE"}], ignore_index=ignore_index,
+        extra_outputs=3,
+    )  # fmt: skip
+    model.set_methods({"abstention": method}, max_iters=25, epoch_iters=5)
+    method.iteration = 24
+    found = model(image, labels, mode="loss")["loss_price_abstention"]
+    place = labels != ignore_index
+    kept = 1 - torch.sigmoid(image[:, 3:].movedim(1, -1)[place]).gather(1, labels[place][:, None])
+    torch.testing.assert_close(found, 2 * torch.log(0.8 / kept).abs().mean())

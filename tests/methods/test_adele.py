@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from segnoise.methods import ADELE
+from segnoise.methods import ADELE, Method
 from segnoise.methods.saturation import Saturation
 from segnoise.models import Segmentor
 
@@ -137,7 +137,7 @@ def test_consistency_is_the_jensen_shannon_divergence():
 def test_binary_labels():
     method = ADELE(scales=(1.0,), consistency=0.0)
     model = Segmentor(2, network=nn.Identity(), losses=[{"type": "CE"}], mode="binary")
-    model.set_methods({"adele": method}, max_iters=4, epoch_iters=1)
+    model.set_methods({"adele": method}, max_iters=5, epoch_iters=1)
     method.corrected[1] = True
     image = torch.tensor([[[[5.0, -5.0, 5.0, -1.0]]]])
     assert corrected(method, model, image, [[[0, 1, 1, 1]]]).tolist() == [[[0, 0, 1, 1]]]
@@ -159,3 +159,31 @@ def test_wrong_arguments(arguments, words):
 def test_a_background_that_is_no_class():
     with pytest.raises(ValueError, match="background=5 is none of 3 classes"):
         started(background=5)
+
+
+def test_a_training_that_ends_before_a_fit():
+    words = r"interval=5, that is 5 .* gives 3 points in 20 iter.* needs 4: give .* at most 4"
+    with pytest.raises(ValueError, match=words):
+        started(interval=5)
+    with pytest.raises(ValueError, match=r"interval=None, that is 5 iterations, gives 3 points"):
+        started(epoch_iters=5)
+    with pytest.raises(ValueError, match=r"give a longer training"):
+        started(max_iters=4, interval=1)
+    started(max_iters=21, interval=5)
+
+
+class Relabel(Method):
+    """What was 0 becomes 2."""
+
+    def correct_labels(self, step):
+        return step.labels.masked_fill(step.labels == 0, 2)
+
+
+def test_an_image_has_the_classes_that_the_data_set_gave_it():
+    method = ADELE(scales=(1.0,), consistency=0.0, background=None)
+    model = Segmentor(3, network=nn.Identity(), losses=[{"type": "CE"}])
+    model.set_methods({"relabel": Relabel(), "adele": method}, max_iters=5, epoch_iters=1)
+    method.corrected[1] = True
+    step = model._training_step(image_of([[[0, 2, 1]]]), torch.tensor([[[1, 1, 0]]]), None)
+    model._step_losses(step)
+    assert step.labels.tolist() == [[[0, 1, 2]]]

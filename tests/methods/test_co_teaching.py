@@ -4,11 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from segnoise.errors import ConfigError
 from segnoise.losses import build_loss
-from segnoise.methods import CoTeaching
+from segnoise.methods import Abstention, CoTeaching, Method, WarmUp
 from segnoise.models import Segmentor
 
 COMMON = {"mode": "multiclass", "ignore_index": 255}
+LABELS = torch.tensor([[[0, 1], [1, 0]]])
 
 
 def started(network, losses=({"type": "CE"},), **arguments):
@@ -77,3 +79,64 @@ def test_predictions_are_the_firsts():
 def test_a_part_that_is_not_there(keep):
     with pytest.raises(ValueError, match="is no part of the network; it has encoder, head"):
         started(Net(), keep=keep)
+
+
+class Fainter(Method):
+    """Each of four pixels counts more than the next."""
+
+    def weigh(self, step):
+        return torch.tensor([8.0, 4.0, 2.0, 1.0]).expand(step.labels.shape)
+
+
+def with_others(*methods, losses=({"type": "CE"},)):
+    model = Segmentor(2, network=nn.Conv2d(2, 2, 1), losses=losses)
+    named = {type(m).__name__.lower(): m for m in methods}
+    model.set_methods(named, max_iters=10, epoch_iters=5)
+    return model
+
+
+def test_weights_of_methods_before_count_for_both():
+    model = with_others(Fainter(), CoTeaching(noise_rate=0.5, ramp_epochs=0, group="batch"))
+    torch.manual_seed(0)
+    peer, loss = model.methods["coteaching"].peer, build_loss("CE", **COMMON)
+    image, labels = torch.randn(1, 2, 1, 4), torch.zeros(1, 1, 4, dtype=torch.long)
+    found = model(image, labels, mode="loss")
+    weights = torch.tensor([[[8.0, 4.0, 2.0, 1.0]]])
+    every = build_loss("CE", **COMMON, reduction="none")
+    for key, own, other in (
+        ("loss_ce", model.network, peer),
+        ("loss_ce_coteaching", peer, model.network),
+    ):
+        losses = every(other(image), labels)
+        chosen = losses <= losses.flatten().kthvalue(2).values
+        expected = loss(own(image), labels, pixel_weights=weights * chosen)
+        torch.testing.assert_close(found[key], expected)
+
+
+@pytest.mark.parametrize(("iteration", "share"), [(0, 0.0), (4, 0.5), (8, 1.0)])
+def test_both_networks_warm_up(iteration, share):
+    warm_up = WarmUp(start=0.2, end=0.6)
+    model = with_others(warm_up, CoTeaching(noise_rate=0.5), losses=[{"type": "MAE"}])
+    warm_up.iteration = iteration
+    peer, image, labels = model.methods["coteaching"].peer, torch.randn(1, 2, 2, 2), LABELS
+    found = model(image, labels, mode="loss")
+    for network, end in ((model.network, ""), (peer, "_coteaching")):
+        first, second = (build_loss(k, **COMMON)(network(image), labels) for k in ("CE", "MAE"))
+        torch.testing.assert_close(found[f"loss_warmup{end}"], (1 - share) * first)
+        torch.testing.assert_close(found[f"loss_mae{end}"], share * second)
+    sum(found.values()).backward()
+    assert peer.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("methods", "losses", "words"),
+    [
+        ((CoTeaching(0.2), WarmUp()), "CE", "warmup after coteaching .* list coteaching last"),
+        ((CoTeaching(0.2), Fainter()), "CE", "fainter after coteaching"),
+        ((Abstention(0.2, warm_up=1), CoTeaching(0.2)), "CE", "abstention reads .* of one network"),
+        ((CoTeaching(0.2),), "ELR", r"'elr' \(EarlyLearning.*sample_id, cells\) would mix"),
+    ],
+)
+def test_what_does_not_go_with_it(methods, losses, words):
+    with pytest.raises(ConfigError, match=words):
+        with_others(*methods, losses=[{"type": losses}])

@@ -56,6 +56,8 @@ def test_wrong_arguments(tmp_path, phantoms):
     for shift in ([1], [[0, 1], [2]], np.ones((5, 5))):
         with pytest.raises(ConfigError, match=r"shift must be 5 lists of 5 numbers with"):
             CorrectedBoundaries(phantoms, shift=shift)
+    with pytest.raises(ConfigError, match=r"limit=3 is for measuring .* drop it"):
+        CorrectedBoundaries(phantoms, shift=np.zeros((5, 5)), limit=3)
     with pytest.raises(ConfigError, match=r"holds none of the 6 samples' masks, such as train_0"):
         CorrectedBoundaries(phantoms, clean_masks=tmp_path)
     folder = clean_masks(Phantoms(tmp_path / "d", "train", size=32), tmp_path / "small", 1)

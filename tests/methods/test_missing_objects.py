@@ -58,13 +58,28 @@ def test_object_wise_labelled_objects_keep_their_outlines():
         [0, 0, 0, 0, 0],
         [0, 1, 0, 0, 0],
     ]
-    found = corrected(predicted, labels, object_wise=True, unsure=[(0, 3)])
+    found = corrected(predicted, labels, object_wise=True)
     assert found == [
-        [1, 0, 0, 0, 1],
+        [1, 0, 0, 1, 1],
         [0, 0, 0, 0, 255],
         [0, 0, 0, 0, 0],
         [0, 1, 0, 0, 0],
     ]
+
+
+def test_object_wise_one_sure_pixel_adds_the_whole_object():
+    predicted, labels = [[1, 1, 0, 2, 1], [1, 0, 0, 2, 1]], [[0] * 5] * 2
+    unsure = [(0, 0), (1, 0), (0, 3), (1, 3)]
+    found = corrected(predicted, labels, object_wise=True, unsure=unsure)
+    assert found == [[1, 1, 0, 0, 1], [1, 0, 0, 0, 1]]
+    found = corrected(predicted, labels, unsure=unsure)
+    assert found == [[0, 1, 0, 0, 1], [0, 0, 0, 0, 1]]
+
+
+def test_a_background_that_is_void():
+    model = Segmentor(3, network=nn.Identity(), losses=[{"type": "CE"}], ignore_index=0)
+    with pytest.raises(ValueError, match="background=0 is the label of void"):
+        model.set_methods({"missing": MissingObjects()}, max_iters=10, epoch_iters=5)
 
 
 @pytest.mark.parametrize(

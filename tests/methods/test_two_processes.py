@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 METHODS = [
     {"type": "WarmUp", "start": 0.2, "end": 0.6},
+    {"type": "WarmUp", "name": "with_parameter", "loss": {"type": "TLoss"}, "end": 0.2},
     {"type": "MeanTeacher", "momentum": 0.9, "start": 0.3, "tau": 0.3, "consistency": 5.0},
     {"type": "SmallLoss", "noise_rate": 0.3, "ramp_epochs": 1, "group": "image"},
     {"type": "ADELE", "interval": 1, "threshold": 0.0, "tau": 0.2},
@@ -41,7 +42,9 @@ def train(root, processes, **changes):
     return root / "run"
 
 
-@pytest.mark.parametrize("number", range(len(METHODS)), ids=[method["type"] for method in METHODS])
+@pytest.mark.parametrize(
+    "number", range(len(METHODS)), ids=[m.get("name", m["type"]) for m in METHODS]
+)
 def test_the_weights_agree(tmp_path, number):
     # Without batch norm and dropout, which see a process's own share of the batch.
     network = {"type": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 5, "kernel_size": 3,

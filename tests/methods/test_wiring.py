@@ -8,7 +8,7 @@ from segnoise.engine.model import build_methods, resolve_method_weights
 from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError
 from segnoise.losses import build_loss
-from segnoise.methods import Method
+from segnoise.methods import Abstention, CoTeaching, Method, SmallLoss, WarmUp
 from segnoise.models import Segmentor
 
 
@@ -87,6 +87,41 @@ def test_a_network_needs_the_outputs_that_methods_ask_for():
     assert built.network(torch.zeros(2, 3, 32, 32)).shape[1] == 5
 
 
+def test_one_method_alone_has_outputs_of_the_network():
+    built = Segmentor(3, network=nn.Conv2d(3, 5, 1), losses=[{"type": "GCE"}], extra_outputs=2)
+    methods = {name: Abstention(0.2, warm_up=1) for name in ("one", "two")}
+    with pytest.raises(ConfigError, match=r"one and two each want outputs .* keep one of them"):
+        built.set_methods(methods, max_iters=10, epoch_iters=2)
+
+
+@pytest.mark.parametrize("name", ["a.b", "keys", 3])
+def test_names_that_losses_cannot_have(name):
+    with pytest.raises(ConfigError, match=rf"losses\.0.* '?{name}'?"):
+        model(losses=[{"type": "CE", "name": name}])
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        (WarmUp({"type": "GJS"}), "asks for a second view of the image"),
+        (WarmUp({"type": "ELR"}), "asks for sample_id, cells"),
+        (WarmUp({"type": "LogitClip", "base": "ELR"}), "LogitClipLoss asks for sample_id, cells"),
+        (SmallLoss(0.2, loss={"type": "ELR"}), "asks for sample_id, cells"),
+        (SmallLoss(0.2, loss={"type": "Dice"}), "DiceLoss has no value for every pixel"),
+        (SmallLoss(0.2, loss={"type": "TLoss"}), "TLoss has parameters to train"),
+        (CoTeaching(0.2, loss={"type": "NRDice"}), "NoiseRobustDiceLoss has no value"),
+    ],
+)
+def test_losses_that_a_method_cannot_have_are_refused_before_the_training(method, words):
+    with pytest.raises(ConfigError, match=words):
+        model(method)
+
+
+def test_a_method_with_a_losss_name():
+    with pytest.raises(ConfigError, match="a method and a loss are called 'm0'"):
+        model(Shift(), losses=[{"type": "CE", "name": "m0"}])
+
+
 @pytest.mark.parametrize(
     ("methods", "words"),
     [
@@ -108,6 +143,12 @@ def test_keys_of_a_config_are_checked(methods, words):
         ([{"type": "WarmUp", "start": 2}], r"methods\.0: start must satisfy .* got 2"),
         ([{"type": "WarmUp"}] * 2, r"methods\.1: a second method called 'warm_up'; set its 'name'"),
         ([{"type": "WarmUp", "loss": "CE"}], r"methods\.0: loss must be a dict"),
+        ([{"type": "WarmUp", "name": "a.b"}], r"methods\.0\.name must be an ident.* got 'a\.b'"),
+        ([{"type": "WarmUp", "name": 3}], r"methods\.0\.name must be an identifier.* got 3"),
+        ([{"type": "WarmUp", "name": ""}], r"methods\.0\.name must be an identifier.* got ''"),
+        ([{"type": "WarmUp", "name": "keys"}], r"methods\.0: no method .* called 'keys'; set its"),
+        ([{"type": "torch.nn.ReLU"}], r"methods\.0\.type: 'torch\.nn\.ReLU' is no method; derive"),
+        ([{"type": "torch.relu"}], r"methods\.0\.type: 'torch\.relu' is no method"),
     ],
 )
 def test_wrong_arguments_are_named(methods, words):
