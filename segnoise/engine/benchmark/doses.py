@@ -15,8 +15,13 @@ from segnoise.files import write_json
 from segnoise.noise import calibrate
 
 
-def stored_dose(folder: Path, dataset: str, noise: str) -> dict[str, Any] | None:
-    """What a calibration has found: noise, measure, target, reached, hit; None if there was none.
+def stored_dose(
+    folder: Path, dataset: str, noise: str, wanted: Mapping[str, Any], config: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """What a calibration has found of the dose that is wanted; arguments as :func:`calibrated`.
+
+    Returns:
+        noise, measure, target, reached, hit; None if there was none, or for something else.
 
     Raises:
         ConfigError: if the file is damaged.
@@ -26,9 +31,24 @@ def stored_dose(folder: Path, dataset: str, noise: str) -> dict[str, Any] | None
         return None
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        before = json.loads(found["request"])
+    except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{path}: damaged ({error}); delete it") from error
-    return found
+    now = json.loads(_request(wanted, config))
+    return found if _without_places(before) == _without_places(now) else None
+
+
+def _request(wanted: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """All that a calibration depends on."""
+    keys = ("train_data", "data_root", "noise_seed")
+    asked = {**dict(wanted), **{key: config[key] for key in keys}}
+    return json.dumps(asked, sort_keys=True, default=str)
+
+
+def _without_places(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A request that does not care where the data lie."""
+    data = {k: v for k, v in request["train_data"].items() if k != "root"}
+    return {**{k: v for k, v in request.items() if k != "data_root"}, "train_data": data}
 
 
 def calibrated(
@@ -50,12 +70,8 @@ def calibrated(
         ConfigError: if the noise has no dose, or none reaches what is wanted.
         DatasetError: if files are missing or unreadable.
     """
-    keys = ("train_data", "data_root", "noise_seed")
-    request = json.dumps(
-        {**dict(wanted), **{k: config[k] for k in keys}}, sort_keys=True, default=str
-    )
-    stored = stored_dose(folder, dataset, noise)
-    if stored and stored["request"] == request:
+    stored = stored_dose(folder, dataset, noise, wanted, config)
+    if stored:
         return stored
     clean = data.build_dataset(config, "train_data")
     measure = wanted.get("measure", "pixel_rate")
@@ -68,7 +84,7 @@ def calibrated(
     except (TypeError, ValueError) as error:
         raise ConfigError(f"noises.{noise} on {dataset}: {error}") from error
     result = {
-        "request": request,
+        "request": _request(wanted, config),
         "noise": found.noise.to_dict(),
         "measure": measure,
         "target": found.target,

@@ -118,14 +118,15 @@ def _noise(plan: Plan, cell: Cell, base: Mapping[str, Any], calibrate: bool) -> 
     noise = plan.grid.noise_of(cell.dataset, cell.noise)
     if noise is None or "dose" not in noise:
         return noise
+    config = {**base, "noise_seed": plan.grid.seeds[0]}
+    asked = (plan.folder, cell.dataset, cell.noise, noise, config)
     if calibrate:
-        config = {**base, "noise_seed": plan.grid.seeds[0]}
         try:
-            found = calibrated(plan.folder, cell.dataset, cell.noise, noise, config)
+            found = calibrated(*asked)
         except SegnoiseError as error:
             return str(error)
     else:
-        stored = stored_dose(plan.folder, cell.dataset, cell.noise)
+        stored = stored_dose(*asked)
         if stored is None:
             return ""
         found = stored
@@ -146,12 +147,18 @@ def fingerprint(config: Mapping[str, Any], grid: Grid) -> dict[str, Any]:
 
 
 def state(plan: Plan, cell: Cell) -> str:
-    """What has been done of a cell: "done", "failed", "begun", "missing" or "changed"."""
+    """What has been done of a cell: "done", "failed", "begun", "missing" or "changed".
+
+    A cell with a problem has failed, whatever lies in its folder. One without a config wants a
+    dose that nobody has looked for: what has been trained there was trained under another.
+    """
+    if cell in plan.problems:
+        return "failed"
     folder = plan.folder_of(cell)
     stored = read_json(folder / CELL)
     if stored is None:
         return "missing"
-    if cell in plan.configs and changed_keys(plan, cell, stored):
+    if cell not in plan.configs or changed_keys(plan, cell, stored):
         return "changed"
     if (folder / RESULT).is_file():
         return "done"

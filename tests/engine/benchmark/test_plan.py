@@ -94,6 +94,36 @@ def test_a_dose_out_of_reach_is_a_problem_of_its_cells_alone(base, tmp_path):
     assert len(plan.problems) == 8
 
 
+def test_results_of_another_dose_are_not_done(base, tmp_path):
+    def doses_of(dose):
+        return grid(base, noises={"x": {"dose": dose, "noise": FLIPS}})
+
+    def states(plan):
+        return {state(plan, cell) for cell in plan.grid.cells()}
+
+    for cell in prepare(plan := make_plan(doses_of(0.2), tmp_path / "x")):
+        (plan.folder_of(cell) / "result.json").write_text("{}")
+    for calibrate in (False, True):
+        assert states(make_plan(doses_of(0.2), tmp_path / "x", calibrate=calibrate)) == {"done"}
+    moved = {"train_data.root": str(tmp_path / "data"), "data_root": "elsewhere"}
+    plan = make_plan(doses_of(0.2), tmp_path / "x", moved, calibrate=False)
+    assert len(plan.doses) == 2, "where data lie does not matter"
+    for calibrate in (False, True):
+        plan = make_plan(doses_of(0.1), tmp_path / "x", calibrate=calibrate)
+        assert states(plan) == {"changed"}
+        assert {row.status for row in read_rows(plan)} == {"changed"}
+
+
+def test_a_cell_with_a_problem_is_never_done(base, tmp_path):
+    near = {"dose": 0.02, "noise": {"type": "BoundaryErosion", "width": 1}}
+    for cell in prepare(plan := make_plan(grid(base, noises={"x": near}), tmp_path / "x")):
+        (plan.folder_of(cell) / "result.json").write_text("{}")
+    plan = make_plan(grid(base, noises={"x": {**near, "dose": 0.9}}), tmp_path / "x")
+    rows = read_rows(plan)
+    assert {state(plan, row.cell) for row in rows} == {row.status for row in rows} == {"failed"}
+    assert all("at the most" in row.error for row in rows)
+
+
 def test_cells_are_prepared_and_loaded_as_they_are(base, tmp_path):
     plan = make_plan(grid(base), tmp_path / "x")
     cells = prepare(plan)
