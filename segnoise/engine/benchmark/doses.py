@@ -10,6 +10,7 @@ from typing import Any
 from segnoise.datasets.noisy_labels import built_model
 from segnoise.engine import data
 from segnoise.engine.benchmark.grid import slug
+from segnoise.engine.resume import without_root
 from segnoise.errors import ConfigError
 from segnoise.files import write_json
 from segnoise.noise import calibrate
@@ -47,8 +48,7 @@ def _request(wanted: Mapping[str, Any], config: Mapping[str, Any]) -> str:
 
 def _without_places(request: Mapping[str, Any]) -> dict[str, Any]:
     """A request that does not care where the data lie."""
-    data = {k: v for k, v in request["train_data"].items() if k != "root"}
-    return {**{k: v for k, v in request.items() if k != "data_root"}, "train_data": data}
+    return {key: without_root(value) for key, value in request.items() if key != "data_root"}
 
 
 def calibrated(

@@ -50,7 +50,9 @@ def draw_examples(config: Mapping[str, Any], checkpoint: Path, folder: Path, cou
             save_png(folder / f"{number}_{name}.png", _small(picture, how))
         names.append(sample["sample_id"])
     legend = {"classes": list(classes), "palette": [[int(v) for v in c] for c in palette]}
-    write_json(folder / "examples.json", {"samples": names, **legend})
+    write_json(
+        folder / "examples.json", {"samples": names, "checkpoint": checkpoint.stem, **legend}
+    )
 
 
 def _works_anywhere(config: Mapping[str, Any], dataset: Any) -> bool:

@@ -23,7 +23,7 @@ class Row:
 
     Attributes:
         cell: which.
-        status: "done", "failed", "begun", "missing" or "changed".
+        status: see :func:`segnoise.engine.benchmark.plan.state`.
         error: why it failed, or has no config.
         log: path of its output.
         result: content of ``result.json``.
