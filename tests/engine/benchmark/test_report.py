@@ -139,6 +139,20 @@ def test_lines_by_hand(plan):
     assert lines["ANL-CE, EMA"].scores["last"] is None
 
 
+def test_the_noise_share_is_of_the_baseline_once_a_seed(plan):
+    for cell in plan.grid.cells():
+        path = plan.folder_of(cell) / "result.json"
+        if cell.noise == "flips" and path.is_file():
+            result = json.loads(path.read_text())
+            plain = (cell.loss, cell.method) == ("CE", "plain")
+            put(path, {**result, "noise_share": 20.0 + cell.seed if plain else 50.0})
+    rows = read_rows(plan)
+    assert blocks(plan.grid, rows)[1].share == pytest.approx((21.0, 1.0, 3))
+    assert "flips, 21.0 ± 1.0 % of the labels wrong" in report(plan, rows, "title")
+    single = [row for row in rows if row.cell.seed == 0]
+    assert blocks(plan.grid, single)[1].share == (20.0, None, 1)
+
+
 def test_the_report_makes_nothing_up(plan):
     text = report(plan, read_rows(plan), "title")
     rows = {tuple(c.strip() for c in x.split("|")[1:3]): x for x in text.splitlines()}
