@@ -11,9 +11,32 @@ from segnoise.datasets.noisy_labels import built_model
 from segnoise.engine import data
 from segnoise.engine.benchmark.grid import slug
 from segnoise.engine.resume import without_root
-from segnoise.errors import ConfigError
+from segnoise.errors import ConfigError, DataError
 from segnoise.files import write_json
-from segnoise.noise import calibrate
+from segnoise.noise import UnreachableDoseError, calibrate
+from segnoise.noise.calibration import MEASURES
+from segnoise.noise.mask import check_integer, check_number
+
+
+class OutOfReachError(ConfigError):
+    """No dose of a noise does what is wanted on a data set."""
+
+
+def check_dose(wanted: Mapping[str, Any], metainfo: Mapping[str, Any]) -> None:
+    """Build a noise with a dose, and check what is wanted of it.
+
+    Raises:
+        ConfigError: if the noise cannot be built or has no dose.
+        ValueError: if a number or the measure is out of range.
+        TypeError: if an argument is of another type.
+    """
+    model = built_model(wanted["noise"], metainfo)
+    _ = model.dose
+    check_number("dose", wanted["dose"], above=0, maximum=1)
+    check_integer("sample", wanted.get("sample", 64), 1)
+    measure = wanted.get("measure", "pixel_rate")
+    if measure not in MEASURES:
+        raise ConfigError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}")
 
 
 def stored_dose(
@@ -67,7 +90,8 @@ def calibrated(
         As :func:`stored_dose`.
 
     Raises:
-        ConfigError: if the noise has no dose, or none reaches what is wanted.
+        ConfigError: if the noise has no dose, or an argument does not fit.
+        OutOfReachError: if no dose reaches what is wanted.
         DatasetError: if files are missing or unreadable.
     """
     stored = stored_dose(folder, dataset, noise, wanted, config)
@@ -81,6 +105,10 @@ def calibrated(
             model, clean, wanted["dose"], measure, config["noise_seed"],
             sample=wanted.get("sample", 64),
         )  # fmt: skip
+    except UnreachableDoseError as error:
+        raise OutOfReachError(f"noises.{noise} on {dataset}: {error}") from error
+    except DataError:
+        raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"noises.{noise} on {dataset}: {error}") from error
     result = {

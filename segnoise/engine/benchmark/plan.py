@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from segnoise.engine import run_folder
-from segnoise.engine.benchmark.doses import calibrated, stored_dose
+from segnoise.engine.benchmark.doses import OutOfReachError, calibrated, stored_dose
 from segnoise.engine.benchmark.grid import Cell, Grid
+from segnoise.engine.benchmark.options import check_options
+from segnoise.engine.benchmark.parts import check_parts
 from segnoise.engine.config import dump_config, load_config, with_options
 from segnoise.engine.resume import as_json, without_root
 from segnoise.engine.schema import DEFAULTS
-from segnoise.errors import ConfigError, SegnoiseError
+from segnoise.errors import ConfigError, DataError
 from segnoise.files import write_json, write_text
 
 # What neither the weights of a cell nor its validation scores depend on.
@@ -72,12 +74,14 @@ def make_plan(
     Raises:
         ConfigError: for anything in the configs that can be known to be wrong before a training.
     """
+    check_options("--cfg-options", dict(options or {}))
     plan = Plan(grid, folder)
     bases = {
         name: load_config(entry["config"], {**entry["options"], **grid.options, **(options or {})})
         for name, entry in grid.datasets.items()
     }
     _check_splits(grid, bases)
+    check_parts(grid, bases)
     done: dict[tuple[str, ...], dict[str, Any]] = {}
     noises: dict[tuple[str, str], Any] = {}
     for cell in grid.cells():
@@ -126,7 +130,7 @@ def _noise(plan: Plan, cell: Cell, base: Mapping[str, Any], calibrate: bool) -> 
     if calibrate:
         try:
             found = calibrated(*asked)
-        except SegnoiseError as error:
+        except (OutOfReachError, DataError) as error:
             return str(error)
     else:
         stored = stored_dose(*asked)

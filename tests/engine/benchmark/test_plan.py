@@ -233,6 +233,49 @@ def test_cells_of_an_earlier_version_are_done(base, tmp_path):
     assert states(make_plan(tested, tmp_path / "x")) == {"untested"}
 
 
+@pytest.mark.parametrize("key", ["seed", "noise_seed", "work_dir", "noise.rate", "losses.0.alpha"])
+def test_the_command_line_does_not_change_what_the_grid_decides(base, tmp_path, key):
+    with pytest.raises(ConfigError, match=rf"^--cfg-options\.{key}: the .* decide"):
+        make_plan(grid(base), tmp_path / "x", {key: 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"losses": {"CE": {"type": "CEE"}}}, r"a / CE / plain: losses\.0: unknown loss 'CEE'"),
+        ({"losses": {"CE": {"type": "CE", "foo": 3}}}, r"a / CE / plain: losses\.0: .*'foo'"),
+        ({"losses": {"CE": {"type": "GCE", "q": 7}}}, r"a / CE / plain: losses\.0: .*7"),
+        ({"losses": {"CE": {"type": "CE", "class_weights": [1.0]}}}, "1 numbers for 5 classes"),
+        ({"losses": {"CE": {"type": "CE", "class_weights": "x"}}}, r"losses\.0\.class_weights: "),
+        ({"methods": {"plain": {}, "w": {"methods": [{"type": "WarmUp", "end": 3}]}}},
+         r"a / CE / w: methods\.0: .*3"),
+        ({"noises": {"x": {"type": "SymmetricFlip", "rate": 7}}}, r"noises\.x on a: .*rate"),
+        ({"noises": {"x": {"dose": 0.1, "noise": {"type": "SymetricFlip"}}}},
+         r"noises\.x on a: .*did you mean '?SymmetricFlip"),
+        ({"noises": {"x": {"dose": 0.1, "measure": "rate", "noise": FLIPS}}},
+         r"noises\.x on a: measure must be one of"),
+        ({"noises": {"x": {"dose": 3, "noise": FLIPS}}}, r"noises\.x on a: .*dose"),
+        ({"noises": {"x": {"dose": 0.1, "sample": 0, "noise": FLIPS}}},
+         r"noises\.x on a: .*sample"),
+        ({"noises": {"x": {"dose": 0.1, "noise": {"type": "SymmetricFlip", "rate": 7}}}},
+         r"noises\.x on a: .*rate"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("calibrate", [False, True])
+def test_parts_that_cannot_be_built(base, tmp_path, changes, words, calibrate):
+    with pytest.raises(ConfigError, match=words):
+        make_plan(grid(base, **changes), tmp_path / "x", calibrate=calibrate)
+    assert not (tmp_path / "x").exists()
+
+
+def test_missing_data_do_not_hide_a_misspelt_loss(base, tmp_path):
+    nowhere = {"train_data": {"type": "CamVid", "split": "train"}, "data_root": str(tmp_path)}
+    plan = make_plan(grid(base, noises={"x": FLIPS}), tmp_path / "x", nowhere, calibrate=False)
+    assert len(plan.configs) == 8
+    with pytest.raises(ConfigError, match="unknown loss 'CEE'"):
+        make_plan(grid(base, losses={"CE": {"type": "CEE"}}), tmp_path / "x", nowhere)
+
+
 def test_a_config_without_the_data_that_are_scored(base, tmp_path):
     with pytest.raises(ConfigError, match=r"datasets\.a: its config has no test_data"):
         make_plan(grid(base, evaluate="test"), tmp_path / "x", {"test_data": None})
