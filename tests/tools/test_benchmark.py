@@ -199,6 +199,13 @@ def test_a_dry_run_trains_nothing(grid, tmp_path, capsys):
     assert not folder.exists()
 
 
+def test_there_is_nothing_to_report(grid, tmp_path, capsys):
+    path, folder = grid(), tmp_path / "bench"
+    assert cli.main(["benchmark", str(path), "--work-dir", str(folder), "--report-only"]) == 2
+    assert f"--report-only: no folder {folder}" in capsys.readouterr().err
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize(
     ("more", "arguments", "words"),
     [
