@@ -59,7 +59,7 @@ def with_noise(dataset: Any, config: Mapping[str, Any]) -> Any:
     if not config["noise"]:
         return dataset
     try:
-        noise = _with_classes(config["noise"], "noise")
+        noise = with_classes(config["noise"], "noise")
         if noise.get("type") is NoisyCopy:
             return NoisyCopy(dataset, **{k: v for k, v in noise.items() if k != "type"})
         if noise.get("type") is RaterMasks:
@@ -69,6 +69,15 @@ def with_noise(dataset: Any, config: Mapping[str, Any]) -> Any:
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"noise: {error}") from error
+
+
+def of_training_images(noise: Mapping[str, Any]) -> bool:
+    """Whether a noise's config names masks that lie in a folder, which only training images have.
+
+    Raises:
+        ConfigError: for an unknown noise.
+    """
+    return resolve(noise.get("type"), NOISES, "noise") in (NoisyCopy, RaterMasks)
 
 
 def with_boundaries(dataset: Any, config: Mapping[str, Any]) -> Any:
@@ -95,13 +104,13 @@ def _rater_masks(dataset: Any, noise: Mapping[str, Any], seed: int) -> RaterMask
     return RaterMasks(dataset, **arguments)
 
 
-def _with_classes(node: Any, where: str) -> Any:
+def with_classes(node: Any, where: str) -> Any:
     """Replace the dotted types of a stored config by their classes, at any depth."""
     if isinstance(node, list):
-        return [_with_classes(child, where) for child in node]
+        return [with_classes(child, where) for child in node]
     if not isinstance(node, dict) or "type" not in node:
         return node
-    inner = {k: _with_classes(v, where) for k, v in node.items()}
+    inner = {k: with_classes(v, where) for k, v in node.items()}
     return {**inner, "type": resolve(node["type"], NOISES, where)}
 
 

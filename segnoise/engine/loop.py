@@ -103,6 +103,7 @@ class IterationLoop(BaseLoop):
         runner.call_hook("before_train_epoch")
         self.dataloader.batch_sampler.start = self._iter
         runner.model.train()
+        runner.call_hook("before_batch")
         for batch in self.dataloader:
             self.run_iter(batch)
             if runner.val_loop is not None and self._validates():
@@ -112,6 +113,7 @@ class IterationLoop(BaseLoop):
             runner.call_hook("after_iteration")
             if self.stop_training:
                 break
+            runner.call_hook("before_batch")
         runner.call_hook("after_train_epoch")
         runner.call_hook("after_train")
         return runner.model

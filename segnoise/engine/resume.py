@@ -82,7 +82,7 @@ def check_same_run(
     different = [
         f"{key} (was {_short(before.get(key))}, is {_short(now[key])})"
         for key in keys
-        if _without_root(before.get(key)) != _without_root(now[key])
+        if without_root(before.get(key)) != without_root(now[key])
     ]
     if meta["global_batch"] != global_batch:
         different.append(
@@ -105,7 +105,8 @@ def as_json(config: Mapping[str, Any]) -> str:
     return json.dumps(storable(config), sort_keys=True, default=str)
 
 
-def _without_root(value: Any) -> Any:
+def without_root(value: Any) -> Any:
+    """A data set's config that does not say where the files lie; other values as they are."""
     return {k: v for k, v in value.items() if k != "root"} if isinstance(value, dict) else value
 
 

@@ -21,6 +21,7 @@ from segnoise.engine import resume as resuming
 from segnoise.engine.hooks import (
     Checkpoints,
     FiniteLoss,
+    IterationTimer,
     LossEpochs,
     Memorisation,
     MethodSteps,
@@ -159,6 +160,7 @@ def train(
         optim_wrapper=optim_wrapper(config),
         param_scheduler=schedulers(config),
         default_hooks={
+            "timer": IterationTimer(),
             "sampler_seed": None,  # the order of the data is a function of the seed already
             "logger": ScalarLog(interval=config["log_interval"], log_metric_by_epoch=False),
             "checkpoint": Checkpoints(

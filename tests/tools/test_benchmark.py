@@ -96,20 +96,23 @@ def test_one_command_trains_compares_and_goes_on(grid, tmp_path):
 
 @pytest.mark.slow
 def test_a_cell_that_fails_does_not_stop_the_others(grid, tmp_path):
-    losses = {**LOSSES, "broken": [{"type": "CE", "class_weights": [1.0]}]}
-    more = 'noises["far"] = dict(dose=0.9, noise=dict(type="BoundaryErosion", width=1))'
+    more = (
+        'noises["far"] = dict(dose=0.9, noise=dict(type="BoundaryErosion", width=1))\n'
+        'methods = {"plain": {}, "broken": {"load_from": "nowhere.pth"}}'
+    )
     folder = tmp_path / "bench"
-    done = tool("benchmark", grid(losses, more=more), "--work-dir", folder)
+    done = tool("benchmark", grid(more=more), "--work-dir", folder)
     assert done.returncode == 1
-    table = {(line["noise"], line["loss"]): line for line in lines(folder)}
-    assert table["flips", "CE"]["status"] == table["flips", "ANL-CE"]["status"] == "done"
-    broken = table["flips", "broken"]
+    table = {(x["noise"], x["loss"], x["method"]): x for x in lines(folder)}
+    plain = [table["flips", loss, "plain"]["status"] for loss in LOSSES]
+    assert plain == ["done", "done"]
+    broken = table["flips", "CE", "broken"]
     assert broken["status"] == "failed"
-    assert "class_weights has 1 numbers for 5 classes" in broken["error"]
-    assert table["far", "CE"]["status"] == "failed"
-    assert "at the most" in table["far", "CE"]["error"]
+    assert "nowhere.pth: no such checkpoint" in broken["error"]
+    assert table["far", "CE", "plain"]["status"] == "failed"
+    assert "at the most" in table["far", "CE", "plain"]["error"]
     text = (folder / "results.md").read_text()
-    log = folder / "phantoms" / "flips" / "broken" / "plain" / "seed_0" / "output.log"
+    log = folder / "phantoms" / "flips" / "CE" / "broken" / "seed_0" / "output.log"
     assert f"(log: {log})" in text
     assert log.is_file()
     assert "FAILED" in done.stdout
@@ -196,6 +199,13 @@ def test_a_dry_run_trains_nothing(grid, tmp_path, capsys):
     assert not folder.exists()
 
 
+def test_there_is_nothing_to_report(grid, tmp_path, capsys):
+    path, folder = grid(), tmp_path / "bench"
+    assert cli.main(["benchmark", str(path), "--work-dir", str(folder), "--report-only"]) == 2
+    assert f"--report-only: no folder {folder}" in capsys.readouterr().err
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize(
     ("more", "arguments", "words"),
     [
@@ -203,7 +213,7 @@ def test_a_dry_run_trains_nothing(grid, tmp_path, capsys):
         ("", ["--jobs", "0"], "--jobs 0: at least 1"),
         ("", ["--cfg-options", "train_cfg.max_iter=3"], "did you mean max_iters"),
         ("methods = dict(plain={}, x=dict(ema=dict(momentun=1)), y={'train_cfg.it': 3})", [],
-         "phantoms / clean / CE / y: unknown config key train_cfg.it"),
+         "phantoms / CE / y: unknown config key train_cfg.it"),
     ],
 )  # fmt: skip
 def test_mistakes_end_it_before_it_starts(grid, tmp_path, capsys, more, arguments, words):

@@ -10,13 +10,42 @@ from typing import Any
 from segnoise.datasets.noisy_labels import built_model
 from segnoise.engine import data
 from segnoise.engine.benchmark.grid import slug
-from segnoise.errors import ConfigError
+from segnoise.engine.resume import without_root
+from segnoise.errors import ConfigError, DataError
 from segnoise.files import write_json
-from segnoise.noise import calibrate
+from segnoise.noise import UnreachableDoseError, calibrate
+from segnoise.noise.calibration import MEASURES
+from segnoise.noise.mask import check_integer, check_number
 
 
-def stored_dose(folder: Path, dataset: str, noise: str) -> dict[str, Any] | None:
-    """What a calibration has found: noise, measure, target, reached, hit; None if there was none.
+class OutOfReachError(ConfigError):
+    """No dose of a noise does what is wanted on a data set."""
+
+
+def check_dose(wanted: Mapping[str, Any], metainfo: Mapping[str, Any]) -> None:
+    """Build a noise with a dose, and check what is wanted of it.
+
+    Raises:
+        ConfigError: if the noise cannot be built or has no dose.
+        ValueError: if a number or the measure is out of range.
+        TypeError: if an argument is of another type.
+    """
+    model = built_model(wanted["noise"], metainfo)
+    _ = model.dose
+    check_number("dose", wanted["dose"], above=0, maximum=1)
+    check_integer("sample", wanted.get("sample", 64), 1)
+    measure = wanted.get("measure", "pixel_rate")
+    if measure not in MEASURES:
+        raise ConfigError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}")
+
+
+def stored_dose(
+    folder: Path, dataset: str, noise: str, wanted: Mapping[str, Any], config: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """What a calibration has found of the dose that is wanted; arguments as :func:`calibrated`.
+
+    Returns:
+        noise, measure, target, reached, hit; None if there was none, or for something else.
 
     Raises:
         ConfigError: if the file is damaged.
@@ -26,9 +55,23 @@ def stored_dose(folder: Path, dataset: str, noise: str) -> dict[str, Any] | None
         return None
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        before = json.loads(found["request"])
+    except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{path}: damaged ({error}); delete it") from error
-    return found
+    now = json.loads(_request(wanted, config))
+    return found if _without_places(before) == _without_places(now) else None
+
+
+def _request(wanted: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """All that a calibration depends on."""
+    keys = ("train_data", "data_root", "noise_seed")
+    asked = {**dict(wanted), **{key: config[key] for key in keys}}
+    return json.dumps(asked, sort_keys=True, default=str)
+
+
+def _without_places(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A request that does not care where the data lie."""
+    return {key: without_root(value) for key, value in request.items() if key != "data_root"}
 
 
 def calibrated(
@@ -47,15 +90,12 @@ def calibrated(
         As :func:`stored_dose`.
 
     Raises:
-        ConfigError: if the noise has no dose, or none reaches what is wanted.
+        ConfigError: if the noise has no dose, or an argument does not fit.
+        OutOfReachError: if no dose reaches what is wanted.
         DatasetError: if files are missing or unreadable.
     """
-    keys = ("train_data", "data_root", "noise_seed")
-    request = json.dumps(
-        {**dict(wanted), **{k: config[k] for k in keys}}, sort_keys=True, default=str
-    )
-    stored = stored_dose(folder, dataset, noise)
-    if stored and stored["request"] == request:
+    stored = stored_dose(folder, dataset, noise, wanted, config)
+    if stored:
         return stored
     clean = data.build_dataset(config, "train_data")
     measure = wanted.get("measure", "pixel_rate")
@@ -65,10 +105,14 @@ def calibrated(
             model, clean, wanted["dose"], measure, config["noise_seed"],
             sample=wanted.get("sample", 64),
         )  # fmt: skip
+    except UnreachableDoseError as error:
+        raise OutOfReachError(f"noises.{noise} on {dataset}: {error}") from error
+    except DataError:
+        raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"noises.{noise} on {dataset}: {error}") from error
     result = {
-        "request": request,
+        "request": _request(wanted, config),
         "noise": found.noise.to_dict(),
         "measure": measure,
         "target": found.target,

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segnoise.datasets import NoisyLabels
+from segnoise.datasets.noisy_labels import built_noise
 from segnoise.drawing import colorize, save_png
 from segnoise.engine import data
 from segnoise.engine.evaluate import predictions
@@ -36,12 +36,7 @@ def draw_examples(config: Mapping[str, Any], checkpoint: Path, folder: Path, cou
     palette, classes = dataset.metainfo["palette"], dataset.metainfo["classes"]
     places = np.linspace(0, len(dataset) - 1, min(count, len(dataset)))
     chosen = list(dict.fromkeys(places.round().astype(int).tolist()))
-    noisy = data.with_noise(dataset, config) if config["noise"] else None
-    if isinstance(noisy, NoisyLabels):
-        needs = noisy.noise.needs if isinstance(noisy.noise, Noise) else frozenset()
-        noisy = noisy if needs <= {"image", "others"} else None
-    else:
-        noisy = None  # a copy of the training labels
+    noisy = data.with_noise(dataset, config) if _works_anywhere(config, dataset) else None
     found = predictions(config, checkpoint, dataset, chosen)
     names = []
     for number, (index, prediction) in enumerate(zip(chosen, found, strict=True)):
@@ -55,7 +50,17 @@ def draw_examples(config: Mapping[str, Any], checkpoint: Path, folder: Path, cou
             save_png(folder / f"{number}_{name}.png", _small(picture, how))
         names.append(sample["sample_id"])
     legend = {"classes": list(classes), "palette": [[int(v) for v in c] for c in palette]}
-    write_json(folder / "examples.json", {"samples": names, **legend})
+    write_json(
+        folder / "examples.json", {"samples": names, "checkpoint": checkpoint.stem, **legend}
+    )
+
+
+def _works_anywhere(config: Mapping[str, Any], dataset: Any) -> bool:
+    """Whether a noise can be shown on images other than the training's."""
+    if not config["noise"] or data.of_training_images(config["noise"]):
+        return False
+    noise = built_noise(data.with_classes(config["noise"], "noise"), dataset.metainfo)
+    return not isinstance(noise, Noise) or noise.needs <= {"image", "others"}
 
 
 def _small(picture: np.ndarray, how: int) -> np.ndarray:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
+from segnoise.engine.benchmark.options import check_options
 from segnoise.engine.config import find_config
-from segnoise.engine.schema import DEFAULTS
 from segnoise.errors import ConfigError
 from segnoise.registry import near
 
@@ -205,10 +205,10 @@ def _check(grid: Grid) -> None:
     for name, changes in grid.methods.items():
         if not isinstance(changes, dict):
             raise ConfigError(f"methods.{name} must be a dict of config changes, got {changes!r}")
-        _check_options(f"methods.{name}", changes)
-    _check_options("options", grid.options)
+        check_options(f"methods.{name}", changes)
+    check_options("options", grid.options)
     for name, entry in grid.datasets.items():
-        _check_options(f"datasets.{name}.options", entry["options"])
+        check_options(f"datasets.{name}.options", entry["options"])
     integers = all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in grid.seeds)
     if not integers or len(set(grid.seeds)) < max(1, len(grid.seeds)):
         raise ConfigError(f"seeds must be distinct integers of at least 0, got {grid.seeds!r}")
@@ -232,17 +232,6 @@ def _check(grid: Grid) -> None:
         _check_rule(grid, f"skip.{number}", rule)
     if not grid.cells():
         raise ConfigError("skip leaves no cell")
-
-
-def _check_options(where: str, options: Any) -> None:
-    if not isinstance(options, dict):
-        raise ConfigError(f"{where} must be a dict of config changes, got {options!r}")
-    for key in options:
-        first = str(key).split(".")[0]
-        if first not in DEFAULTS:
-            raise ConfigError(f"unknown key {where}.{key}{near(first, DEFAULTS)}")
-        if first in ("seed", "noise_seed", "work_dir"):
-            raise ConfigError(f"{where}.{key}: the benchmark sets {first} itself; leave it out")
 
 
 def _check_noise(grid: Grid, where: str, noise: Any) -> None:

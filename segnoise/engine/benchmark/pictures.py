@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from segnoise.drawing import VOID_COLOR
-from segnoise.engine.benchmark.plan import Plan, read_json
+from segnoise.engine.benchmark.plan import CELL, Plan, read_json
 from segnoise.engine.benchmark.results import Row
 from segnoise.engine.benchmark.tables import Block
 from segnoise.pages import picture_uri
@@ -22,7 +22,8 @@ _TITLES = {"image": "image", "clean": "clean labels", "noisy": "labels under the
 def pictures(plan: Plan, block: Block, rows: Sequence[Row]) -> str:
     """A table of pictures, one row a validation image; empty where nothing was drawn.
 
-    Those of the grid's first seed; labels come from the first cell that has them.
+    Those of the grid's first seed and selected checkpoint; labels come from the first cell that
+    has them.
     """
     first = plan.grid.seeds[0]
     drawn = {
@@ -31,7 +32,7 @@ def pictures(plan: Plan, block: Block, rows: Sequence[Row]) -> str:
         for row in rows
         if row.result
         and (row.cell.loss, row.cell.method, row.cell.seed) == (line.loss, line.method, first)
-        and (row.folder / "examples" / "examples.json").is_file()
+        and _of(row) == plan.grid.select
     }
     if not drawn:
         return ""
@@ -56,6 +57,15 @@ def pictures(plan: Plan, block: Block, rows: Sequence[Row]) -> str:
         f'<th scope="col">sample</th>{titles}</tr></thead><tbody>{"".join(body)}</tbody></table>'
         f"</div></details>"
     )
+
+
+def _of(row: Row) -> str | None:
+    """Which checkpoint was drawn; None where none was."""
+    about = read_json(row.folder / "examples" / "examples.json")
+    if about is None or "checkpoint" in about:
+        return about and about["checkpoint"]
+    cell = read_json(row.folder / CELL) or {"config": {}}
+    return cell["config"].get("select")  # as earlier versions say it
 
 
 def _cell(file: Path, words: str) -> str:

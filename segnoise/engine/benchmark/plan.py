@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from segnoise.engine import run_folder
-from segnoise.engine.benchmark.doses import calibrated, stored_dose
+from segnoise.engine.benchmark.doses import OutOfReachError, calibrated, stored_dose
 from segnoise.engine.benchmark.grid import Cell, Grid
+from segnoise.engine.benchmark.options import check_options
+from segnoise.engine.benchmark.parts import check_parts
 from segnoise.engine.config import dump_config, load_config, with_options
-from segnoise.engine.resume import as_json
-from segnoise.errors import ConfigError, SegnoiseError
+from segnoise.engine.resume import as_json, without_root
+from segnoise.engine.schema import DEFAULTS
+from segnoise.errors import ConfigError, DataError
 from segnoise.files import write_json, write_text
 
-# What a cell's scores do not depend on.
+# What neither the weights of a cell nor its validation scores depend on.
 _FREE = {
     "check_data",
     "checkpoint_interval",
     "data_root",
+    "eval_batch_size",
     "log_interval",
     "num_pictures",
     "num_workers",
+    "test_data",
     "work_dir",
 }
 RESULT, FAILURE, CELL, CONFIG, OUTPUT = (
@@ -69,12 +74,14 @@ def make_plan(
     Raises:
         ConfigError: for anything in the configs that can be known to be wrong before a training.
     """
+    check_options("--cfg-options", dict(options or {}))
     plan = Plan(grid, folder)
     bases = {
         name: load_config(entry["config"], {**entry["options"], **grid.options, **(options or {})})
         for name, entry in grid.datasets.items()
     }
     _check_splits(grid, bases)
+    check_parts(grid, bases)
     done: dict[tuple[str, ...], dict[str, Any]] = {}
     noises: dict[tuple[str, str], Any] = {}
     for cell in grid.cells():
@@ -118,14 +125,15 @@ def _noise(plan: Plan, cell: Cell, base: Mapping[str, Any], calibrate: bool) -> 
     noise = plan.grid.noise_of(cell.dataset, cell.noise)
     if noise is None or "dose" not in noise:
         return noise
+    config = {**base, "noise_seed": plan.grid.seeds[0]}
+    asked = (plan.folder, cell.dataset, cell.noise, noise, config)
     if calibrate:
-        config = {**base, "noise_seed": plan.grid.seeds[0]}
         try:
-            found = calibrated(plan.folder, cell.dataset, cell.noise, noise, config)
-        except SegnoiseError as error:
+            found = calibrated(*asked)
+        except (OutOfReachError, DataError) as error:
             return str(error)
     else:
-        stored = stored_dose(plan.folder, cell.dataset, cell.noise)
+        stored = stored_dose(*asked)
         if stored is None:
             return ""
         found = stored
@@ -133,48 +141,78 @@ def _noise(plan: Plan, cell: Cell, base: Mapping[str, Any], calibrate: bool) -> 
     return found["noise"]
 
 
-def fingerprint(config: Mapping[str, Any], grid: Grid) -> dict[str, Any]:
-    """What a cell's result depends on: the config but for places and loading, and what is scored.
+def fingerprint(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a cell's weights and validation scores depend on; not places, loading, test data."""
+    return {
+        key: without_root(value)
+        for key, value in json.loads(as_json(config)).items()
+        if key not in _FREE
+    }
 
-    Returns:
-        "hash", and "config", by which differences can be named.
-    """
-    kept = {k: v for k, v in json.loads(as_json(config)).items() if k not in _FREE}
-    kept["evaluate"], kept["select"] = grid.evaluate, grid.select
-    text = json.dumps(kept, sort_keys=True)
-    return {"hash": hashlib.sha256(text.encode()).hexdigest(), "config": kept}
+
+def scored_on(config: Mapping[str, Any], select: str) -> dict[str, Any]:
+    """What a test score depends on besides the training."""
+    return {"select": select, "test_data": without_root(json.loads(as_json(config))["test_data"])}
 
 
 def state(plan: Plan, cell: Cell) -> str:
-    """What has been done of a cell: "done", "failed", "begun", "missing" or "changed"."""
+    """What has been done of a cell.
+
+    A cell with a problem has failed, whatever lies in its folder. One without a config wants a
+    dose that nobody has looked for: what has been trained there was trained under another.
+
+    Returns:
+        "done", "failed", "begun", "missing", "changed", or "untested" for one that is trained but
+        lacks the test score that is asked for.
+    """
+    if cell in plan.problems:
+        return "failed"
     folder = plan.folder_of(cell)
     stored = read_json(folder / CELL)
     if stored is None:
         return "missing"
-    if cell in plan.configs and changed_keys(plan, cell, stored):
+    if cell not in plan.configs or changed_keys(plan, cell, stored):
         return "changed"
-    if (folder / RESULT).is_file():
+    trained = (folder / RESULT).is_file()
+    if trained and not _untested(plan, cell):
         return "done"
     if (folder / FAILURE).is_file():
         return "failed"
+    if trained:
+        return "untested"
     return "begun" if (folder / OUTPUT).is_file() else "missing"
 
 
 def changed_keys(plan: Plan, cell: Cell, stored: Mapping[str, Any]) -> list[str]:
     """Keys in which a cell's config differs from the one it was begun with."""
-    now = fingerprint(plan.configs[cell], plan.grid)
-    if stored["hash"] == now["hash"]:
-        return []
-    keys = {**stored["config"], **now["config"]}
-    return [k for k in keys if stored["config"].get(k) != now["config"].get(k)]
+    now, before = fingerprint(plan.configs[cell]), stored["config"]
+    before = {**DEFAULTS, **before}  # earlier versions have fewer keys
+    return [key for key, value in now.items() if without_root(before[key]) != value]
+
+
+def _untested(plan: Plan, cell: Cell) -> bool:
+    """Whether a trained cell lacks the test score that is asked for."""
+    if plan.grid.evaluate != "test":
+        return False
+    folder = plan.folder_of(cell)
+    result = read_json(folder / RESULT)
+    if not result.get("test"):
+        return True
+    now = scored_on(plan.configs[cell], plan.grid.select)
+    # Cells of earlier versions have it in their config.
+    before = result.get("tested") or (read_json(folder / CELL) or {})["config"]
+    return any(without_root(before.get(key)) != value for key, value in now.items())
 
 
 def prepare(plan: Plan, overwrite: bool = False) -> list[Cell]:
-    """Write the configs of the cells that are to be trained, and return these cells.
+    """Write the configs of the cells that are to be trained or tested, and return these cells.
+
+    A cell that is to be tested and has no checkpoint any more becomes a problem of the plan.
 
     Args:
         plan: of the benchmark.
-        overwrite: clear cells whose config has changed, instead of refusing.
+        overwrite: clear cells whose config has changed, instead of refusing, and those that
+            cannot be tested.
 
     Raises:
         ConfigError: if a cell was begun or finished under another config.
@@ -189,17 +227,36 @@ def prepare(plan: Plan, overwrite: bool = False) -> list[Cell]:
             f"{len(changed)} such cell(s); take another --work-dir, or train these anew by "
             "--overwrite"
         )
-    waiting = [cell for cell, what in states.items() if what != "done"]
-    for cell in waiting:
+    waiting = []
+    for cell, what in states.items():
         folder = plan.folder_of(cell)
+        anew = what == "changed"
+        if what not in ("done", "changed") and (folder / RESULT).is_file():
+            checkpoint = folder / f"{plan.grid.select}.pth"
+            anew = overwrite and not checkpoint.is_file()
+            if not anew and not checkpoint.is_file():
+                plan.problems[cell] = (
+                    f"{checkpoint} was deleted, so it cannot be scored on test data; train it anew "
+                    "by --overwrite, with checkpoints='keep' or evaluate='test' from the start"
+                )
+                continue
+        if what == "done":
+            continue
         folder.mkdir(parents=True, exist_ok=True)
-        if states[cell] == "changed":
-            run_folder.clear(folder)
-            for name in (RESULT, FAILURE, OUTPUT):
-                (folder / name).unlink(missing_ok=True)
+        if anew:
+            _clear(folder)
         write_text(folder / CONFIG, dump_config(plan.configs[cell]))
-        write_json(folder / CELL, fingerprint(plan.configs[cell], plan.grid))
+        write_json(folder / CELL, {"config": fingerprint(plan.configs[cell])})
+        waiting.append(cell)
     return waiting
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a cell's run has left."""
+    run_folder.clear(folder)
+    shutil.rmtree(folder / "examples", ignore_errors=True)
+    for name in (RESULT, FAILURE, OUTPUT):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> Any:

@@ -106,7 +106,10 @@ def notes(plan: Plan, rows: Sequence[Row]) -> list[str]:
             found.append(f"failed: {row.cell}: {row.error}{log}")
         elif row.status == "changed":
             found.append(f"trained under another config, and left out: {row.cell}")
-    missing = [str(row.cell) for row in rows if row.status in ("missing", "begun")]
+    untested = sum(row.status == "untested" for row in rows)
+    if untested:
+        found.append(f"trained, but not scored on the test data that are asked for: {untested}")
+    missing = [str(row.cell) for row in rows if row.status in ("missing", "begun", "untested")]
     if missing:
         listed = "; ".join(missing[:20]) + ("; ..." if len(missing) > 20 else "")
         found.append(f"missing: {len(missing)} of {len(rows)} cells: {listed}")

@@ -23,7 +23,7 @@ class Row:
 
     Attributes:
         cell: which.
-        status: "done", "failed", "begun", "missing" or "changed".
+        status: see :func:`segnoise.engine.benchmark.plan.state`.
         error: why it failed, or has no config.
         log: path of its output.
         result: content of ``result.json``.
@@ -53,7 +53,7 @@ def read_rows(plan: Plan) -> list[Row]:
     for cell in plan.grid.cells():
         folder = plan.folder_of(cell)
         status = state(plan, cell)
-        if cell in plan.problems and status in ("missing", "begun"):
+        if cell in plan.problems:
             rows.append(Row(cell, "failed", folder, error=plan.problems[cell]))
         elif status == "done":
             rows.append(

@@ -59,7 +59,7 @@ def run_benchmark(
         print(f"{len(cells)} cells, {len(cells) - len(waiting)} done or impossible: {folder}")
         for cell, problem in plan.problems.items():
             print(f"cannot run {cell}: {problem}", flush=True)
-        threads = max(1, (os.cpu_count() or 1) // jobs)
+        threads = _threads(jobs, len(waiting))
         tasks = [
             Job(
                 plan.folder_of(cell),
@@ -86,7 +86,13 @@ def run_benchmark(
 def report_only(
     grid: Grid, folder: Path, title: str, options: Mapping[str, Any] | None = None
 ) -> list[Row]:
-    """Write the report from what there is, and train nothing."""
+    """Write the report from what there is, and train nothing.
+
+    Raises:
+        ConfigError: if there is no such folder, or anything in the configs is wrong.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"--report-only: no folder {folder}; name a benchmark's by --work-dir")
     return write_report(make_plan(grid, folder, options, calibrate=False), title)
 
 
@@ -112,6 +118,16 @@ def write_report(plan: Plan, title: str) -> list[Row]:
     rows = write_tables(plan, title)
     write_text(plan.folder / "report.html", report_page(plan, rows, title))
     return rows
+
+
+def _threads(jobs: int, waiting: int) -> int:
+    """A cell's share of the CPU's threads beside those that run at once.
+
+    Example:
+        >>> _threads(64, 1) == os.cpu_count()
+        True
+    """
+    return max(1, (os.cpu_count() or 1) // max(1, min(jobs, waiting)))
 
 
 def _examples(grid: Grid, cell: Cell) -> int:

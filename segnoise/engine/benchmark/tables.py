@@ -58,7 +58,8 @@ class Block(NamedTuple):
     Attributes:
         dataset: name of the data set.
         noise: name of the noise.
-        share: realised noise, percent of the valid training pixels, over the cells done.
+        share: realised noise, percent of the valid training pixels, over the seeds of the baseline
+            (methods may change labels of their own accord); None where none is done.
         lines: one for each loss and method, in the grid's order.
     """
 
@@ -96,17 +97,13 @@ def blocks(grid: Grid, rows: Sequence[Row]) -> list[Block]:
             clean: Mapping[int, float] = {}
             if grid.clean is not None and noise != grid.clean:
                 clean = by_seed(grouped.get((dataset, grid.clean), {}).get(base, []), main)
-            shares = [row.result["noise_share"] for row in _done(group)]
+            shares = [row.result["noise_share"] for row in group.get(base, []) if row.result]
             lines = [
                 _line(key, members, main, None if key == base else noisy, noisy, clean)
                 for key, members in group.items()
             ]
             found.append(Block(dataset, noise, spread(shares), lines))
     return found
-
-
-def _done(group: Mapping[Key, Sequence[Row]]) -> list[Row]:
-    return [row for members in group.values() for row in members if row.result]
 
 
 def by_seed(rows: Sequence[Row], which: str) -> dict[int, float]:

@@ -17,7 +17,7 @@ from typing import Any
 
 
 def main(folder: Path, select: str, evaluate: str, num_examples: int, checkpoints: str) -> None:
-    """Train, score, draw, and write ``result.json`` last.
+    """Train, score, draw, and write ``result.json`` last; only score what is trained already.
 
     Args:
         folder: of the cell; holds cell.py and cell.json.
@@ -31,34 +31,41 @@ def main(folder: Path, select: str, evaluate: str, num_examples: int, checkpoint
     for cut_off in folder.glob(".*-*.pth"):  # a checkpoint that it had not finished
         cut_off.unlink()
     from segnoise.engine.benchmark.examples import draw_examples
-    from segnoise.engine.benchmark.plan import CELL, CONFIG, RESULT
+    from segnoise.engine.benchmark.plan import CONFIG, RESULT, read_json, scored_on
     from segnoise.engine.config import load_config
     from segnoise.engine.evaluate import evaluate as score
-    from segnoise.engine.train import summary, train
     from segnoise.files import write_json
 
     config = load_config(folder / CONFIG)
-    begun = (folder / "last.pth").is_file()
-    # Files without a checkpoint are those of a run that was killed before its first one.
-    trained = train(config, name="_".join(folder.parts[-5:]), resume=begun, overwrite=not begun)
-    print(summary(trained))
+    result = read_json(folder / RESULT) or _train(folder, config)  # or trained, but not tested
     checkpoint = folder / f"{select}.pth"
-    tested = score(config, checkpoint) if evaluate == "test" else None
+    if evaluate == "test":
+        result["test"] = score(config, checkpoint)
+        result["tested"] = scored_on(config, select)
     if num_examples:
         draw_examples(config, checkpoint, folder / "examples", num_examples)
-    noise = trained.check["noise"]
-    result: dict[str, Any] = {
-        "hash": json.loads((folder / CELL).read_text(encoding="utf-8"))["hash"],
-        "best": trained.best,
-        "last": trained.last,
-        "test": tested,
-        "noise_share": 100 * noise["pixel_rate"] if noise else 0.0,
-        "seconds": training_seconds(folder, config["train_cfg"]),
-    }
     write_json(folder / RESULT, result)
     if checkpoints == "delete":
         for name in ("last.pth", "best.pth"):
             (folder / name).unlink(missing_ok=True)
+
+
+def _train(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """Train, or go on; returns what ``result.json`` holds of it."""
+    from segnoise.engine.train import summary, train
+
+    begun = (folder / "last.pth").is_file()
+    # Files without a checkpoint are those of a run that was killed before its first one.
+    trained = train(config, name="_".join(folder.parts[-5:]), resume=begun, overwrite=not begun)
+    print(summary(trained))
+    noise = trained.check["noise"]
+    return {
+        "best": trained.best,
+        "last": trained.last,
+        "test": None,
+        "noise_share": 100 * noise["pixel_rate"] if noise else 0.0,
+        "seconds": training_seconds(folder, config["train_cfg"]),
+    }
 
 
 def training_seconds(folder: Path, train_cfg: dict[str, Any]) -> float | None:

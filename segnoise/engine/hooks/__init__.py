@@ -8,12 +8,14 @@ from segnoise.engine.hooks.methods import MethodSteps
 from segnoise.engine.hooks.pictures import ValidationPictures
 from segnoise.engine.hooks.scalars import ScalarLog
 from segnoise.engine.hooks.scores import Scores
+from segnoise.engine.hooks.timer import IterationTimer
 
 HOOKS: dict[str, type] = {
     hook.__name__: hook
     for hook in (
         Checkpoints,
         FiniteLoss,
+        IterationTimer,
         LossEpochs,
         Memorisation,
         MethodSteps,
@@ -27,6 +29,7 @@ __all__ = [
     "HOOKS",
     "Checkpoints",
     "FiniteLoss",
+    "IterationTimer",
     "LossEpochs",
     "Memorisation",
     "MethodSteps",

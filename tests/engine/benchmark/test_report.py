@@ -63,12 +63,12 @@ def plan(tmp_path):
         score = SCORES[cell[1:4]][cell.seed]
         folder = plan.folder_of(cell)
         if cell.method == "EMA" and cell.seed == 2:
-            put(folder / "cell.json", fingerprint(config, grid))
+            put(folder / "cell.json", {"config": fingerprint(config)})
             if cell.loss == "CE":
                 put(folder / "failure.json", {"error": "no <luck>", "log": "x.log", "code": 1})
         if score is None:
             continue
-        put(folder / "cell.json", fingerprint(config, grid))
+        put(folder / "cell.json", {"config": fingerprint(config)})
         noisy = cell.noise != "clean"
         result = {"best": entry(score + 1, 50), "last": entry(score), "test": None,
                   "noise_share": 20.0 if noisy else 0.0, "seconds": 10.0}  # fmt: skip
@@ -88,7 +88,7 @@ def plan(tmp_path):
                 if name != "noisy" or noisy:
                     picture = np.full((8, 12, 3), 90, np.uint8)
                     save_png(folder / "examples" / f"0_{name}.png", picture)
-            about = {"samples": ["<one>"], "classes": ["sky", "<tree>"],
+            about = {"samples": ["<one>"], "checkpoint": "last", "classes": ["sky", "<tree>"],
                      "palette": [[0, 0, 0], [0, 255, 0]]}  # fmt: skip
             put(folder / "examples" / "examples.json", about)
     return plan
@@ -137,6 +137,20 @@ def test_lines_by_hand(plan):
     assert (lines["CE, EMA"].done, lines["CE, EMA"].wanted) == (2, 3)
     assert lines["ANL-CE, EMA"].difference is None
     assert lines["ANL-CE, EMA"].scores["last"] is None
+
+
+def test_the_noise_share_is_of_the_baseline_once_a_seed(plan):
+    for cell in plan.grid.cells():
+        path = plan.folder_of(cell) / "result.json"
+        if cell.noise == "flips" and path.is_file():
+            result = json.loads(path.read_text())
+            plain = (cell.loss, cell.method) == ("CE", "plain")
+            put(path, {**result, "noise_share": 20.0 + cell.seed if plain else 50.0})
+    rows = read_rows(plan)
+    assert blocks(plan.grid, rows)[1].share == pytest.approx((21.0, 1.0, 3))
+    assert "flips, 21.0 ± 1.0 % of the labels wrong" in report(plan, rows, "title")
+    single = [row for row in rows if row.cell.seed == 0]
+    assert blocks(plan.grid, single)[1].share == (20.0, None, 1)
 
 
 def test_the_report_makes_nothing_up(plan):
