@@ -34,6 +34,7 @@ from segnoise.engine.loop import IterationLoop
 from segnoise.engine.model import (
     build_model,
     resolve_class_weights,
+    resolve_losses,
     resolve_method_weights,
     set_methods,
 )
@@ -134,7 +135,7 @@ def train(
         config, dataset, validation, folder, reuse=start is not None
     )
     config["losses"] = resolve_class_weights(config["losses"], check["histogram"])
-    model.set_losses(config["losses"])
+    model.set_losses(resolve_losses(config["losses"]))
     config["methods"] = resolve_method_weights(config["methods"], check["histogram"])
     set_methods(model, config["methods"], max_iters, epoch_iters)
     if start:

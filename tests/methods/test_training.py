@@ -146,6 +146,17 @@ def test_beside_averaged_weights(tmp_path, ema):
     assert run(tmp_path / "cut", resume=True, **changes).last == whole.last
 
 
+def test_losses_may_be_named_by_their_paths(tmp_path):
+    path = "segnoise.losses.CrossEntropyLoss"
+    result = run(
+        tmp_path,
+        losses=[{"type": path, "name": "ce", "class_weights": "inverse"}],
+        methods=[{"type": "WarmUp", "loss": {"type": path}}],
+        train_cfg={"max_iters": 1, "val_interval": 1},
+    )
+    assert result.last["mIoU"] >= 0
+
+
 def test_wrong_arguments_are_named_before_anything_is_written(tmp_path):
     with pytest.raises(ConfigError, match=r"methods: loss: unknown loss 'CEE'"):
         run(tmp_path, methods=[{"type": "WarmUp", "loss": {"type": "CEE"}}])
