@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from torch import nn
 
 from segnoise.engine import checkpoint
+from segnoise.engine.hooks import memorisation
 from segnoise.engine.schema import complete
 from segnoise.engine.train import summary, train
 from segnoise.metrics.memorisation import OUTCOMES, memorisation_counts
@@ -80,6 +81,18 @@ def test_the_entries_are_counts_of_the_batches_since_the_one_before(tmp_path):
     logged = [(x["step"], x["memorisation/true"]) for x in lines if "memorisation/true" in x]
     assert logged == [(e["iter"], e["true"]) for e in history]
     assert "right ones" in summary(result)
+
+
+def test_many_epochs_share_entries(tmp_path, monkeypatch):
+    whole = stored(run(tmp_path / "whole"))
+    monkeypatch.setattr(memorisation, "_MOST", 2)  # entries are 4 iterations apart
+    changes = {"checkpoint_interval": 2}
+    history = stored(run(tmp_path / "rare", **changes))
+    assert [(e["iter"], e["epoch"]) for e in history] == [(6, 2.0), (8, 2.6667)]
+    assert history[0]["wrong_pixels"] == sum(e["wrong_pixels"] for e in whole[:2])
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", custom_hooks=[Stop(5)], **changes)
+    assert stored(run(tmp_path / "cut", resume=True, **changes)) == history
 
 
 class TwoClasses:

@@ -15,6 +15,8 @@ from segnoise.files import write_json
 from segnoise.metrics.memorisation import OUTCOMES, memorisation_counts, memorisation_shares
 from segnoise.metrics.scores import greatest_class
 
+_MOST = 200  # entries, but for the one at the end
+
 
 class Memorisation(Hook):
     """Write ``memorisation.json``: what is predicted on pixels whose training label is wrong.
@@ -23,7 +25,9 @@ class Memorisation(Hook):
     (before the update, augmented, in training mode), against the labels as the data set gives
     them. One entry for each completed epoch, or for each iteration that completes one or several,
     and one for what is left at the end of the training; each is of the pixels since the entry
-    before. Processes sum their counts. Shares are in percent, None where there is no such pixel::
+    before. Entries lie at least 1/200 of the training apart, since the file is written anew with
+    each: of more epochs than that, several share one. Processes sum their counts. Shares are in
+    percent, None where there is no such pixel::
 
         {"iter", "epoch", "wrong_pixels", "given", "true", "other", "right_accuracy",
          "classes": {<true class>: {"wrong_pixels", "given", "true", "other", "right_accuracy"}}}
@@ -64,10 +68,12 @@ class Memorisation(Hook):
         checkpoint["meta"]["memorisation"] = {"history": self.history, "counts": counts}
 
     def after_iteration(self, runner: Any) -> None:
-        """Add an entry where an epoch, or the training, is complete."""
-        if runner.epoch == self._epoch and runner.iter != runner.max_iters:
+        """Add an entry where an epoch, or the training, is complete, and the last one is old."""
+        completes, self._epoch = runner.epoch != self._epoch, runner.epoch
+        before = self.history[-1]["iter"] if self.history else 0
+        due = completes and (runner.iter - before) * _MOST >= runner.max_iters
+        if not due and runner.iter != runner.max_iters:
             return
-        self._epoch = runner.epoch
         total = self._gather(runner)
         self._carried = None
         if total is None or not total.any():
