@@ -120,7 +120,14 @@ def test_a_cell_that_fails_does_not_stop_the_others(grid, tmp_path):
 
 def start(path, folder, *flags):
     arguments = [path, "--work-dir", folder, *flags]
-    return tool("benchmark", *arguments, start=subprocess.Popen, stdout=subprocess.PIPE)
+    return tool(
+        "benchmark",
+        *arguments,
+        start=subprocess.Popen,
+        stdout=subprocess.PIPE,
+        # A test run in the background of a shell has Ctrl-C switched off, and its children too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
 
 
 def wait_for(process, condition):
