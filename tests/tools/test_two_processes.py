@@ -128,14 +128,17 @@ def test_a_memory_of_pixels_is_the_same_in_all_processes(tmp_path):
     memories = {}
     for processes in (1, 2):
         path = leaf(tmp_path / str(processes), batch_size=4 // processes)
-        options = ["--cfg-options", "losses=[{'type': 'ELR', 'stride': 2}]"]
+        # Two whole batches an epoch: a sample that comes twice in one iteration would be updated
+        # twice by one process, and once by two.
+        options = ["--cfg-options", "losses=[{'type': 'ELR', 'stride': 2}]",
+                   "train_data.num_images=8"]  # fmt: skip
         done = tool("train", path, *options, processes=processes)
         assert done.returncode == 0, done.stderr[-2000:]
         state = checkpoint.load(tmp_path / str(processes) / "run" / "last.pth")["state_dict"]
         memories[processes] = state["losses.elr._extra_state"]
     one, two = memories[1], memories[2]
     assert one.keys() == two.keys()
-    assert len(one) == 6
+    assert len(one) == 8
     for name, mean in one.items():
         # A process's mean loss is over its own valid pixels, so the networks differ a little; what
         # one process does not learn of the other's samples is missing by a third and more.
