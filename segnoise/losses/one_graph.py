@@ -42,7 +42,7 @@ def as_one_graph(loss: nn.Module, method: str, *arguments: Any) -> Tensor:
         return result
     if loss not in _compiled:
         # The method as a function of the loss: a bound one would keep the loss alive for good.
-        _compiled[loss] = torch.compile(getattr(type(loss), method))
+        _compiled[loss] = torch.compile(getattr(type(loss), method), dynamic=False)
     try:
         return _compiled[loss](loss, *arguments)
     except (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError) as error:

@@ -14,6 +14,7 @@ from torch import Tensor
 from segnoise.kernels import use_triton
 from segnoise.losses.core import Core, LabelModel
 from segnoise.losses.eager_core import eager_statistics
+from segnoise.losses.graph_core import fits, graph_statistics
 from segnoise.losses.logit_maps import LogitMap
 from segnoise.losses.sums import ClassMax, ClassSum
 
@@ -81,8 +82,12 @@ def pixel_statistics(
         flat_target = target.reshape(*target.shape[: target.dim() - len(shape) + 1], flat.shape[2])
     core = Core(sums, binary, logit_map, label_model)
     if torch.compiler.is_compiling():
-        # A compiler fuses the plain operations and decides by itself what to recompute.
-        maps = core.statistics(flat, flat_target)
+        # A compiler fuses plain operations and decides by itself what to recompute.
+        maps = (
+            graph_statistics(flat, flat_target, core)
+            if fits(core)
+            else core.statistics(flat, flat_target)
+        )
     else:
         maps = _by_triton(flat, flat_target, core) or eager_statistics(flat, flat_target, core)
     maps = tuple(m.reshape(shape) for m in maps)
