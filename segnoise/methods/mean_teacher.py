@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from segnoise.losses.domain import check_number
 from segnoise.methods.base import Method, check_share
+from segnoise.methods.components import components
 from segnoise.methods.scores import class_probabilities
 from segnoise.models.training_step import Task, TrainingStep
 
@@ -49,6 +52,36 @@ def confident_labels(labels: Tensor, scores: Tensor, tau: float, ignore_index: i
     return torch.where(replaced, predicted.to(labels.dtype), labels)
 
 
+def object_means(scores: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
+    """Average predictions over each connected region of one label.
+
+    Args:
+        scores: (N, K, H, W) class probabilities.
+        labels: (N, H, W); pixels that meet at a corner are connected.
+        ignore_index: label of void, where the result is 0.
+
+    Returns:
+        (N, K, H, W), the same at all pixels of a region.
+
+    Example:
+        >>> scores = torch.tensor([[[[0.9, 0.6, 0.2, 0.5]], [[0.1, 0.4, 0.8, 0.5]]]])
+        >>> object_means(scores, torch.tensor([[[1, 1, 0, 255]]]), 255)[0, 0]
+        tensor([[0.7500, 0.7500, 0.2000, 0.0000]])
+    """
+    count, maps = 0, []
+    for mask in labels.cpu().numpy():
+        found, numbers = components(mask, mask == ignore_index)
+        maps.append(np.where(numbers > 0, numbers + count, 0))
+        count += found
+    index = torch.from_numpy(np.stack(maps)).to(scores.device)
+    flat = index.flatten()
+    sums = scores.new_zeros(count + 1, scores.shape[1])
+    sums.index_add_(0, flat, scores.movedim(1, -1).flatten(0, 2))
+    means = sums / flat.bincount(minlength=count + 1).clamp(min=1).unsqueeze(1)
+    means[0] = 0
+    return means[index].movedim(-1, 1)
+
+
 class MeanTeacher(Method):
     r"""A slow teacher corrects labels that it is sure are wrong, and may be imitated.
 
@@ -57,10 +90,13 @@ class MeanTeacher(Method):
     .. math:: \theta' \leftarrow m_n \theta' + (1 - m_n) \theta, \quad m_n = \min(m, 1 - 1/(n+1))
 
     after each step of the optimizer, with n = 0, 1, ... such updates made before: the first makes
-    the teacher the network, the second the mean of two. It has the network's buffers as they are
-    (batch-norm statistics), and predicts without dropout. From the share ``start`` of the training
-    on, a label is replaced by the teacher's prediction k where its probability
-    :math:`p'_k > \tau`. With ``consistency`` :math:`= \lambda > 0` the loss
+    the teacher the network, the second the mean of two. It predicts without dropout, and with
+    batch norm as in the network, by the batch's statistics where that takes those: running ones
+    belong to other weights, and do not fit their mean. From the share ``start`` of the training on,
+    a label is replaced by the teacher's prediction k where its probability :math:`p'_k > \tau`.
+    With ``object_wise`` :math:`p'` is first averaged over each connected region of one label, which
+    so keeps its label or gets another as a whole, in the outline that was drawn. With
+    ``consistency`` :math:`= \lambda > 0` the loss
 
     .. math:: \lambda \, r(t) \, \frac{1}{|P| K} \sum_{i \in P} \sum_k (p_{ik} - p'_{ik})^2, \quad
         r(t) = e^{-5 (1 - \min(t / t_r, 1))^2}
@@ -70,7 +106,7 @@ class MeanTeacher(Method):
     there use ``ema``.
 
     Cost: one forward pass a step from ``start`` on, or always with ``consistency``; the weights
-    once more in memory.
+    once more in memory. ``object_wise`` takes labels to the CPU, where OpenCV finds the regions.
 
     Args:
         momentum: m, 0 <= m < 1.
@@ -78,19 +114,22 @@ class MeanTeacher(Method):
         tau: confidence above which they are, 0 <= tau < 1.
         consistency: lambda >= 0.
         ramp: :math:`t_r`, share of the training in which the consistency grows, 0..1.
+        object_wise: decide on regions of one label, not on pixels: for objects of a wrong class.
+            An object that the labels miss is part of the background's region, and stays missing.
 
     Raises:
         ValueError: if an argument is out of its range, or nothing is left to do.
 
     Source: Tarvainen and Valpola, Mean teachers are better role models, NeurIPS 2017 (teacher,
-    consistency, ramp); the correction by confidence as in AIO2, TGRS 2024, for any class.
+    consistency, ramp); the correction by confidence as in AIO2, TGRS 2024, for any class. The mean
+    over regions of the labels is this library's.
 
     Example:
-        >>> MeanTeacher(start=0.5, tau=0.95)
-        MeanTeacher(momentum=0.999, start=0.5, tau=0.95, consistency=0.0, ramp=0.2)
+        >>> MeanTeacher(start=0.5, tau=0.95).tau
+        0.95
     """
 
-    own_parameters = ("momentum", "start", "tau", "consistency", "ramp")
+    own_parameters = ("momentum", "start", "tau", "consistency", "ramp", "object_wise")
     updates: Tensor
 
     def __init__(
@@ -100,6 +139,7 @@ class MeanTeacher(Method):
         tau: float = 0.9,
         consistency: float = 0.0,
         ramp: float = 0.2,
+        object_wise: bool = False,
     ) -> None:
         super().__init__()
         self.momentum = check_number("momentum", momentum, least=0, below=1)
@@ -107,6 +147,7 @@ class MeanTeacher(Method):
         self.tau = check_number("tau", tau, least=0, below=1)
         self.consistency = check_number("consistency", consistency, least=0)
         self.ramp = check_share("ramp", ramp)
+        self.object_wise = object_wise
         if start == 1 and consistency == 0:
             raise ValueError(
                 "start=1 and consistency=0 leave the teacher nothing to do: set one of them"
@@ -129,7 +170,10 @@ class MeanTeacher(Method):
         """Return the labels with those replaced that the teacher is sure are wrong."""
         if self.share_done < self.start:
             return step.labels
-        return confident_labels(step.labels, self._scores(step), self.tau, self.task.ignore_index)
+        scores, void = self._scores(step), self.task.ignore_index
+        if self.object_wise:
+            scores = object_means(scores, step.labels, void)
+        return confident_labels(step.labels, scores, self.tau, void)
 
     def combine(self, losses: dict[str, Tensor], step: TrainingStep) -> dict[str, Tensor]:
         """Add the consistency with the teacher."""
@@ -146,6 +190,9 @@ class MeanTeacher(Method):
     def _scores(self, step: TrainingStep) -> Tensor:
         """The teacher's probabilities, computed once a step."""
         if self.name not in step.notes:
+            for own, other in zip(self.teacher.modules(), step.network.modules(), strict=True):
+                if isinstance(own, _BatchNorm):
+                    own.train(other.training)
             logits = self.teacher(step.image)[:, : step.logits.shape[1]]
             step.notes[self.name] = class_probabilities(logits, self.task.mode)
         scores: Tensor = step.notes[self.name]

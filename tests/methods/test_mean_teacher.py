@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from segnoise.methods import MeanTeacher
-from segnoise.methods.mean_teacher import confident_labels
+from segnoise.methods.mean_teacher import confident_labels, object_means
 from segnoise.models import Segmentor
 
 
@@ -58,6 +58,27 @@ def test_buffers_are_copied_and_the_teacher_stays_in_evaluation_mode():
     assert not any(p.requires_grad for p in teacher.parameters())
 
 
+def test_the_teachers_batch_norm_is_in_the_networks_mode():
+    """Statistics that other weights collected are useless: here they are off by thousands."""
+    network = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False), nn.BatchNorm2d(3, affine=False))
+    network[0].weight.data = torch.eye(3).view(3, 3, 1, 1)
+    method = MeanTeacher(start=0.0)
+    model = started(method, network)
+    model.train()
+    with torch.no_grad():
+        network[1].running_mean.fill_(1e3)
+        method.teacher[1].running_mean.fill_(1e3)
+    image = image_of(torch.tensor([[[0, 1, 2, 2]]]), 5.0)
+    expected = torch.softmax(network(image), 1)
+    step = model._training_step(image, torch.zeros(1, 1, 4, dtype=torch.long), None)
+    torch.testing.assert_close(method._scores(step), expected)
+    network.eval()  # frozen by the user
+    step = model._training_step(image, torch.zeros(1, 1, 4, dtype=torch.long), None)
+    torch.testing.assert_close(method._scores(step), torch.softmax(network(image), 1))
+    method.after_step(network)
+    assert not any(p.requires_grad for p in method.teacher.parameters())
+
+
 def image_of(predicted, z):
     """An image for which the pixel classifier predicts these classes with logit z."""
     return z * nn.functional.one_hot(predicted, 3).permute(0, 3, 1, 2).float()
@@ -104,6 +125,32 @@ def test_consistency_by_hand():
     found["loss_consistency_teacher"].backward()
     assert model.network.weight.grad.abs().sum() > 0
     assert method.teacher.weight.grad is None
+
+
+def test_regions_of_the_labels_are_corrected_as_a_whole():
+    """Two objects of class 1 in class 0; the teacher sees 2 in most of one, and misses a corner."""
+    mask = torch.tensor([[[1, 1, 0, 0, 1], [1, 1, 0, 0, 1], [255, 0, 0, 0, 1]]])
+    predicted = torch.tensor([[[2, 2, 0, 2, 1], [2, 0, 0, 0, 1], [2, 0, 0, 0, 1]]])
+    method = MeanTeacher(start=0.0, tau=0.7, object_wise=True)
+    model = started(method)
+    image = image_of(predicted, 8.0)  # p = 0.999, and over the first object 3/4 of it
+    step = model._training_step(image, mask, None)
+    changed = [[[2, 2, 0, 0, 1], [2, 2, 0, 0, 1], [255, 0, 0, 0, 1]]]
+    assert method.correct_labels(step).tolist() == changed
+    method.tau = 0.75
+    assert method.correct_labels(step).equal(mask)
+
+
+def test_means_of_regions_are_of_each_image_for_itself():
+    scores = torch.rand(2, 3, 4, 5)
+    labels = torch.zeros(2, 4, 5, dtype=torch.long)
+    labels[1, :, 3:] = 2
+    labels[1, 0, 0] = 255
+    means = object_means(scores, labels, 255)
+    for image, inside in ((0, labels[0] == 0), (1, labels[1] == 0), (1, labels[1] == 2)):
+        expected = scores[image][:, inside].mean(1, keepdim=True).expand(3, int(inside.sum()))
+        torch.testing.assert_close(means[image][:, inside], expected)
+    assert means[1, :, 0, 0].tolist() == [0, 0, 0]
 
 
 def test_binary_labels_are_corrected_both_ways():
