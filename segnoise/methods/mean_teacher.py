@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from segnoise.losses.domain import check_number
+from segnoise.losses.domain import check_integer, check_number
 from segnoise.methods.base import Method, check_share
 from segnoise.methods.components import components
 from segnoise.methods.scores import class_probabilities
@@ -116,6 +116,9 @@ class MeanTeacher(Method):
         ramp: :math:`t_r`, share of the training in which the consistency grows, 0..1.
         object_wise: decide on regions of one label, not on pixels: for objects of a wrong class.
             An object that the labels miss is part of the background's region, and stays missing.
+        background: with ``object_wise`` a class whose regions stay, and which no region becomes:
+            which object it is is asked, not whether there is one. p' is divided by the sum over
+            the other classes. None if there is no such class.
 
     Raises:
         ValueError: if an argument is out of its range, or nothing is left to do.
@@ -129,7 +132,15 @@ class MeanTeacher(Method):
         0.95
     """
 
-    own_parameters = ("momentum", "start", "tau", "consistency", "ramp", "object_wise")
+    own_parameters = (
+        "momentum",
+        "start",
+        "tau",
+        "consistency",
+        "ramp",
+        "object_wise",
+        "background",
+    )
     updates: Tensor
 
     def __init__(
@@ -140,6 +151,7 @@ class MeanTeacher(Method):
         consistency: float = 0.0,
         ramp: float = 0.2,
         object_wise: bool = False,
+        background: int | None = None,
     ) -> None:
         super().__init__()
         self.momentum = check_number("momentum", momentum, least=0, below=1)
@@ -148,6 +160,13 @@ class MeanTeacher(Method):
         self.consistency = check_number("consistency", consistency, least=0)
         self.ramp = check_share("ramp", ramp)
         self.object_wise = object_wise
+        if background is not None:
+            check_integer("background", background, least=0)
+            if not object_wise:
+                raise ValueError(
+                    "background belongs to object_wise=True: set that, or leave it out"
+                )
+        self.background = background
         if start == 1 and consistency == 0:
             raise ValueError(
                 "start=1 and consistency=0 leave the teacher nothing to do: set one of them"
@@ -157,6 +176,8 @@ class MeanTeacher(Method):
     def begin(self, network: nn.Module, task: Task) -> None:
         """Make the teacher from the network as it is."""
         super().begin(network, task)
+        if self.background is not None and self.background >= task.num_classes:
+            raise ValueError(f"background={self.background} is none of {task.num_classes} classes")
         self.teacher = copy.deepcopy(network).requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> MeanTeacher:
@@ -173,7 +194,13 @@ class MeanTeacher(Method):
         scores, void = self._scores(step), self.task.ignore_index
         if self.object_wise:
             scores = object_means(scores, step.labels, void)
-        return confident_labels(step.labels, scores, self.tau, void)
+        if self.background is None:
+            return confident_labels(step.labels, scores, self.tau, void)
+        scores = scores.clone()
+        scores[:, self.background] = 0
+        scores /= scores.sum(1, keepdim=True).clamp_min(torch.finfo(scores.dtype).tiny)
+        corrected = confident_labels(step.labels, scores, self.tau, void)
+        return torch.where(step.labels == self.background, step.labels, corrected)
 
     def combine(self, losses: dict[str, Tensor], step: TrainingStep) -> dict[str, Tensor]:
         """Add the consistency with the teacher."""

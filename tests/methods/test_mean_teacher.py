@@ -141,6 +141,24 @@ def test_regions_of_the_labels_are_corrected_as_a_whole():
     assert method.correct_labels(step).equal(mask)
 
 
+def test_with_a_background_it_is_asked_which_object_not_whether_there_is_one():
+    mask = torch.tensor([[[1, 1, 1, 0, 0]]])
+    predicted = torch.tensor([[[0, 0, 2, 2, 2]]])  # among the objects' classes 2, and only little
+    method = MeanTeacher(start=0.0, tau=0.9, object_wise=True, background=0)
+    model = started(method)
+    step = model._training_step(image_of(predicted, 12.0), mask, None)
+    assert method.correct_labels(step).tolist() == [[[2, 2, 2, 0, 0]]]
+    step = model._training_step(image_of(torch.zeros_like(predicted), 12.0), mask, None)
+    assert method.correct_labels(step).equal(mask)  # p'_1 = p'_2
+
+
+def test_a_background_belongs_to_whole_objects_and_is_a_class():
+    with pytest.raises(ValueError, match="object_wise=True"):
+        MeanTeacher(background=0)
+    with pytest.raises(ValueError, match="none of 3 classes"):
+        started(MeanTeacher(object_wise=True, background=3))
+
+
 def test_means_of_regions_are_of_each_image_for_itself():
     scores = torch.rand(2, 3, 4, 5)
     labels = torch.zeros(2, 4, 5, dtype=torch.long)
