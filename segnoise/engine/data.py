@@ -23,11 +23,13 @@ from segnoise.datasets import (
     check_dataset,
     collate,
 )
+from segnoise.datasets.known_masks import noise_of_known
 from segnoise.datasets.problems import DatasetError
 from segnoise.engine.config import data_path
 from segnoise.engine.loop import DrawSampler
 from segnoise.errors import ConfigError, SegnoiseError
 from segnoise.methods import CorrectedBoundaries
+from segnoise.noise import NoiseReport
 from segnoise.registry import DATASETS, NOISES, TRANSFORMS, resolve
 
 
@@ -93,6 +95,23 @@ def with_boundaries(dataset: Any, config: Mapping[str, Any]) -> Any:
     if arguments.get("clean_masks") is not None:
         arguments["clean_masks"] = data_path(arguments["clean_masks"])
     return _call(CorrectedBoundaries, {"dataset": dataset, **arguments}, "boundary_bias")
+
+
+def noise_of_clean_masks(dataset: Any, config: Mapping[str, Any]) -> tuple[NoiseReport, int] | None:
+    """Measure a training set's noise on the samples in ``clean_masks``; None where there are none.
+
+    Raises:
+        ConfigError: if all clean labels are known already, or the folder does not fit.
+        DataError: if a mask cannot be used.
+    """
+    if config["clean_masks"] is None:
+        return None
+    if hasattr(dataset, "load_masks"):
+        raise ConfigError(
+            "clean_masks is for data whose clean labels are not known, and here noise is put on "
+            "known ones: leave clean_masks out"
+        )
+    return noise_of_known(dataset, data_path(config["clean_masks"]))
 
 
 def _rater_masks(dataset: Any, noise: Mapping[str, Any], seed: int) -> RaterMasks:

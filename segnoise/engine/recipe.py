@@ -33,35 +33,56 @@ class Recipe:
 
 
 _WEIGHTED = {"class_weights": "inverse_sqrt"}
+# Which objects are there is asked of the labels, and which ones they are of the teacher.
+_OBJECT_TEACHER = {
+    "type": "MeanTeacher",
+    "momentum": 0.99,
+    "start": 0.3,
+    "tau": 0.8,
+    "object_wise": True,
+}
 RECIPES: dict[str, Recipe] = {
     "balanced": Recipe(
         ({"type": "CE", **_WEIGHTED}, {"type": "Dice"}),
         (),
         "labels that are right, or wrong pixel by pixel",
     ),
-    "robust": Recipe(
+    "missing": Recipe(
         ({"type": "GCE", **_WEIGHTED}, {"type": "Dice"}),
         (),
-        "labels that are wrong by whole objects or along boundaries, or nobody knows how",
+        "objects that have no label",
+    ),
+    "robust": Recipe(
+        ({"type": "Dice"},),
+        (_OBJECT_TEACHER,),
+        "objects of a wrong class, wrong outlines, or nobody knows what",
     ),
 }
 BY_KIND = {
     "none": "balanced",
     "pixels": "balanced",
     "swapped objects": "robust",
-    "missing objects": "robust",
+    "missing objects": "missing",
     "boundaries": "robust",
     UNKNOWN: "robust",
 }
+BACKGROUND = "background"
 
 
-def with_recipe(config: Mapping[str, Any], check: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def with_recipe(
+    config: Mapping[str, Any],
+    check: Mapping[str, Any],
+    classes: Sequence[str],
+    sample: tuple[NoiseReport, int] | None = None,
+) -> tuple[dict[str, Any], str]:
     """Replace a config's ``recipe`` by the losses and methods it stands for.
 
     Args:
         config: with ``recipe``, "auto" or the name of one.
         check: histogram of the training labels and their realised noise (None where clean labels
             are not known), as ``data.json`` of a run has them.
+        classes: names; the first one counts as background if that is its name.
+        sample: the noise of the samples whose clean labels are known, and their number.
 
     Returns:
         The config with ``losses`` and ``methods`` and without a recipe; and what was picked and
@@ -69,41 +90,66 @@ def with_recipe(config: Mapping[str, Any], check: Mapping[str, Any]) -> tuple[di
 
     Example:
         >>> config = {"recipe": "auto", "losses": [], "methods": []}
-        >>> config, why = with_recipe(config, {"histogram": [900, 100], "noise": None})
-        >>> [loss["type"] for loss in config["losses"]]
-        ['GCE', 'Dice']
+        >>> check = {"histogram": [900, 100, 100], "noise": None}
+        >>> config, why = with_recipe(config, check, ("background", "cat", "dog"))
+        >>> config["methods"][0]["background"]
+        0
         >>> print(why)
-        recipe robust (GCE weighted by class + Dice): the noise is unknown, since no clean labels \
-are; the most frequent class has 9 times the pixels of the rarest
+        recipe robust (Dice + MeanTeacher): the noise is unknown, since no clean labels are; the \
+most frequent class has 9 times the pixels of the rarest
     """
     name = config["recipe"]
     reason = "as the config says"
     if name == "auto":
-        kind, words = _kind(check["noise"])
+        kind, words = _kind(check["noise"], sample)
         name, reason = BY_KIND[kind], f"{words}; {_imbalance(check['histogram'])}"
     recipe = RECIPES[name]
-    losses, methods = copy.deepcopy([list(recipe.losses), list(recipe.methods)])
+    losses = copy.deepcopy(list(recipe.losses))
+    methods = [m for m in (_fitting(method, classes) for method in recipe.methods) if m]
     parts = [
         f"{loss['type']}{' weighted by class' if 'class_weights' in loss else ''}"
         for loss in losses
     ]
     parts += [str(method["type"]) for method in methods]
     return (
-        {**config, "losses": losses, "methods": methods, "recipe": None},
+        {**config, "losses": losses, "methods": methods, "recipe": None, "clean_masks": None},
         f"recipe {name} ({' + '.join(parts)}): {reason}",
     )
 
 
-def check_recipe(name: str, given: Sequence[str]) -> None:
+def _fitting(method: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any] | None:
+    """The method for these classes; None where it has nothing to do.
+
+    A teacher of objects leaves the background alone. With one class beside it there is no other
+    that an object could be.
+    """
+    fitting = dict(copy.deepcopy(method))
+    if fitting.get("object_wise") and classes[0] == BACKGROUND:
+        if len(classes) == 2:
+            return None
+        fitting["background"] = 0
+    return fitting
+
+
+def check_recipe(name: str | None, given: Sequence[str], clean_masks: object = None) -> None:
     """Check a config's ``recipe``.
 
     Args:
-        name: the recipe.
+        name: the recipe, or None.
         given: the keys that the config has of its own.
+        clean_masks: the config's folder of known masks, or None.
 
     Raises:
-        ConfigError: if there is no such recipe, or the config has losses or methods beside it.
+        ConfigError: if there is no such recipe, the config has losses or methods beside it, or
+            clean masks that only "auto" would look at.
     """
+    if clean_masks is not None and name != "auto":
+        raise ConfigError(
+            f"clean_masks={str(clean_masks)!r} is what recipe='auto' looks at: set that, or leave "
+            "clean_masks out"
+        )
+    if name is None:
+        return
     known = ["auto", *RECIPES]
     if name not in known:
         hint = near(name, known) or f"; known: {', '.join(known)}"
@@ -116,14 +162,19 @@ def check_recipe(name: str, given: Sequence[str]) -> None:
         )
 
 
-def _kind(noise: Mapping[str, Any] | None) -> tuple[str, str]:
-    if noise is None:
+def _kind(
+    noise: Mapping[str, Any] | None, sample: tuple[NoiseReport, int] | None
+) -> tuple[str, str]:
+    if noise is not None:
+        report, where = NoiseReport.from_dict(noise), ""
+    elif sample is not None:
+        report, where = sample[0], f" in the {sample[1]} samples whose clean masks are known"
+    else:
         return UNKNOWN, "the noise is unknown, since no clean labels are"
-    report = NoiseReport.from_dict(noise)
     kind = kind_of_noise(report)
     if kind == "none":
-        return kind, f"{100 * report.pixel_rate:.2f} % of the pixels are wrong"
-    return kind, f"the noise is of {kind}, {100 * report.pixel_rate:.1f} % of the pixels"
+        return kind, f"{100 * report.pixel_rate:.2f} % of the pixels are wrong{where}"
+    return kind, f"the noise is of {kind}, {100 * report.pixel_rate:.1f} % of the pixels{where}"
 
 
 def _imbalance(histogram: Sequence[int]) -> str:

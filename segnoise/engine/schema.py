@@ -43,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "inference": {},  # how evaluation reads an image; see segnoise.models.Inference
     "losses": [{"type": "CE"}],
     "recipe": None,  # "auto" or a name: chooses losses and methods; see docs/recipes.md
+    "clean_masks": None,  # folder with clean masks of a few samples, for recipe="auto" to see
     "methods": [],  # label correction, selection, teachers; see segnoise.methods
     "load_from": None,  # checkpoint to take the weights from
     # Training
@@ -100,6 +101,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "methods": (list, dict),
     "param_scheduler": (list, dict),
     "recipe": (str,),
+    "clean_masks": (str, Path),
     "load_from": (str, Path),
     "work_dir": (str, Path),
     "amp": (str,),
@@ -136,8 +138,7 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(f"unknown config key {key}{near(key, DEFAULTS)}")
     full = {**copy.deepcopy(DEFAULTS), **_named(dict(config))}
     _check_kinds(full)
-    if full["recipe"]:
-        check_recipe(full["recipe"], list(config))
+    check_recipe(full["recipe"], list(config), full["clean_masks"])
     if "val_interval" not in full["train_cfg"]:
         full["train_cfg"]["val_interval"] = DEFAULTS["train_cfg"]["val_interval"]
     if full["noise"]:

@@ -112,7 +112,8 @@ def train(
     inspected = None
     if config["recipe"]:  # what the network needs depends on it
         inspected = preparation.inspect(config, dataset, validation, folder, reuse=bool(start))
-        config, picked = with_recipe(config, inspected[0])
+        classes, known = dataset.metainfo["classes"], data.noise_of_clean_masks(dataset, config)
+        config, picked = with_recipe(config, inspected[0], classes, known)
         on_main(lambda: print(picked, flush=True))
     torch.manual_seed(config["seed"])  # the first weights
     model = build_model(config, clean.metainfo, training=True)

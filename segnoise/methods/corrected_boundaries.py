@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from segnoise.errors import ConfigError, DataError
+from segnoise.datasets.known_masks import known_pairs
+from segnoise.errors import ConfigError
 from segnoise.methods.boundary_bias import boundary_bias, shift_boundaries
 
 LIMIT = 20.0
@@ -70,7 +71,7 @@ class CorrectedBoundaries:
         self._ignore_index = int(dataset.metainfo["ignore_index"])
         if shift is None:
             assert clean_masks is not None
-            pairs = self._pairs(Path(clean_masks).expanduser())
+            pairs = known_pairs(dataset, Path(clean_masks).expanduser())
             within = LIMIT if limit is None else limit
             self._bias = boundary_bias(pairs, classes, self._ignore_index, within).round(3)
         else:
@@ -80,32 +81,6 @@ class CorrectedBoundaries:
     def shift(self) -> list[list[float]]:
         """By how many pixels each class extends too far over each other."""
         return [[float(b) for b in row] for row in self._bias + 0.0]  # no -0.0
-
-    def _pairs(self, folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Clean masks and those of the data set, of the samples in a folder."""
-        source = self.dataset
-        while not hasattr(source, "mask_reader"):
-            if not hasattr(source, "dataset"):
-                raise ConfigError(f"{source!r} does not say how its masks are read: give shift")
-            source = source.dataset
-        found = 0
-        for index in range(len(self.dataset)):
-            path = folder / f"{self.dataset.sample_id(index)}.png"
-            if not path.is_file():
-                continue
-            found += 1
-            clean, mask = source.mask_reader(path), self.dataset.load_mask(index)
-            if clean.shape != mask.shape:
-                raise DataError(
-                    f"{path}: is {clean.shape[1]}x{clean.shape[0]}, the sample's mask "
-                    f"{mask.shape[1]}x{mask.shape[0]}: give the clean mask of this sample"
-                )
-            yield clean, mask
-        if not found:
-            raise ConfigError(
-                f"clean_masks={folder} holds none of the {len(self.dataset)} samples' masks, such "
-                f"as {self.dataset.sample_id(0)}.png"
-            )
 
     @property
     def metainfo(self) -> dict[str, Any]:

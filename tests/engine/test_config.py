@@ -93,7 +93,8 @@ def test_a_config_that_fails_is_named(tmp_path):
 def leaves():
     folder = shipped_configs()
     assert folder is not None
-    others = {"_base_", "benchmarks", "study"}  # the last two are grids of trainings
+    # parts of a training, and grids of trainings
+    others = {"_base_", "recipes", "benchmarks", "study"}
     return [
         p
         for p in sorted(folder.rglob("*.py"))

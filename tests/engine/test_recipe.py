@@ -1,15 +1,25 @@
 """Recipes: what is picked for which labels, and that a training takes it."""
 
+import cv2
 import numpy as np
 import pytest
 import tiny_training
 
-from segnoise.engine.config import load_config
+from segnoise.engine.config import load_config, shipped_configs
 from segnoise.engine.recipe import BY_KIND, RECIPES, UNKNOWN, with_recipe
 from segnoise.engine.schema import complete
 from segnoise.engine.train import train
 from segnoise.errors import ConfigError
 from segnoise.noise import KINDS, SymmetricFlip, generator, realised_noise
+
+CLASSES = ("background", "cat", "dog")
+
+
+def test_each_recipe_is_a_config_to_build_on():
+    folder = shipped_configs() / "recipes"
+    assert {path.stem for path in folder.glob("*.py")} == {"auto", *RECIPES}
+    for path in folder.glob("*.py"):
+        assert load_config(path)["recipe"] == path.stem
 
 
 def test_every_kind_of_noise_has_a_recipe():
@@ -22,14 +32,77 @@ def test_the_realised_noise_decides_and_the_reason_says_so():
     noisy = SymmetricFlip(rate=0.2, num_classes=3)(clean, generator(0, "a"))
     report = realised_noise(clean, noisy, num_classes=3).to_dict()
     config = {"recipe": "auto", "losses": [], "methods": [], "seed": 3}
-    chosen, why = with_recipe(config, {"histogram": [300, 0, 20], "noise": report})
+    check = {"histogram": [300, 0, 20], "noise": report}
+    chosen, why = with_recipe(config, check, CLASSES)
     assert chosen["losses"] == list(RECIPES[BY_KIND["pixels"]].losses)
     assert (chosen["recipe"], chosen["seed"]) == (None, 3)
     assert "noise is of pixels" in why
     assert "15 times the pixels of the rarest" in why
-    named, why = with_recipe({**config, "recipe": "robust"}, {"histogram": [], "noise": None})
+    check = {"histogram": [], "noise": None}
+    named, why = with_recipe({**config, "recipe": "robust"}, check, CLASSES)
     assert named["losses"] == list(RECIPES["robust"].losses)
     assert why.endswith("as the config says")
+
+
+@pytest.mark.parametrize(
+    ("classes", "background"),
+    [(CLASSES, 0), (("sky", "road", "car"), None), (("sky", "cloud"), None)],
+)
+def test_the_teacher_of_objects_leaves_a_background_alone(classes, background):
+    config = {"recipe": "robust", "losses": [], "methods": []}
+    chosen, _ = with_recipe(config, {"histogram": [], "noise": None}, classes)
+    (teacher,) = chosen["methods"]
+    assert teacher.get("background") == background
+    assert "background" not in RECIPES["robust"].methods[0]
+
+
+def test_with_one_class_beside_the_background_there_is_nothing_to_teach():
+    config = {"recipe": "robust", "losses": [], "methods": []}
+    chosen, why = with_recipe(config, {"histogram": [], "noise": None}, ("background", "cell"))
+    assert chosen["methods"] == []
+    assert why == "recipe robust (Dice): as the config says"
+
+
+def test_a_few_clean_masks_tell_which_noise_it_is(tmp_path, capsys):
+    """Of a data set without known clean labels, objects of the masks in a folder are missing."""
+    root, known = tmp_path / "set", tmp_path / "known"
+    known.mkdir()
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    for number in range(4):
+        mask = np.zeros((32, 32), np.uint8)
+        mask[4:12, 4:12] = mask[18:28, 16:30] = 1
+        image = np.repeat(mask[..., None] * 200, 3, axis=2)
+        cv2.imwrite(str(root / "images" / f"{number}.png"), image)
+        if number < 2:
+            cv2.imwrite(str(known / f"{number}.png"), mask)
+        mask[4:12, 4:12] = 0
+        cv2.imwrite(str(root / "masks" / f"{number}.png"), mask)
+    config = tiny_training.config(tmp_path, recipe="auto", clean_masks=str(known))
+    del config["losses"]
+    config["train_data"] = {
+        "type": "FolderDataset",
+        "root": str(root),
+        "image_dir": "images",
+        "mask_dir": "masks",
+        "classes": ["background", "cell", "c", "d", "e"],
+    }
+    config |= {"val_data": None, "noise": None}
+    first = train(complete(config))
+    said = capsys.readouterr().out
+    assert "recipe missing (GCE weighted by class + Dice): the noise is of missing objects" in said
+    assert "in the 2 samples whose clean masks are known" in said
+    stored = load_config(first.folder / "config.py")
+    assert (stored["recipe"], stored["clean_masks"]) == (None, None)
+    assert train(complete(config), resume=True).last == first.last
+
+
+def test_clean_masks_where_all_clean_labels_are_known(tmp_path):
+    config = tiny_training.config(tmp_path, recipe="auto", clean_masks=str(tmp_path))
+    del config["losses"]
+    config["noise"] = {"type": "SymmetricFlip", "rate": 0.2}
+    with pytest.raises(ConfigError, match="here noise is put on known ones"):
+        train(complete(config))
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -60,6 +133,8 @@ def test_auto_on_the_command_line_replaces_what_the_file_says(tmp_path):
     [
         ({"recipe": "robst"}, "no recipe 'robst'; did you mean robust"),
         ({"recipe": "auto", "losses": [{"type": "CE"}]}, "leave out losses, or the recipe"),
+        ({"clean_masks": "here"}, "clean_masks='here' is what recipe='auto' looks at"),
+        ({"recipe": "robust", "clean_masks": "here"}, "leave clean_masks out"),
         ({"recipe": 3}, "recipe must be of type str"),
     ],
 )

@@ -1,0 +1,3 @@
+"""Recipe: losses and methods by the noise of the training labels; docs/recipes.md."""
+
+recipe = "auto"

@@ -1,0 +1,3 @@
+"""Recipe for labels that are right, or wrong pixel by pixel: weighted CE + Dice."""
+
+recipe = "balanced"

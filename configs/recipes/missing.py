@@ -1,0 +1,3 @@
+"""Recipe for objects that have no label: weighted GCE + Dice."""
+
+recipe = "missing"
