@@ -32,6 +32,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "CoTeaching": {"type": "CoTeaching", "noise_rate": 0.2},
     "MeanTeacher": {"type": "MeanTeacher"},
     "MeanTeacher, consistency": {"type": "MeanTeacher", "consistency": 1.0},
+    "MeanTeacher, object-wise": {"type": "MeanTeacher", "object_wise": True},
     "ADELE": {"type": "ADELE"},
     "ADELE, no consistency": {"type": "ADELE", "consistency": 0.0},
     "MissingObjects": {"type": "MissingObjects", "tau": 0.1},
