@@ -57,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 mean = sum(values) / len(values)
                 axis.plot([mean, mean], [height - 0.3, height + 0.3], color="#33658a", linewidth=2)
         for name, style in OTHERS.items():
-            values = others[noise, name]
+            values = others.get((noise, name))
+            if not values:
+                raise SystemExit(f"{settings.others}: no finished run of {name} on {noise} labels")
             mean = sum(values) / len(values)
             axis.axvline(mean, color="#b3541e", linewidth=1, linestyle=style)
             axis.text(mean, len(names) - 0.35, name, color="#b3541e", ha="center", va="bottom")

@@ -1,3 +1,3 @@
-"""Recipe for objects that have no label: weighted GCE + Dice."""
+"""Recipe for objects of one class that have no label: weighted GCE + Dice."""
 
 recipe = "missing"

@@ -1,3 +1,3 @@
-"""Recipe for wrong classes or outlines, or nobody knows what: Dice, a teacher of objects."""
+"""Recipe for objects of a wrong class, or nobody knows what: Dice, a teacher of objects."""
 
 recipe = "robust"

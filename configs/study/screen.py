@@ -1,8 +1,8 @@
 """Study, stage 1: every loss on two data sets, clean and under two noises, one seed.
 
 Objects are drawn too large (`boundary`), or are of another class (`objects`), which with two
-classes means that they are missing. CamVid is left to stage 2: so short a training does not learn
-its rare classes, and the noise cost cross-entropy no more than seeds may differ by.
+classes means that they are missing. CamVid is left out: so short a training does not learn its rare
+classes, and the noise cost cross-entropy no more than seeds may differ by.
 """
 
 from mmengine.config import read_base

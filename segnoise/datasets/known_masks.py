@@ -28,8 +28,8 @@ def known_pairs(dataset: Any, folder: Path) -> Iterator[tuple[np.ndarray, np.nda
     while not hasattr(source, "mask_reader"):
         if not hasattr(source, "dataset"):
             raise ConfigError(
-                f"{source!r} does not say how its masks are read, as a mask_reader would: masks in "
-                f"{folder} cannot be compared with it"
+                f"clean_masks={folder}: {type(source).__name__} has no mask_reader, a function of "
+                "a path that reads a mask as it reads its own: add one, or leave clean_masks out"
             )
         source = source.dataset
     found = 0
@@ -52,7 +52,7 @@ def known_pairs(dataset: Any, folder: Path) -> Iterator[tuple[np.ndarray, np.nda
         )
 
 
-def noise_of_known(dataset: Any, folder: Path) -> tuple[NoiseReport, int]:
+def noise_of_known(dataset: Any, folder: Path) -> NoiseReport:
     """Measure the label noise of a data set on those of its samples that are known.
 
     Args:
@@ -60,14 +60,19 @@ def noise_of_known(dataset: Any, folder: Path) -> tuple[NoiseReport, int]:
         folder: as of :func:`known_pairs`.
 
     Returns:
-        The noise, and how many samples it was measured on.
+        The noise of ``num_masks`` samples.
 
     Raises:
-        ConfigError, DataError: as of :func:`known_pairs`.
+        ConfigError: as of :func:`known_pairs`, and if the masks are void everywhere.
+        DataError: as of :func:`known_pairs`, and if a mask holds an id that is no class.
     """
     classes = len(dataset.metainfo["classes"])
-    report, count = NoiseReport.empty(classes), 0
+    report = NoiseReport.empty(classes)
     for known, given in known_pairs(dataset, folder):
-        report += realised_noise(known, given, classes, dataset.metainfo["ignore_index"])
-        count += 1
-    return report, count
+        try:
+            report += realised_noise(known, given, classes, dataset.metainfo["ignore_index"])
+        except ValueError as error:
+            raise DataError(f"clean_masks={folder}: {error}") from error
+    if report.valid == 0:
+        raise ConfigError(f"clean_masks={folder}: all pixels are void, in these or the set's masks")
+    return report

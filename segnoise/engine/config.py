@@ -81,7 +81,8 @@ def with_options(config: Mapping[str, Any], options: Mapping[str, Any]) -> dict[
     """
     changed = copy.deepcopy(dict(config))
     if options.get("recipe"):  # instead of what the config says
-        changed = {k: v for k, v in changed.items() if k not in ("losses", "methods")}
+        replaced = {"losses", "methods", "clean_masks"}
+        changed = {k: v for k, v in changed.items() if k not in replaced}
     for key, value in options.items():
         _set(changed, key, copy.deepcopy(value))
     return complete(changed)

@@ -97,7 +97,7 @@ def with_boundaries(dataset: Any, config: Mapping[str, Any]) -> Any:
     return _call(CorrectedBoundaries, {"dataset": dataset, **arguments}, "boundary_bias")
 
 
-def noise_of_clean_masks(dataset: Any, config: Mapping[str, Any]) -> tuple[NoiseReport, int] | None:
+def noise_of_clean_masks(dataset: Any, config: Mapping[str, Any]) -> NoiseReport | None:
     """Measure a training set's noise on the samples in ``clean_masks``; None where there are none.
 
     Raises:
@@ -108,8 +108,8 @@ def noise_of_clean_masks(dataset: Any, config: Mapping[str, Any]) -> tuple[Noise
         return None
     if hasattr(dataset, "load_masks"):
         raise ConfigError(
-            "clean_masks is for data whose clean labels are not known, and here noise is put on "
-            "known ones: leave clean_masks out"
+            "clean_masks is for data whose clean labels are not known, and this set knows them "
+            "all: leave clean_masks out"
         )
     return noise_of_known(dataset, data_path(config["clean_masks"]))
 

@@ -24,47 +24,37 @@ class Recipe:
     Attributes:
         losses: as in a config.
         methods: as in a config.
-        purpose: what it is for, in a few words.
     """
 
     losses: tuple[Mapping[str, Any], ...]
-    methods: tuple[Mapping[str, Any], ...]
-    purpose: str
+    methods: tuple[Mapping[str, Any], ...] = ()
 
 
-_WEIGHTED = {"class_weights": "inverse_sqrt"}
-# Which objects are there is asked of the labels, and which ones they are of the teacher.
-_OBJECT_TEACHER = {
-    "type": "MeanTeacher",
-    "momentum": 0.99,
-    "start": 0.3,
-    "tau": 0.8,
-    "object_wise": True,
-}
 RECIPES: dict[str, Recipe] = {
-    "balanced": Recipe(
-        ({"type": "CE", **_WEIGHTED}, {"type": "Dice"}),
-        (),
-        "labels that are right, or wrong pixel by pixel",
-    ),
-    "missing": Recipe(
-        ({"type": "GCE", **_WEIGHTED}, {"type": "Dice"}),
-        (),
-        "objects that have no label",
-    ),
+    "cross_entropy": Recipe(({"type": "CE"},)),
+    "dice": Recipe(({"type": "Dice"},)),
+    "missing": Recipe(({"type": "GCE", "class_weights": "inverse_sqrt"}, {"type": "Dice"})),
     "robust": Recipe(
         ({"type": "Dice"},),
-        (_OBJECT_TEACHER,),
-        "objects of a wrong class, wrong outlines, or nobody knows what",
+        (
+            {
+                "type": "MeanTeacher",
+                "momentum": 0.99,
+                "start": 0.3,
+                "tau": 0.8,
+                "object_wise": True,
+            },
+        ),
     ),
 }
+# Of two classes, and of more.
 BY_KIND = {
-    "none": "balanced",
-    "pixels": "balanced",
-    "swapped objects": "robust",
-    "missing objects": "missing",
-    "boundaries": "robust",
-    UNKNOWN: "robust",
+    "none": ("dice", "dice"),
+    "pixels": ("dice", "dice"),
+    "swapped objects": ("robust", "robust"),
+    "missing objects": ("missing", "robust"),
+    "boundaries": ("cross_entropy", "dice"),
+    UNKNOWN: ("robust", "robust"),
 }
 BACKGROUND = "background"
 
@@ -73,7 +63,7 @@ def with_recipe(
     config: Mapping[str, Any],
     check: Mapping[str, Any],
     classes: Sequence[str],
-    sample: tuple[NoiseReport, int] | None = None,
+    known: NoiseReport | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Replace a config's ``recipe`` by the losses and methods it stands for.
 
@@ -81,8 +71,8 @@ def with_recipe(
         config: with ``recipe``, "auto" or the name of one.
         check: histogram of the training labels and their realised noise (None where clean labels
             are not known), as ``data.json`` of a run has them.
-        classes: names; the first one counts as background if that is its name.
-        sample: the noise of the samples whose clean labels are known, and their number.
+        classes: names; the first one is the background if that is its name.
+        known: the noise of the samples whose clean labels are known.
 
     Returns:
         The config with ``losses`` and ``methods`` and without a recipe; and what was picked and
@@ -95,40 +85,35 @@ def with_recipe(
         >>> config["methods"][0]["background"]
         0
         >>> print(why)
-        recipe robust (Dice + MeanTeacher): the noise is unknown, since no clean labels are; the \
-most frequent class has 9 times the pixels of the rarest
+        recipe robust (Dice + MeanTeacher of all but background): the noise is unknown, since no \
+clean labels are; the most frequent class has 9 times the pixels of the rarest
     """
     name = config["recipe"]
     reason = "as the config says"
     if name == "auto":
-        kind, words = _kind(check["noise"], sample)
-        name, reason = BY_KIND[kind], f"{words}; {_imbalance(check['histogram'])}"
-    recipe = RECIPES[name]
-    losses = copy.deepcopy(list(recipe.losses))
-    methods = [m for m in (_fitting(method, classes) for method in recipe.methods) if m]
+        kind, words = _kind(check["noise"], known)
+        name = BY_KIND[kind][len(classes) > 2]
+        reason = f"{words}; {_imbalance(check['histogram'])}"
+    losses = copy.deepcopy(list(RECIPES[name].losses))
+    methods = [dict(method) for method in RECIPES[name].methods]
     parts = [
         f"{loss['type']}{' weighted by class' if 'class_weights' in loss else ''}"
         for loss in losses
     ]
-    parts += [str(method["type"]) for method in methods]
+    if methods and classes[0].lower() == BACKGROUND:
+        # The teacher of objects leaves it alone: it decides which object it is, not whether.
+        if len(classes) > 2:
+            methods[0]["background"] = 0
+            parts.append(f"MeanTeacher of all but {classes[0]}")
+        else:
+            methods = []
+            parts.append(f"no teacher, since beside {classes[0]} there is one class only")
+    else:
+        parts += [str(method["type"]) for method in methods]
     return (
         {**config, "losses": losses, "methods": methods, "recipe": None, "clean_masks": None},
         f"recipe {name} ({' + '.join(parts)}): {reason}",
     )
-
-
-def _fitting(method: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any] | None:
-    """The method for these classes; None where it has nothing to do.
-
-    A teacher of objects leaves the background alone. With one class beside it there is no other
-    that an object could be.
-    """
-    fitting = dict(copy.deepcopy(method))
-    if fitting.get("object_wise") and classes[0] == BACKGROUND:
-        if len(classes) == 2:
-            return None
-        fitting["background"] = 0
-    return fitting
 
 
 def check_recipe(name: str | None, given: Sequence[str], clean_masks: object = None) -> None:
@@ -162,13 +147,11 @@ def check_recipe(name: str | None, given: Sequence[str], clean_masks: object = N
         )
 
 
-def _kind(
-    noise: Mapping[str, Any] | None, sample: tuple[NoiseReport, int] | None
-) -> tuple[str, str]:
+def _kind(noise: Mapping[str, Any] | None, known: NoiseReport | None) -> tuple[str, str]:
     if noise is not None:
         report, where = NoiseReport.from_dict(noise), ""
-    elif sample is not None:
-        report, where = sample[0], f" in the {sample[1]} samples whose clean masks are known"
+    elif known is not None:
+        report, where = known, f" in {known.num_masks} of the samples, whose clean masks are known"
     else:
         return UNKNOWN, "the noise is unknown, since no clean labels are"
     kind = kind_of_noise(report)

@@ -109,10 +109,11 @@ def train(
     if config["boundary_bias"]:
         config["boundary_bias"] = {"shift": dataset.shift}  # as measured: a resume compares it
     validation = data.build_dataset(config, "val_data") if config["val_data"] else None
+    classes = clean.metainfo["classes"]
     inspected = None
     if config["recipe"]:  # what the network needs depends on it
         inspected = preparation.inspect(config, dataset, validation, folder, reuse=bool(start))
-        classes, known = dataset.metainfo["classes"], data.noise_of_clean_masks(dataset, config)
+        known = on_main(lambda: data.noise_of_clean_masks(dataset, config))
         config, picked = with_recipe(config, inspected[0], classes, known)
         on_main(lambda: print(picked, flush=True))
     torch.manual_seed(config["seed"])  # the first weights
@@ -132,7 +133,7 @@ def train(
         early = [key for key in keys if key not in weighted]
         resuming.check_same_run(start, config, global_batch, early)
 
-    check, report = preparation.inspect(
+    check, report = inspected or preparation.inspect(
         config, dataset, validation, folder, reuse=start is not None
     )
     config["losses"] = resolve_class_weights(config["losses"], check["histogram"])
@@ -141,7 +142,6 @@ def train(
     set_methods(model, config["methods"], max_iters, epoch_iters)
     if start:
         resuming.check_same_run(start, config, global_batch, weighted)
-    classes = clean.metainfo["classes"]
     on_main(lambda: preparation.prepare(folder, config, check, report, classes, start))
 
     scores, memorisation = Scores(), Memorisation()

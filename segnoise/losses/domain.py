@@ -70,3 +70,18 @@ def check_integer(name: str, value: object, *, least: int) -> int:
     if value < least:
         raise ValueError(f"{name} must satisfy {name} >= {least}, got {value}")
     return value
+
+
+def check_flag(name: str, value: object) -> bool:
+    """Return ``value`` if it is True or False.
+
+    Raises:
+        TypeError: if it is anything else, such as the text "False".
+
+    Example:
+        >>> check_flag("object_wise", True)
+        True
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value

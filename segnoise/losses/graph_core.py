@@ -3,7 +3,8 @@
 Of plain operations autograd makes a backward pass that scatters into a tensor of the logits' size
 and sums over the classes before it writes. Here both sums of that pass are taken forwards, where
 the logits are read anyway: the gradient is then elementwise, and one loop reads logits and writes
-it. The label's class is compared with, not scattered to, because a compiler fuses that.
+it. The label's class is compared with, not scattered to, because a compiler fuses that. As in the
+other cores a gradient has no gradient of its own.
 """
 
 from __future__ import annotations
@@ -56,14 +57,15 @@ class _Statistics(torch.autograd.Function):
                 (own - greatest - log_sum).squeeze(1),
                 torch.ones_like(greatest[:, 0]),
             )
-        p = log_p.exp()
-        totals = [_total_slope(s, p) for s in sums]
-        for total in totals:
-            # A map that no output depends on would be computed in the backward pass, by a further
-            # loop over the logits: so the likelihood is made to depend on it, to no effect.
-            likelihood = torch.where(total.isnan(), torch.nan, likelihood)
-        ctx.save_for_backward(logits, target, greatest, log_sum, mass, *totals)
-        ctx.sums = sums
+        if ctx.needs_input_grad[0]:
+            p = log_p.exp()
+            totals = [_total_slope(s, p) for s in sums]
+            for total in totals:
+                # A map that no output depends on would be computed in the backward pass, by a
+                # further loop over the logits: so the likelihood depends on it, to no effect.
+                likelihood = torch.where(total.isnan(), torch.nan, likelihood)
+            ctx.save_for_backward(logits, target, greatest, log_sum, mass, *totals)
+            ctx.sums = sums
         return (likelihood, *(s.terms(log_p).sum(1) for s in sums))
 
     @staticmethod

@@ -1,8 +1,9 @@
 """A whole loss as one graph of torch.compile, where ``SEGNOISE_KERNELS=compile`` asks for it.
 
 The first call of a loss and of each shape compiles, for seconds to a minute; PyTorch keeps the code
-on disk. Where that fails, such as on a CPU without a C++ compiler, one line is logged and the same
-operations go on one by one.
+on disk. (One graph for all shapes would be slower than none.) A process has at most :data:`GRAPHS`
+of them; what comes later runs operation by operation. Where compiling fails, such as on a CPU
+without a C++ compiler, one line is logged and the same operations go on one by one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from segnoise.kernels import VARIABLE, wanted
+
+GRAPHS = 64  # PyTorch's own limit is 8, for all losses together
 
 _log = logging.getLogger(__name__)
 _compiled: weakref.WeakKeyDictionary[nn.Module, Callable[..., Tensor]] = weakref.WeakKeyDictionary()
@@ -44,7 +47,8 @@ def as_one_graph(loss: nn.Module, method: str, *arguments: Any) -> Tensor:
         # The method as a function of the loss: a bound one would keep the loss alive for good.
         _compiled[loss] = torch.compile(getattr(type(loss), method), dynamic=False)
     try:
-        return _compiled[loss](loss, *arguments)
+        with torch._dynamo.config.patch(recompile_limit=GRAPHS):
+            return _compiled[loss](loss, *arguments)
     except (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError) as error:
         result = function(*arguments)  # where the arguments are at fault, this says so
         _failed = True

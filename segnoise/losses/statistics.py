@@ -82,12 +82,12 @@ def pixel_statistics(
         flat_target = target.reshape(*target.shape[: target.dim() - len(shape) + 1], flat.shape[2])
     core = Core(sums, binary, logit_map, label_model)
     if torch.compiler.is_compiling():
-        # A compiler fuses plain operations and decides by itself what to recompute.
-        maps = (
-            graph_statistics(flat, flat_target, core)
-            if fits(core)
-            else core.statistics(flat, flat_target)
-        )
+        # A compiler fuses plain operations. An exported graph has no backward pass of ours.
+        by_graph = fits(core) and not torch.compiler.is_exporting()
+        if by_graph:
+            maps = graph_statistics(flat, flat_target, core)
+        else:
+            maps = core.statistics(flat, flat_target)
     else:
         maps = _by_triton(flat, flat_target, core) or eager_statistics(flat, flat_target, core)
     maps = tuple(m.reshape(shape) for m in maps)

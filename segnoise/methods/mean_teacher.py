@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from segnoise.losses.domain import check_integer, check_number
+from segnoise.losses.domain import check_flag, check_integer, check_number
 from segnoise.methods.base import Method, check_share
 from segnoise.methods.components import components
 from segnoise.methods.scores import class_probabilities
@@ -75,11 +75,12 @@ def object_means(scores: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
         count += found
     index = torch.from_numpy(np.stack(maps)).to(scores.device)
     flat = index.flatten()
-    sums = scores.new_zeros(count + 1, scores.shape[1])
-    sums.index_add_(0, flat, scores.movedim(1, -1).flatten(0, 2))
+    # In float64: over a million pixels float32 would lose the digits that are compared with tau.
+    sums = torch.zeros(count + 1, scores.shape[1], dtype=torch.float64, device=scores.device)
+    sums.index_add_(0, flat, scores.movedim(1, -1).flatten(0, 2).double())
     means = sums / flat.bincount(minlength=count + 1).clamp(min=1).unsqueeze(1)
     means[0] = 0
-    return means[index].movedim(-1, 1)
+    return means.to(scores.dtype)[index].movedim(-1, 1)
 
 
 class MeanTeacher(Method):
@@ -90,9 +91,9 @@ class MeanTeacher(Method):
     .. math:: \theta' \leftarrow m_n \theta' + (1 - m_n) \theta, \quad m_n = \min(m, 1 - 1/(n+1))
 
     after each step of the optimizer, with n = 0, 1, ... such updates made before: the first makes
-    the teacher the network, the second the mean of two. It predicts without dropout, and with
-    batch norm as in the network, by the batch's statistics where that takes those: running ones
-    belong to other weights, and do not fit their mean. From the share ``start`` of the training on,
+    the teacher the network, the second the mean of two. It predicts without dropout. Its batch norm
+    uses the batch's statistics where the network's does: running statistics were collected by other
+    weights, and do not fit the mean of weights. From the share ``start`` of the training on,
     a label is replaced by the teacher's prediction k where its probability :math:`p'_k > \tau`.
     With ``object_wise`` :math:`p'` is first averaged over each connected region of one label, which
     so keeps its label or gets another as a whole, in the outline that was drawn. With
@@ -117,8 +118,8 @@ class MeanTeacher(Method):
         object_wise: decide on regions of one label, not on pixels: for objects of a wrong class.
             An object that the labels miss is part of the background's region, and stays missing.
         background: with ``object_wise`` a class whose regions stay, and which no region becomes:
-            which object it is is asked, not whether there is one. p' is divided by the sum over
-            the other classes. None if there is no such class.
+            the teacher decides which object it is, not whether there is one. p' is divided by its
+            sum over the other classes. None if there is no such class.
 
     Raises:
         ValueError: if an argument is out of its range, or nothing is left to do.
@@ -159,7 +160,7 @@ class MeanTeacher(Method):
         self.tau = check_number("tau", tau, least=0, below=1)
         self.consistency = check_number("consistency", consistency, least=0)
         self.ramp = check_share("ramp", ramp)
-        self.object_wise = object_wise
+        self.object_wise = check_flag("object_wise", object_wise)
         if background is not None:
             check_integer("background", background, least=0)
             if not object_wise:
@@ -176,12 +177,20 @@ class MeanTeacher(Method):
     def begin(self, network: nn.Module, task: Task) -> None:
         """Make the teacher from the network as it is."""
         super().begin(network, task)
-        if self.background is not None and self.background >= task.num_classes:
-            raise ValueError(f"background={self.background} is none of {task.num_classes} classes")
+        if self.background is not None:
+            if self.background >= task.num_classes:
+                raise ValueError(
+                    f"background={self.background} is none of {task.num_classes} classes"
+                )
+            if task.num_classes == 2 and self.consistency == 0:
+                raise ValueError(
+                    f"background={self.background} and one class more leave the teacher nothing to "
+                    "do: an object can be of that class only"
+                )
         self.teacher = copy.deepcopy(network).requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> MeanTeacher:
-        """Leave the teacher in evaluation mode."""
+        """Leave the teacher in evaluation mode, except its batch norm while it predicts."""
         super().train(mode)
         if hasattr(self, "teacher"):
             self.teacher.eval()
@@ -196,7 +205,6 @@ class MeanTeacher(Method):
             scores = object_means(scores, step.labels, void)
         if self.background is None:
             return confident_labels(step.labels, scores, self.tau, void)
-        scores = scores.clone()
         scores[:, self.background] = 0
         scores /= scores.sum(1, keepdim=True).clamp_min(torch.finfo(scores.dtype).tiny)
         corrected = confident_labels(step.labels, scores, self.tau, void)
@@ -221,6 +229,7 @@ class MeanTeacher(Method):
                 if isinstance(own, _BatchNorm):
                     own.train(other.training)
             logits = self.teacher(step.image)[:, : step.logits.shape[1]]
+            self.teacher.eval()
             step.notes[self.name] = class_probabilities(logits, self.task.mode)
         scores: Tensor = step.notes[self.name]
         return scores

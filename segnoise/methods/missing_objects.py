@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segnoise.losses.domain import check_integer, check_number
+from segnoise.losses.domain import check_flag, check_integer, check_number
 from segnoise.methods.base import Method, check_share
 from segnoise.methods.components import components
 from segnoise.methods.scores import class_probabilities
@@ -100,7 +100,7 @@ class MissingObjects(Method):
         if becomes not in BECOMES:
             raise ValueError(f"becomes must be one of {', '.join(BECOMES)}, got {becomes!r}")
         self.becomes = becomes
-        self.object_wise = object_wise
+        self.object_wise = check_flag("object_wise", object_wise)
 
     def begin(self, network: nn.Module, task: Task) -> None:
         """Check that the background is a class."""

@@ -1,5 +1,7 @@
 """Recipes: what is picked for which labels, and that a training takes it."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -15,16 +17,21 @@ from segnoise.noise import KINDS, SymmetricFlip, generator, realised_noise
 CLASSES = ("background", "cat", "dog")
 
 
-def test_each_recipe_is_a_config_to_build_on():
+def test_each_recipe_is_a_config_to_build_on(tmp_path):
+    """It takes the place of a leaf's losses."""
     folder = shipped_configs() / "recipes"
     assert {path.stem for path in folder.glob("*.py")} == {"auto", *RECIPES}
-    for path in folder.glob("*.py"):
-        assert load_config(path)["recipe"] == path.stem
+    copied = shutil.copytree(shipped_configs(), tmp_path / "configs")
+    leaf = copied / "phantoms" / "unet_r18_ce_clean_phantoms_200.py"
+    text = leaf.read_text()
+    for name in ("auto", *RECIPES):
+        leaf.write_text(text.replace("_base_.losses.ce", f"recipes.{name}"))
+        assert load_config(leaf)["recipe"] == name
 
 
 def test_every_kind_of_noise_has_a_recipe():
     assert set(BY_KIND) == {*KINDS, UNKNOWN}
-    assert set(BY_KIND.values()) == set(RECIPES)
+    assert {name for pair in BY_KIND.values() for name in pair} == set(RECIPES)
 
 
 def test_the_realised_noise_decides_and_the_reason_says_so():
@@ -34,7 +41,7 @@ def test_the_realised_noise_decides_and_the_reason_says_so():
     config = {"recipe": "auto", "losses": [], "methods": [], "seed": 3}
     check = {"histogram": [300, 0, 20], "noise": report}
     chosen, why = with_recipe(config, check, CLASSES)
-    assert chosen["losses"] == list(RECIPES[BY_KIND["pixels"]].losses)
+    assert chosen["losses"] == list(RECIPES[BY_KIND["pixels"][1]].losses)
     assert (chosen["recipe"], chosen["seed"]) == (None, 3)
     assert "noise is of pixels" in why
     assert "15 times the pixels of the rarest" in why
@@ -46,7 +53,12 @@ def test_the_realised_noise_decides_and_the_reason_says_so():
 
 @pytest.mark.parametrize(
     ("classes", "background"),
-    [(CLASSES, 0), (("sky", "road", "car"), None), (("sky", "cloud"), None)],
+    [
+        (CLASSES, 0),
+        (("Background", "cat", "dog"), 0),
+        (("sky", "road", "car"), None),
+        (("sky", "cloud"), None),
+    ],
 )
 def test_the_teacher_of_objects_leaves_a_background_alone(classes, background):
     config = {"recipe": "robust", "losses": [], "methods": []}
@@ -60,7 +72,10 @@ def test_with_one_class_beside_the_background_there_is_nothing_to_teach():
     config = {"recipe": "robust", "losses": [], "methods": []}
     chosen, why = with_recipe(config, {"histogram": [], "noise": None}, ("background", "cell"))
     assert chosen["methods"] == []
-    assert why == "recipe robust (Dice): as the config says"
+    assert why == (
+        "recipe robust (Dice + no teacher, since beside background there is one class only): as "
+        "the config says"
+    )
 
 
 def test_a_few_clean_masks_tell_which_noise_it_is(tmp_path, capsys):
@@ -90,8 +105,9 @@ def test_a_few_clean_masks_tell_which_noise_it_is(tmp_path, capsys):
     config |= {"val_data": None, "noise": None}
     first = train(complete(config))
     said = capsys.readouterr().out
-    assert "recipe missing (GCE weighted by class + Dice): the noise is of missing objects" in said
-    assert "in the 2 samples whose clean masks are known" in said
+    assert "recipe robust (Dice + MeanTeacher of all but background): the noise is of" in said
+    assert "missing objects" in said
+    assert "in 2 of the samples, whose clean masks are known" in said
     stored = load_config(first.folder / "config.py")
     assert (stored["recipe"], stored["clean_masks"]) == (None, None)
     assert train(complete(config), resume=True).last == first.last
@@ -101,7 +117,7 @@ def test_clean_masks_where_all_clean_labels_are_known(tmp_path):
     config = tiny_training.config(tmp_path, recipe="auto", clean_masks=str(tmp_path))
     del config["losses"]
     config["noise"] = {"type": "SymmetricFlip", "rate": 0.2}
-    with pytest.raises(ConfigError, match="here noise is put on known ones"):
+    with pytest.raises(ConfigError, match="this set knows them all"):
         train(complete(config))
 
 

@@ -5,16 +5,20 @@ import torch
 from mmengine.config import Config
 
 from segnoise.engine.config import load_config, shipped_configs
+from segnoise.engine.recipe import RECIPES
 from segnoise.engine.schema import complete
 from segnoise.losses import build_loss
 
 STUDY = shipped_configs() / "study"
-GRIDS = [Config.fromfile(STUDY / f"{name}.py").to_dict() for name in ("screen", "full")]
+NAMES = ("screen", "full", "anl")
+GRIDS = [Config.fromfile(STUDY / f"{name}.py").to_dict() for name in NAMES]
 
 
-@pytest.mark.parametrize("grid", GRIDS, ids=["screen", "full"])
+@pytest.mark.parametrize("grid", GRIDS, ids=NAMES)
 def test_noises_and_losses_fit_every_data_set(grid):
     assert grid["baseline"] in grid["losses"]
+    for method in grid["methods"].values():
+        complete(method)
     for name, path in grid["datasets"].items():
         config = load_config(path)
         assert config["train_data"]
@@ -41,3 +45,15 @@ def test_losses_build_and_have_a_gradient(losses, classes):
     total.backward()
     assert torch.isfinite(scores.grad).all()
     assert scores.grad.abs().sum() > 0
+
+
+def test_the_teacher_is_that_of_the_recipe():
+    (teacher,) = GRIDS[1]["methods"]["object teacher"]["methods"]
+    assert teacher == {**RECIPES["robust"].methods[0], "background": 0}
+
+
+def test_camvid_which_no_grid_has_yet_is_a_config_too():
+    config = load_config(STUDY / "_base_" / "camvid.py")
+    noises = Config.fromfile(STUDY / "_base_" / "noises.py").to_dict()["noises"]
+    for noise in noises.values():
+        complete({**config, "noise": noise and noise["per_dataset"].get("camvid")})

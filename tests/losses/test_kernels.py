@@ -63,7 +63,7 @@ def test_compile_gives_the_same_numbers(monkeypatch, batch, name):
 
 
 def test_where_nothing_can_be_compiled_eager_goes_on(monkeypatch, batch, caplog):
-    def fail(function):
+    def fail(function, **options):
         def run(*arguments):
             raise torch._dynamo.exc.BackendCompilerFailed(None, RuntimeError("no compiler"), None)
 
@@ -149,7 +149,7 @@ def test_auto_takes_triton_for_cuda_tensors_only(monkeypatch):
 
 
 def test_wrong_arguments_do_not_switch_compiling_off(monkeypatch, batch):
-    def fail(function):
+    def fail(function, **options):
         def run(*arguments):
             raise torch._dynamo.exc.BackendCompilerFailed(None, RuntimeError("traced"), None)
 
