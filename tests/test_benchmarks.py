@@ -113,6 +113,25 @@ def test_losses_are_drawn(tmp_path):
     assert all(word in text for word in ("ANL-CE, naive port", "F.cross_entropy", "floor"))
 
 
+def test_settings_of_anl_are_drawn(tmp_path):
+    header = "dataset,noise,loss,method,seed,status,mIoU_last\n"
+    rows = [
+        f"phantoms,{n},{{}},{{}},{seed},done,5{seed}.5" for n in ("clean", "swap") for seed in "01"
+    ]
+    tables = {"anl": [("5:5 w", "warm-up")], "full": [("CE", "plain"), ("Dice", "plain")]}
+    for name, kinds in tables.items():
+        lines = [row.format(*kind) for kind in kinds for row in rows]
+        (tmp_path / f"{name}.csv").write_text(header + "\n".join(lines))
+    picture = tmp_path / "anl.svg"
+    files = [str(tmp_path / "anl.csv"), str(tmp_path / "full.csv"), str(picture)]
+    drawn = run(str(BENCHMARKS / "plot_anl.py"), *files)
+    assert drawn.returncode == 0, drawn.stderr
+    assert all(word in picture.read_text() for word in ("5:5 w, warm-up", "CE", "Dice"))
+    (tmp_path / "full.csv").write_text(header)
+    drawn = run(str(BENCHMARKS / "plot_anl.py"), *files)
+    assert "no finished run of CE on clean labels" in drawn.stderr
+
+
 @pytest.mark.slow
 def test_methods_has_a_row_for_every_method():
     small = ["--size", "64", "--batch-size", "2", "--rounds", "1"]

@@ -1,8 +1,8 @@
 """Study, ANL: weights, the ratio of its parts, warm-up and entropy regularisation, three seeds.
 
 `a:b` is ANL-CE's alpha : beta, the weights of NCE and NNCE; 5:5 is the paper's. "w" is with class
-weights of 1 / sqrt(pixel count). Cross-entropy, Dice and the recipe at the same settings are in
-stage 2.
+weights of 1 / sqrt(pixel count). Cross-entropy and Dice under the same settings are in stage 2; its
+scores on validation data compare.
 """
 
 from mmengine.config import read_base
