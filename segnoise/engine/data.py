@@ -23,13 +23,13 @@ from segnoise.datasets import (
     check_dataset,
     collate,
 )
-from segnoise.datasets.known_masks import noise_of_known
 from segnoise.datasets.problems import DatasetError
 from segnoise.engine.config import data_path
 from segnoise.engine.loop import DrawSampler
-from segnoise.errors import ConfigError, SegnoiseError
+from segnoise.errors import ConfigError, DataError, SegnoiseError
 from segnoise.methods import CorrectedBoundaries
-from segnoise.noise import NoiseReport
+from segnoise.methods.known_masks import known_pairs
+from segnoise.noise import NoiseReport, realised_noise
 from segnoise.registry import DATASETS, NOISES, TRANSFORMS, resolve
 
 
@@ -102,7 +102,7 @@ def noise_of_clean_masks(dataset: Any, config: Mapping[str, Any]) -> NoiseReport
 
     Raises:
         ConfigError: if all clean labels are known already, or the folder does not fit.
-        DataError: if a mask cannot be used.
+        DataError: if a mask cannot be read, has another size, or holds an id that is no class.
     """
     if config["clean_masks"] is None:
         return None
@@ -111,7 +111,16 @@ def noise_of_clean_masks(dataset: Any, config: Mapping[str, Any]) -> NoiseReport
             "clean_masks is for data whose clean labels are not known, and this set knows them "
             "all: leave clean_masks out"
         )
-    return noise_of_known(dataset, data_path(config["clean_masks"]))
+    folder, classes = data_path(config["clean_masks"]), len(dataset.metainfo["classes"])
+    report = NoiseReport.empty(classes)
+    for known, given in known_pairs(dataset, folder):
+        try:
+            report += realised_noise(known, given, classes, dataset.metainfo["ignore_index"])
+        except ValueError as error:
+            raise DataError(f"clean_masks={folder}: {error}") from error
+    if report.valid == 0:
+        raise ConfigError(f"clean_masks={folder}: all pixels are void, in these or the set's masks")
+    return report
 
 
 def _rater_masks(dataset: Any, noise: Mapping[str, Any], seed: int) -> RaterMasks:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from segnoise.datasets.known_masks import known_pairs
 from segnoise.errors import ConfigError
 from segnoise.methods.boundary_bias import boundary_bias, shift_boundaries
+from segnoise.methods.known_masks import known_pairs
 
 LIMIT = 20.0
 

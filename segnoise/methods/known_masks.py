@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from segnoise.errors import ConfigError, DataError
-from segnoise.noise import NoiseReport, realised_noise
 
 
 def known_pairs(dataset: Any, folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -50,29 +49,3 @@ def known_pairs(dataset: Any, folder: Path) -> Iterator[tuple[np.ndarray, np.nda
             f"clean_masks={folder} holds none of the {len(dataset)} samples' masks, such as "
             f"{dataset.sample_id(0)}.png"
         )
-
-
-def noise_of_known(dataset: Any, folder: Path) -> NoiseReport:
-    """Measure the label noise of a data set on those of its samples that are known.
-
-    Args:
-        dataset: as of :func:`known_pairs`.
-        folder: as of :func:`known_pairs`.
-
-    Returns:
-        The noise of ``num_masks`` samples.
-
-    Raises:
-        ConfigError: as of :func:`known_pairs`, and if the masks are void everywhere.
-        DataError: as of :func:`known_pairs`, and if a mask holds an id that is no class.
-    """
-    classes = len(dataset.metainfo["classes"])
-    report = NoiseReport.empty(classes)
-    for known, given in known_pairs(dataset, folder):
-        try:
-            report += realised_noise(known, given, classes, dataset.metainfo["ignore_index"])
-        except ValueError as error:
-            raise DataError(f"clean_masks={folder}: {error}") from error
-    if report.valid == 0:
-        raise ConfigError(f"clean_masks={folder}: all pixels are void, in these or the set's masks")
-    return report

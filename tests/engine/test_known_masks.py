@@ -5,8 +5,13 @@ import numpy as np
 import pytest
 
 from segnoise.datasets import FolderDataset, NoisyLabels
-from segnoise.datasets.known_masks import known_pairs, noise_of_known
+from segnoise.engine.data import noise_of_clean_masks
 from segnoise.errors import ConfigError, DataError
+from segnoise.methods.known_masks import known_pairs
+
+
+def noise_of_known(dataset, folder):
+    return noise_of_clean_masks(dataset, {"clean_masks": folder})
 
 
 @pytest.fixture
@@ -43,9 +48,10 @@ def test_noise_is_measured_on_them(folders):
 def test_of_a_wrapped_set_the_masks_as_they_are_trained_on(folders):
     dataset, known = folders
     noisy = NoisyLabels(dataset, {"type": "SymmetricFlip", "rate": 1.0})
-    report = noise_of_known(noisy, known)
-    assert report.confusion[0, 0] == 2  # the wrong pixels, flipped back
-    assert report.confusion[0, 1] == 128 - 32 - 2
+    flipped = [given for _, given in known_pairs(noisy, known)]
+    assert [mask[7].sum() for mask in flipped] == [7, 7]
+    with pytest.raises(ConfigError, match="this set knows them all"):
+        noise_of_known(noisy, known)
 
 
 def test_what_does_not_fit_is_said(folders, tmp_path):
