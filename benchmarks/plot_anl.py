@@ -33,6 +33,18 @@ def scores(path: Path, dataset: str = "phantoms") -> dict[tuple[str, str], list[
     return dict(found)
 
 
+def mean_of(found: dict[tuple[str, str], list[float]], noise: str, name: str, path: Path) -> float:
+    """Average one loss's scores.
+
+    Raises:
+        SystemExit: if it has none.
+    """
+    values = found.get((noise, name))
+    if not values:
+        raise SystemExit(f"{path}: no finished run of {name} on {noise} labels")
+    return sum(values) / len(values)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read, draw and write."""
     parser = argparse.ArgumentParser(
@@ -56,13 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if values:
                 mean = sum(values) / len(values)
                 axis.plot([mean, mean], [height - 0.3, height + 0.3], color="#33658a", linewidth=2)
-        for name, style in OTHERS.items():
-            values = others.get((noise, name))
-            if not values:
-                raise SystemExit(f"{settings.others}: no finished run of {name} on {noise} labels")
-            mean = sum(values) / len(values)
-            axis.axvline(mean, color="#b3541e", linewidth=1, linestyle=style)
-            axis.text(mean, len(names) - 0.35, name, color="#b3541e", ha="center", va="bottom")
+        means = {name: mean_of(others, noise, name, settings.others) for name in OTHERS}
+        for name, mean in means.items():
+            axis.axvline(mean, color="#b3541e", linewidth=1, linestyle=OTHERS[name])
+            side = "right" if mean == min(means.values()) else "left"
+            axis.text(mean, len(names) - 0.35, f" {name} ", color="#b3541e", ha=side, va="bottom")
         axis.set_yticks(range(len(names)), names)
         axis.set_ylim(-0.6, len(names) - 0.4)
         axis.set_title(title, pad=18)
