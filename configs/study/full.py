@@ -1,7 +1,8 @@
 """Study, stage 2: what stage 1 left over, under all noises, three seeds, scored on the test split.
 
-The recipe, Dice with a teacher that decides on whole objects, was chosen on validation data. On
-two classes the teacher has no choice of class, and training is that of plain Dice: it is left out.
+Dice with a teacher that decides on whole objects, the recipe `robust`, was chosen on validation
+data. On two classes the teacher has no choice of class, and training is that of plain Dice: it is
+left out.
 """
 
 from mmengine.config import read_base

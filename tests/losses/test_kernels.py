@@ -226,3 +226,22 @@ def test_the_counting_kernel_compiles_for_cuda(bins):
         source = ASTSource(count, signature, constexprs=values)
         compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=FUSED)
         assert compiled.asm["cubin"]
+
+
+def test_more_shapes_than_pytorch_would_compile(monkeypatch):
+    graphs, compiled = [], torch.compile
+
+    def count(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(
+        torch, "compile", lambda f, **options: compiled(f, backend=count, **options)
+    )
+    monkeypatch.setattr(one_graph, "_failed", False)
+    monkeypatch.setenv(kernels.VARIABLE, "compile")
+    torch.compiler.reset()
+    loss = build_loss("GCE", mode="multiclass")
+    for width in range(4, 14):
+        loss(torch.zeros(1, 3, 2, width), torch.zeros(1, 2, width, dtype=torch.long))
+    assert len(graphs) == 10 > torch._dynamo.config.recompile_limit

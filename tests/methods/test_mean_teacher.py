@@ -72,6 +72,7 @@ def test_the_teachers_batch_norm_is_in_the_networks_mode():
     expected = torch.softmax(network(image), 1)
     step = model._training_step(image, torch.zeros(1, 1, 4, dtype=torch.long), None)
     torch.testing.assert_close(method._scores(step), expected)
+    assert not any(part.training for part in method.teacher.modules())
     network.eval()  # frozen by the user
     step = model._training_step(image, torch.zeros(1, 1, 4, dtype=torch.long), None)
     torch.testing.assert_close(method._scores(step), torch.softmax(network(image), 1))
@@ -157,6 +158,14 @@ def test_a_background_belongs_to_whole_objects_and_is_a_class():
         MeanTeacher(background=0)
     with pytest.raises(ValueError, match="none of 3 classes"):
         started(MeanTeacher(object_wise=True, background=3))
+    with pytest.raises(ValueError, match="nothing to do"):
+        started(MeanTeacher(object_wise=True, background=0), mode="binary")
+
+
+def test_the_mean_of_a_large_region_is_exact():
+    scores = torch.full((1, 2, 1024, 1024), 0.7)
+    means = object_means(scores, torch.zeros(1, 1024, 1024, dtype=torch.long), 255)
+    torch.testing.assert_close(means, scores)
 
 
 def test_means_of_regions_are_of_each_image_for_itself():
