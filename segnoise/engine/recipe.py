@@ -34,18 +34,7 @@ RECIPES: dict[str, Recipe] = {
     "cross_entropy": Recipe(({"type": "CE"},)),
     "dice": Recipe(({"type": "Dice"},)),
     "missing": Recipe(({"type": "GCE", "class_weights": "inverse_sqrt"}, {"type": "Dice"})),
-    "robust": Recipe(
-        ({"type": "Dice"},),
-        (
-            {
-                "type": "MeanTeacher",
-                "momentum": 0.99,
-                "start": 0.3,
-                "tau": 0.8,
-                "object_wise": True,
-            },
-        ),
-    ),
+    "robust": Recipe(({"type": "Dice"},), ({"type": "ObjectTeacher"},)),
 }
 # Of two classes, and of more.
 BY_KIND = {
@@ -85,8 +74,8 @@ def with_recipe(
         >>> config["methods"][0]["background"]
         0
         >>> print(why)
-        recipe robust (Dice + MeanTeacher of all but background): the noise is unknown, since no \
-clean labels are; the most frequent class has 9 times the pixels of the rarest
+        recipe robust (Dice + ObjectTeacher): the noise is unknown, since no clean labels are; the \
+most frequent class has 9 times the pixels of the rarest
     """
     name = config["recipe"]
     reason = "as the config says"
@@ -96,20 +85,13 @@ clean labels are; the most frequent class has 9 times the pixels of the rarest
         reason = f"{words}; {_imbalance(check['histogram'])}"
     losses = copy.deepcopy(list(RECIPES[name].losses))
     methods = [dict(method) for method in RECIPES[name].methods]
+    if methods and classes[0].lower() == BACKGROUND:
+        # The teacher of objects leaves it alone: it decides which object it is, not whether.
+        methods[0]["background"] = 0
     parts = [
         f"{loss['type']}{' weighted by class' if 'class_weights' in loss else ''}"
         for loss in losses
-    ]
-    if methods and classes[0].lower() == BACKGROUND:
-        # The teacher of objects leaves it alone: it decides which object it is, not whether.
-        if len(classes) > 2:
-            methods[0]["background"] = 0
-            parts.append(f"MeanTeacher of all but {classes[0]}")
-        else:
-            methods = []
-            parts.append(f"no teacher, since beside {classes[0]} there is one class only")
-    else:
-        parts += [str(method["type"]) for method in methods]
+    ] + [str(method["type"]) for method in methods]
     return (
         {**config, "losses": losses, "methods": methods, "recipe": None, "clean_masks": None},
         f"recipe {name} ({' + '.join(parts)}): {reason}",

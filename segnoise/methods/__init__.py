@@ -13,6 +13,7 @@ from segnoise.methods.corrected_boundaries import CorrectedBoundaries
 from segnoise.methods.mean_teacher import MeanTeacher
 from segnoise.methods.missing_objects import MissingObjects
 from segnoise.methods.object_balanced import ObjectBalanced
+from segnoise.methods.object_teacher import ObjectTeacher
 from segnoise.methods.small_loss import SmallLoss
 from segnoise.methods.warm_up import WarmUp
 
@@ -26,6 +27,7 @@ METHODS: dict[str, type[Method]] = {
         MeanTeacher,
         MissingObjects,
         ObjectBalanced,
+        ObjectTeacher,
         SmallLoss,
         WarmUp,
     )
@@ -42,6 +44,7 @@ __all__ = [
     "Method",
     "MissingObjects",
     "ObjectBalanced",
+    "ObjectTeacher",
     "SmallLoss",
     "WarmUp",
 ]

@@ -57,6 +57,7 @@ def test_the_realised_noise_decides_and_the_reason_says_so():
         (CLASSES, 0),
         (("Background", "cat", "dog"), 0),
         (("sky", "road", "car"), None),
+        (("background", "cell"), 0),
         (("sky", "cloud"), None),
     ],
 )
@@ -66,16 +67,6 @@ def test_the_teacher_of_objects_leaves_a_background_alone(classes, background):
     (teacher,) = chosen["methods"]
     assert teacher.get("background") == background
     assert "background" not in RECIPES["robust"].methods[0]
-
-
-def test_with_one_class_beside_the_background_there_is_nothing_to_teach():
-    config = {"recipe": "robust", "losses": [], "methods": []}
-    chosen, why = with_recipe(config, {"histogram": [], "noise": None}, ("background", "cell"))
-    assert chosen["methods"] == []
-    assert why == (
-        "recipe robust (Dice + no teacher, since beside background there is one class only): as "
-        "the config says"
-    )
 
 
 def test_a_few_clean_masks_tell_which_noise_it_is(tmp_path, capsys):
@@ -105,7 +96,7 @@ def test_a_few_clean_masks_tell_which_noise_it_is(tmp_path, capsys):
     config |= {"val_data": None, "noise": None}
     first = train(complete(config))
     said = capsys.readouterr().out
-    assert "recipe robust (Dice + MeanTeacher of all but background): the noise is of" in said
+    assert "recipe robust (Dice + ObjectTeacher): the noise is of" in said
     assert "missing objects" in said
     assert "in 2 of the samples, whose clean masks are known" in said
     stored = load_config(first.folder / "config.py")

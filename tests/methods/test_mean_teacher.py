@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from segnoise.methods import MeanTeacher
-from segnoise.methods.mean_teacher import confident_labels, object_means
+from segnoise.methods.mean_teacher import confident_labels
 from segnoise.models import Segmentor
 
 
@@ -126,58 +126,6 @@ def test_consistency_by_hand():
     found["loss_consistency_teacher"].backward()
     assert model.network.weight.grad.abs().sum() > 0
     assert method.teacher.weight.grad is None
-
-
-def test_regions_of_the_labels_are_corrected_as_a_whole():
-    """Two objects of class 1 in class 0; the teacher sees 2 in most of one, and misses a corner."""
-    mask = torch.tensor([[[1, 1, 0, 0, 1], [1, 1, 0, 0, 1], [255, 0, 0, 0, 1]]])
-    predicted = torch.tensor([[[2, 2, 0, 2, 1], [2, 0, 0, 0, 1], [2, 0, 0, 0, 1]]])
-    method = MeanTeacher(start=0.0, tau=0.7, object_wise=True)
-    model = started(method)
-    image = image_of(predicted, 8.0)  # p = 0.999, and over the first object 3/4 of it
-    step = model._training_step(image, mask, None)
-    changed = [[[2, 2, 0, 0, 1], [2, 2, 0, 0, 1], [255, 0, 0, 0, 1]]]
-    assert method.correct_labels(step).tolist() == changed
-    method.tau = 0.75
-    assert method.correct_labels(step).equal(mask)
-
-
-def test_with_a_background_it_is_asked_which_object_not_whether_there_is_one():
-    mask = torch.tensor([[[1, 1, 1, 0, 0]]])
-    predicted = torch.tensor([[[0, 0, 2, 2, 2]]])  # among the objects' classes 2, and only little
-    method = MeanTeacher(start=0.0, tau=0.9, object_wise=True, background=0)
-    model = started(method)
-    step = model._training_step(image_of(predicted, 12.0), mask, None)
-    assert method.correct_labels(step).tolist() == [[[2, 2, 2, 0, 0]]]
-    step = model._training_step(image_of(torch.zeros_like(predicted), 12.0), mask, None)
-    assert method.correct_labels(step).equal(mask)  # p'_1 = p'_2
-
-
-def test_a_background_belongs_to_whole_objects_and_is_a_class():
-    with pytest.raises(ValueError, match="object_wise=True"):
-        MeanTeacher(background=0)
-    with pytest.raises(ValueError, match="none of 3 classes"):
-        started(MeanTeacher(object_wise=True, background=3))
-    with pytest.raises(ValueError, match="nothing to do"):
-        started(MeanTeacher(object_wise=True, background=0), mode="binary")
-
-
-def test_the_mean_of_a_large_region_is_exact():
-    scores = torch.full((1, 2, 1024, 1024), 0.7)
-    means = object_means(scores, torch.zeros(1, 1024, 1024, dtype=torch.long), 255)
-    torch.testing.assert_close(means, scores)
-
-
-def test_means_of_regions_are_of_each_image_for_itself():
-    scores = torch.rand(2, 3, 4, 5)
-    labels = torch.zeros(2, 4, 5, dtype=torch.long)
-    labels[1, :, 3:] = 2
-    labels[1, 0, 0] = 255
-    means = object_means(scores, labels, 255)
-    for image, inside in ((0, labels[0] == 0), (1, labels[1] == 0), (1, labels[1] == 2)):
-        expected = scores[image][:, inside].mean(1, keepdim=True).expand(3, int(inside.sum()))
-        torch.testing.assert_close(means[image][:, inside], expected)
-    assert means[1, :, 0, 0].tolist() == [0, 0, 0]
 
 
 def test_binary_labels_are_corrected_both_ways():

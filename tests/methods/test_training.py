@@ -16,6 +16,7 @@ from segnoise.errors import CheckpointError, ConfigError
 STATEFUL = [
     {"type": "WarmUp", "loss": {"type": "CE", "class_weights": "inverse_sqrt"}},
     {"type": "MeanTeacher", "momentum": 0.9, "start": 0.3, "tau": 0.3, "consistency": 1.0},
+    {"type": "ObjectTeacher", "momentum": 0.9, "tau": 0.3},
     {"type": "SmallLoss", "noise_rate": 0.3, "ramp_epochs": 2, "group": "class"},
     {"type": "ADELE", "interval": 1, "tau": 0.2, "threshold": 0.0},
     {"type": "MissingObjects", "tau": 0.3, "object_wise": True},

@@ -17,6 +17,7 @@ METHODS = [
     {"type": "WarmUp", "start": 0.2, "end": 0.6},
     {"type": "WarmUp", "name": "with_parameter", "loss": {"type": "TLoss"}, "end": 0.2},
     {"type": "MeanTeacher", "momentum": 0.9, "start": 0.3, "tau": 0.3, "consistency": 5.0},
+    {"type": "ObjectTeacher", "momentum": 0.9, "tau": 0.3},
     {"type": "SmallLoss", "noise_rate": 0.3, "ramp_epochs": 1, "group": "image"},
     {"type": "ADELE", "interval": 1, "threshold": 0.0, "tau": 0.2},
     {"type": "CoTeaching", "noise_rate": 0.3, "ramp_epochs": 1},

@@ -2,16 +2,5 @@
 
 methods = {
     "plain": {},
-    "object teacher": dict(
-        methods=[
-            dict(
-                type="MeanTeacher",
-                momentum=0.99,
-                start=0.3,
-                tau=0.8,
-                object_wise=True,
-                background=0,
-            )
-        ]
-    ),
+    "object teacher": dict(methods=[dict(type="ObjectTeacher", background=0)]),
 }
