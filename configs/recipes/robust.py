@@ -1,3 +1,3 @@
-"""Recipe for objects of a wrong class, or nobody knows what: Dice, a teacher of objects."""
+"""Recipe for objects of a wrong class or without a label, or nobody knows: Dice, ObjectTeacher."""
 
 recipe = "robust"

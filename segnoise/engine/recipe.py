@@ -31,9 +31,9 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    "cross_entropy": Recipe(({"type": "CE"},)),
     "dice": Recipe(({"type": "Dice"},)),
     "missing": Recipe(({"type": "GCE", "class_weights": "inverse_sqrt"}, {"type": "Dice"})),
+    "outlines": Recipe(({"type": "NCE+RCE"},)),
     "robust": Recipe(({"type": "Dice"},), ({"type": "ObjectTeacher"},)),
 }
 # Of two classes, and of more.
@@ -42,7 +42,7 @@ BY_KIND = {
     "pixels": ("dice", "dice"),
     "swapped objects": ("robust", "robust"),
     "missing objects": ("missing", "robust"),
-    "boundaries": ("cross_entropy", "dice"),
+    "boundaries": ("outlines", "dice"),
     UNKNOWN: ("robust", "robust"),
 }
 BACKGROUND = "background"

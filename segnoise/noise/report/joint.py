@@ -23,12 +23,14 @@ class ObjectCounts:
         noisy: Objects of the noisy mask.
         matched: Objects that both have.
         changed: Those of them that are not the same to the pixel.
+        gone: Objects of the clean mask of which no pixel has its class in the noisy one.
     """
 
     clean: NDArray[np.int64]
     noisy: NDArray[np.int64]
     matched: NDArray[np.int64]
     changed: NDArray[np.int64]
+    gone: NDArray[np.int64]
 
 
 def count_jointly(
@@ -73,6 +75,7 @@ def count_jointly(
         np.append(x.label, num_classes).astype(np.intp) for x in (objects, others)
     )
     pixels = np.zeros((num_classes + 1) ** 2, np.int64)
+    gone = np.ones(len(objects), bool)
     overlaps = _Overlaps(objects, others)
     for one, other, length in _joint_runs(clean, noisy, objects, others):
         row, column = label[one], other_label[other]
@@ -83,11 +86,12 @@ def count_jointly(
             pair, place = np.unique(pair, return_inverse=True)
             pixels[pair] += np.bincount(place.ravel(), length, pair.size).astype(np.int64)
         same = np.flatnonzero((row == column) & (row < num_classes))
+        gone[one[same]] = False
         overlaps.add(one[same], other[same], length[same])
     matched, changed = overlaps.matches()
     by_class = (
         np.bincount(labels, minlength=num_classes)
-        for labels in (objects.label, others.label, matched, changed)
+        for labels in (objects.label, others.label, matched, changed, objects.label[gone])
     )
     return pixels.reshape(num_classes + 1, -1)[:-1], ObjectCounts(*by_class)
 

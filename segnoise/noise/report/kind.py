@@ -8,6 +8,7 @@ KINDS = ("none", "pixels", "swapped objects", "missing objects", "boundaries")
 _LEAST_RATE = 0.005
 _INDEPENDENT = 2.0  # pixels of correlation length
 _UNTOUCHED = 0.2  # share of the clean objects that are in the noisy masks as they were
+_GONE = 0.6  # share of the lost objects of which no pixel kept its class
 _REPLACED = 0.3  # noisy objects that are new, for each lost one
 
 
@@ -17,7 +18,8 @@ def kind_of_noise(report: NoiseReport) -> str:
     - "none": less than 0.5 % of the pixels changed;
     - "pixels": errors are independent from pixel to pixel (correlation length below 2 px);
     - "swapped objects": whole objects have another class: at least a fifth of the objects is
-      untouched, and most of the lost ones are there under another class;
+      untouched, of most of the lost ones no pixel has its class any more, and enough of them are
+      there under another class;
     - "missing objects": the same, but nothing is in the place of the lost ones;
     - "boundaries": objects are there, and their outlines lie elsewhere: drawn too wide or too
       narrow, coarsely, or shifted.
@@ -51,4 +53,6 @@ def kind_of_noise(report: NoiseReport) -> str:
     if untouched < _UNTOUCHED * report.clean_objects.sum():
         return "boundaries"
     lost, added = report.lost_objects.sum(), report.added_objects.sum()
+    if report.gone_objects.sum() < _GONE * lost:
+        return "boundaries"
     return "swapped objects" if added > _REPLACED * lost else "missing objects"

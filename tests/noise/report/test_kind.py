@@ -9,6 +9,7 @@ from segnoise.noise import (
     Omission,
     RegionSwap,
     Shift,
+    Sometimes,
     SymmetricFlip,
     generator,
     kind_of_noise,
@@ -52,6 +53,10 @@ def report(noise):
         (BoundaryErosion(width=2, fill=0), "boundaries"),
         (BoundaryDilation(width=4), "boundaries"),
         (Shift(distance=4), "boundaries"),
+        # In some of the images only, so that most objects are untouched.
+        (Sometimes(BoundaryDilation(width=8), probability=0.4), "boundaries"),
+        (Sometimes(BoundaryErosion(width=4, fill=0), probability=0.4), "boundaries"),
+        (Sometimes(Shift(distance=8), probability=0.4), "boundaries"),
     ],
     ids=repr,
 )
