@@ -46,6 +46,7 @@ BY_KIND = {
     UNKNOWN: ("robust", "robust"),
 }
 BACKGROUND = "background"
+FLIPPING = ("RandomScaleCrop", "ResizeFlip")  # transforms that mirror unless they are told not to
 
 
 def with_recipe(
@@ -85,9 +86,10 @@ most frequent class has 9 times the pixels of the rarest
         reason = f"{words}; {_imbalance(check['histogram'])}"
     losses = copy.deepcopy(list(RECIPES[name].losses))
     methods = [dict(method) for method in RECIPES[name].methods]
-    if methods and classes[0].lower() == BACKGROUND:
-        # The teacher of objects leaves it alone: it decides which object it is, not whether.
-        methods[0]["background"] = 0
+    for teacher in methods:
+        if classes[0].lower() == BACKGROUND:
+            teacher["background"] = 0
+        teacher["mirror"] = _mirrored(config.get("train_transform"))
     parts = [
         f"{loss['type']}{' weighted by class' if 'class_weights' in loss else ''}"
         for loss in losses
@@ -140,6 +142,21 @@ def _kind(noise: Mapping[str, Any] | None, known: NoiseReport | None) -> tuple[s
     if kind == "none":
         return kind, f"{100 * report.pixel_rate:.2f} % of the pixels are wrong{where}"
     return kind, f"the noise is of {kind}, {100 * report.pixel_rate:.1f} % of the pixels{where}"
+
+
+def _mirrored(transform: Any) -> bool:
+    """Whether images are mirrored for the training, so that the teacher can look twice.
+
+    Example:
+        >>> _mirrored({"type": "ResizeFlip"}), _mirrored({"type": "ResizeFlip", "flip": 0})
+        (True, False)
+    """
+    if not transform:
+        return False
+    kind = getattr(transform["type"], "__name__", str(transform["type"]))
+    if kind.endswith(FLIPPING):
+        return bool(transform.get("flip", True))
+    return "HorizontalFlip" in repr(transform)
 
 
 def _imbalance(histogram: Sequence[int]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tiny_training
 
+from segnoise.datasets.recipes import ResizeFlip
 from segnoise.engine.config import load_config, shipped_configs
 from segnoise.engine.recipe import BY_KIND, RECIPES, UNKNOWN, with_recipe
 from segnoise.engine.schema import complete
@@ -67,6 +68,24 @@ def test_the_teacher_of_objects_leaves_a_background_alone(classes, background):
     (teacher,) = chosen["methods"]
     assert teacher.get("background") == background
     assert "background" not in RECIPES["robust"].methods[0]
+
+
+@pytest.mark.parametrize(
+    ("transform", "mirror"),
+    [
+        (None, False),
+        ({"type": "ResizeFlip", "size": 8}, True),
+        ({"type": ResizeFlip, "flip": 0.0}, False),
+        ({"type": "segnoise.datasets.recipes.RandomScaleCrop", "crop_size": 8}, True),
+        ({"type": "Compose", "transforms": [{"type": "HorizontalFlip", "p": 0.5}]}, True),
+        ({"type": "VerticalFlip", "p": 0.5}, False),
+    ],
+)
+def test_the_teacher_sees_mirror_images_where_the_training_does(transform, mirror):
+    """Else left and right may be classes."""
+    config = {"recipe": "robust", "train_transform": transform}
+    chosen, _ = with_recipe(config, {"histogram": [], "noise": None}, CLASSES)
+    assert chosen["methods"][0]["mirror"] is mirror
 
 
 def test_a_few_clean_masks_tell_which_noise_it_is(tmp_path, capsys):

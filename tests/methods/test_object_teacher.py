@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from segnoise.methods import ObjectTeacher
-from segnoise.methods.object_teacher import LEAST_PIXELS, Regions, overruled
+from segnoise.methods.components import Regions
+from segnoise.methods.object_teacher import LEAST_PIXELS, evidence
 from segnoise.models import Segmentor
 
 EVEN = torch.tensor([100, 100, 100])
@@ -60,32 +61,66 @@ def test_an_object_gets_the_class_that_the_teacher_sees_in_most_of_it():
     assert small(found) == [[[2, 2, 0, 0, 1], [2, 2, 0, 0, 1], [255, 0, 0, 0, 1]]]
 
 
+def shares(*parts):
+    """What the teacher sees in an object of twenty pixels of class 1: shares of the classes."""
+    seen = torch.repeat_interleave(torch.arange(3), torch.tensor(parts))
+    return seen.view(1, 4, 5), torch.ones(1, 4, 5, dtype=torch.long)
+
+
 def test_only_what_is_surer_than_tau_overrules_a_label():
-    # 0.6 of the object looks like class 2, 0.4 like its label.
-    for tau, becomes in ((0.59, 2), (0.61, 1)):
-        scores = torch.tensor([[0.0, 0.4, 0.6]])
-        assert overruled(scores, torch.tensor([1]), EVEN, tau).tolist() == [becomes]
+    predicted, mask = shares(0, 7, 13)
+    for tau, becomes in ((0.64, 2), (0.66, 1)):
+        method = ObjectTeacher(start=0.0, tau=tau, missing=False)
+        assert corrected(method, predicted, mask, z=20.0).unique().tolist() == [becomes]
 
 
-def test_a_rare_class_keeps_its_objects_on_less_evidence():
-    scores = torch.tensor([[0.95, 0.05, 0.0]])
-    label = torch.tensor([1])
-    assert overruled(scores, label, EVEN, 0.8).tolist() == [0]
-    assert overruled(scores, label, torch.tensor([900, 100, 100]), 0.8).tolist() == [1]  # 19 : 9
-    assert overruled(scores, label, torch.tensor([400, 100, 100]), 0.8).tolist() == [0]  # 19 : 4
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize(
+    ("frequency", "becomes"),
+    [((100, 100, 100), 0), ((900, 100, 100), 1), ((400, 100, 100), 0), ((50, 100, 100), 0)],
+)  # 19 : 1, 19 : 9, 19 : 4, and 19 : 1 again
+def test_a_rare_class_keeps_its_objects_on_less_evidence(missing, frequency, becomes):
+    """The second decision does not take what the first one has left."""
+    method = ObjectTeacher(start=0.0, tau=0.8, missing=missing)
+    model = started(method)
+    method.counts += torch.tensor(frequency) * 10**6
+    image = torch.tensor([0.95, 0.05, 1e-9]).log().view(1, 3, 1, 1).expand(1, 3, 4, 5)
+    mask = torch.ones(1, 4, 5, dtype=torch.long)
+    found = method.correct_labels(model._training_step(image, mask, None))
+    assert found.unique().tolist() == [becomes]
 
 
-def test_a_class_without_pixels_is_given_to_nothing_and_no_evidence_changes_nothing():
-    label = torch.tensor([1])
-    unseen = torch.tensor([0, 100, 100])
-    assert overruled(torch.tensor([[0.9, 0.1, 0.0]]), label, unseen, 0.5).tolist() == [1]
-    assert overruled(torch.tensor([[1.0, 0.0, 0.0]]), label, EVEN, 0.8, 0).tolist() == [1]
+def test_who_knows_nothing_changes_nothing():
+    """Equal probabilities are no evidence for a rare class, however rare; nor are tiny ones."""
+    _, mask = shares(0, 20, 0)
+    unsure = torch.zeros(1, 4, 5, dtype=torch.long)
+    method = ObjectTeacher(start=0.0, background=0)
+    counts = torch.tensor([10**6, 10**5, 1])
+    assert corrected(method, unsure, mask, counts, z=0.0).equal(mask)
+    predicted, mask = shares(0, 19, 1)
+    assert corrected(ObjectTeacher(start=0.0), predicted, mask, counts, z=20.0).equal(mask)
 
 
-def test_with_a_background_it_is_asked_which_object_not_whether_there_is_one():
-    scores = torch.tensor([[0.9, 0.01, 0.09], [0.0, 0.0, 1.0]])
-    found = overruled(scores, torch.tensor([1, 0]), EVEN, 0.8, background=0)
-    assert found.tolist() == [2, 0]
+def test_evidence_by_hand():
+    ours, theirs = torch.tensor([0.6, 0.6, 0.0, 0.6]), torch.tensor([0.2, 0.2, 0.0, 0.2])
+    pixels = torch.tensor([10.0, 30.0, 10.0, 30.0]), torch.tensor([30.0, 10.0, 10.0, 0.0])
+    assert evidence(ours, theirs, *pixels).tolist() == pytest.approx([0.75, 0.5, 0.0, 1 / 11])
+
+
+def test_with_a_background_no_object_becomes_it_nor_is_it_one():
+    predicted, mask = shares(18, 0, 2)
+    method = ObjectTeacher(start=0.0, background=0, missing=False)
+    assert corrected(method, predicted, mask, z=20.0).unique().tolist() == [2]
+    mask = torch.zeros_like(mask)
+    predicted = torch.full_like(mask, 2)
+    assert corrected(method, predicted, mask, z=20.0).equal(mask)
+
+
+def test_both_decisions_in_one_step():
+    mask = large([[[1, 1, 0, 0, 0]]])
+    predicted = large([[[2, 2, 0, 0, 1]]])
+    method = ObjectTeacher(start=0.0, background=0)
+    assert small(corrected(method, predicted, mask)) == [[[2, 2, 0, 0, 1]]]
 
 
 def test_missing_objects_are_added_in_the_teachers_outline():
@@ -107,6 +142,40 @@ def test_an_object_inside_another_one_is_missed_too():
     predicted[0, 6:9, 6:9] = 2
     found = corrected(ObjectTeacher(start=0.0), predicted, mask)
     assert found.equal(predicted)
+
+
+def test_what_is_there_in_part_is_not_missing():
+    """An object of sixteen pixels of which the labels have three, or four."""
+    predicted = torch.zeros(1, 8, 8, dtype=torch.long)
+    predicted[0, 2:6, 2:6] = 1
+    for known, is_missing in ((3, True), (4, False)):
+        mask = torch.zeros_like(predicted)
+        mask[0, 2, 2 : 2 + known] = 1
+        found = corrected(ObjectTeacher(start=0.0, background=0), predicted, mask)
+        assert found.equal(predicted if is_missing else mask)
+
+
+def test_a_few_predicted_pixels_are_no_object():
+    mask = torch.zeros(1, 8, 8, dtype=torch.long)
+    for height, is_object in ((2, False), (3, True)):
+        predicted = mask.clone()
+        predicted[0, :height, :4] = 1
+        if is_object:
+            predicted[0, 0, 0:3] = 0
+        assert int(predicted.sum()) == (9 if is_object else 8)
+        found = corrected(ObjectTeacher(start=0.0, background=0), predicted, mask)
+        assert found.equal(predicted if is_object else mask)
+
+
+def test_a_void_that_is_a_class_id_is_given_to_nothing():
+    model = Segmentor(3, network=pixel_classifier(), losses=[{"type": "CE"}], ignore_index=0)
+    method = ObjectTeacher(start=0.0)
+    model.set_methods({"teacher": method}, max_iters=10, epoch_iters=5)
+    mask = large([[[1, 1, 0, 2]]])
+    image = image_of(torch.zeros_like(mask), 20.0)
+    assert method.correct_labels(model._training_step(image, mask, None)).equal(mask)
+    with pytest.raises(ValueError, match="label of void"):
+        model.set_methods({"teacher": ObjectTeacher(background=0)}, 10, 5)
 
 
 def test_noise_of_pixels_is_left_to_the_loss():
@@ -135,6 +204,16 @@ def test_it_begins_at_its_start_and_counts_labels_from_the_beginning():
     assert again["loss_ce"].item() == pytest.approx(math.log(3))
 
 
+def test_the_given_labels_are_counted_not_those_that_other_methods_have_corrected():
+    method = ObjectTeacher(start=0.3)
+    model = started(method)
+    mask = large([[[1, 1, 0, 255]]])
+    step = model._training_step(image_of(torch.zeros_like(mask)), mask, None)
+    step.labels = torch.full_like(mask, 2)
+    method.correct_labels(step)
+    assert method.counts.tolist() == [9, 18, 0]
+
+
 def test_the_mirror_image_has_a_say():
     """A network that sees class 2 right of what is bright and class 1 left of it: no mirror can."""
     network = nn.Conv2d(3, 3, (1, 3), padding=(0, 1), bias=False)
@@ -150,31 +229,6 @@ def test_the_mirror_image_has_a_say():
         method.counts += EVEN * 10**6
         step = model._training_step(image, mask, None)
         assert method.correct_labels(step)[0, 0, 6:9].tolist() == [becomes] * 3
-
-
-def test_the_mean_of_a_large_region_is_exact():
-    regions = Regions.of(
-        torch.zeros(1, 1024, 1024, dtype=torch.long), torch.zeros(1, 1024, 1024, dtype=torch.bool)
-    )
-    scores = torch.full((1, 2, 1024, 1024), 0.7)
-    assert regions.means(scores)[1].tolist() == pytest.approx(
-        [float(scores[0, 0, 0, 0])] * 2, abs=1e-15
-    )
-
-
-def test_regions_are_of_each_image_for_itself():
-    scores = torch.rand(2, 3, 4, 5)
-    labels = torch.zeros(2, 4, 5, dtype=torch.uint8)
-    labels[1, :, 3:] = 2
-    labels[1, 0, 0] = 255
-    regions = Regions.of(labels, labels == 255)
-    means = regions.means(scores)
-    assert regions.label.tolist() == [0, 0, 0, 2]
-    assert regions.pixels.tolist() == [1, 20, 11, 8]
-    for image, inside in ((0, labels[0] == 0), (1, labels[1] == 0), (1, labels[1] == 2)):
-        number = regions.number[image][inside].unique()
-        expected = scores[image][:, inside].mean(1).double()
-        torch.testing.assert_close(means[number][0], expected, rtol=1e-6, atol=0)
 
 
 def test_the_labels_type_is_kept_and_binary_logits_work():

@@ -16,7 +16,7 @@ from segnoise.errors import CheckpointError, ConfigError
 STATEFUL = [
     {"type": "WarmUp", "loss": {"type": "CE", "class_weights": "inverse_sqrt"}},
     {"type": "MeanTeacher", "momentum": 0.9, "start": 0.3, "tau": 0.3, "consistency": 1.0},
-    {"type": "ObjectTeacher", "momentum": 0.9, "tau": 0.3},
+    {"type": "ObjectTeacher", "momentum": 0.9, "tau": 0.3, "background": 0},
     {"type": "SmallLoss", "noise_rate": 0.3, "ramp_epochs": 2, "group": "class"},
     {"type": "ADELE", "interval": 1, "tau": 0.2, "threshold": 0.0},
     {"type": "MissingObjects", "tau": 0.3, "object_wise": True},
@@ -62,6 +62,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, whole):
     for name, value in theirs.items():
         torch.testing.assert_close(ours[name], value, rtol=0, atol=0, equal_nan=True, msg=name)
     assert theirs["methods.mean_teacher.updates"] == 8
+    assert theirs["methods.object_teacher.counts"].all()
     assert theirs["methods.adele.points"] >= 4
     assert theirs["methods.adele.corrected"].any()
     assert not theirs["network.0.weight"].equal(theirs["methods.co_teaching.peer.0.weight"])
@@ -140,7 +141,7 @@ def test_with_accumulated_gradients_a_teacher_learns_when_the_weights_are_new(tm
 
 @pytest.mark.parametrize("ema", [{"momentum": 0.1}, {"momentum": 0.1, "update_buffers": True}])
 def test_beside_averaged_weights(tmp_path, ema):
-    changes = {"methods": STATEFUL[1:4], "ema": ema}
+    changes = {"methods": STATEFUL[1:5], "ema": ema}
     whole = run(tmp_path / "whole", **changes)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "cut", custom_hooks=[Stop(6)], **changes)

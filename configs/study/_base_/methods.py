@@ -2,5 +2,5 @@
 
 methods = {
     "plain": {},
-    "object teacher": dict(methods=[dict(type="ObjectTeacher", background=0)]),
+    "object teacher": dict(methods=[dict(type="ObjectTeacher", background=0, mirror=True)]),
 }

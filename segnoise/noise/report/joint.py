@@ -16,14 +16,14 @@ _BLOCK = 1 << 17  # pixels; bounds the memory of the joint counts
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ObjectCounts:
-    """Objects by class; each array is (K,) int64.
+    """Objects by class, and pixels of some; each array is (K,) int64.
 
     Attributes:
         clean: Objects of the clean mask.
         noisy: Objects of the noisy mask.
         matched: Objects that both have.
         changed: Those of them that are not the same to the pixel.
-        gone: Objects of the clean mask of which no pixel has its class in the noisy one.
+        gone: Pixels of the clean mask's objects of which none has its class in the noisy one.
     """
 
     clean: NDArray[np.int64]
@@ -89,11 +89,15 @@ def count_jointly(
         gone[one[same]] = False
         overlaps.add(one[same], other[same], length[same])
     matched, changed = overlaps.matches()
-    by_class = (
+    clean_count, noisy_count, matched_count, changed_count = (
         np.bincount(labels, minlength=num_classes)
-        for labels in (objects.label, others.label, matched, changed, objects.label[gone])
+        for labels in (objects.label, others.label, matched, changed)
     )
-    return pixels.reshape(num_classes + 1, -1)[:-1], ObjectCounts(*by_class)
+    gone_pixels = np.zeros(num_classes, np.int64)
+    np.add.at(gone_pixels, objects.label[gone], objects.area[gone])
+    return pixels.reshape(num_classes + 1, -1)[:-1], ObjectCounts(
+        clean_count, noisy_count, matched_count, changed_count, gone_pixels
+    )
 
 
 class _Overlaps:

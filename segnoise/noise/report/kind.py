@@ -7,8 +7,7 @@ from segnoise.noise.report.noise_report import NoiseReport
 KINDS = ("none", "pixels", "swapped objects", "missing objects", "boundaries")
 _LEAST_RATE = 0.005
 _INDEPENDENT = 2.0  # pixels of correlation length
-_UNTOUCHED = 0.2  # share of the clean objects that are in the noisy masks as they were
-_GONE = 0.6  # share of the lost objects of which no pixel kept its class
+_WHOLE = 0.5  # share of the changed pixels that belong to objects which changed as a whole
 _REPLACED = 0.3  # noisy objects that are new, for each lost one
 
 
@@ -17,14 +16,13 @@ def kind_of_noise(report: NoiseReport) -> str:
 
     - "none": less than 0.5 % of the pixels changed;
     - "pixels": errors are independent from pixel to pixel (correlation length below 2 px);
-    - "swapped objects": whole objects have another class: at least a fifth of the objects is
-      untouched, of most of the lost ones no pixel has its class any more, and enough of them are
-      there under another class;
-    - "missing objects": the same, but nothing is in the place of the lost ones;
-    - "boundaries": objects are there, and their outlines lie elsewhere: drawn too wide or too
-      narrow, coarsely, or shifted.
+    - "swapped objects": most of the changed pixels belong to objects of which not one pixel kept
+      its class, and enough of the lost objects are there under another class;
+    - "missing objects": the same, but little is in the place of the lost ones;
+    - "boundaries": objects kept some of their pixels, and their outlines lie elsewhere: drawn too
+      wide or too narrow, coarsely, or shifted.
 
-    A mixture is called by what prevails. An object is untouched if not one of its pixels changed.
+    A mixture is called by what changed most pixels.
 
     Args:
         report: what happened to the masks.
@@ -49,10 +47,7 @@ def kind_of_noise(report: NoiseReport) -> str:
         return "none"
     if report.correlation_length < _INDEPENDENT:
         return "pixels"
-    untouched = report.matched_objects.sum() - report.changed_objects.sum()
-    if untouched < _UNTOUCHED * report.clean_objects.sum():
+    if report.gone_pixels.sum() < _WHOLE * report.changed:
         return "boundaries"
     lost, added = report.lost_objects.sum(), report.added_objects.sum()
-    if report.gone_objects.sum() < _GONE * lost:
-        return "boundaries"
     return "swapped objects" if added > _REPLACED * lost else "missing objects"

@@ -45,7 +45,7 @@ class NoiseReport(Counts):
             IoU > 1/2, the rule of panoptic quality (Kirillov et al., Panoptic Segmentation, CVPR
             2019), which makes matches unique.
         changed_objects: (K,) int64; matched objects with IoU < 1.
-        gone_objects: (K,) int64; clean objects of which no pixel kept its class.
+        gone_pixels: (K,) int64; pixels of clean objects of which none kept its class.
         lag_pairs: (12,) int64; pairs of a changed and a valid pixel (1, 2, 3, 4, 6, 8, 12, 16, 24,
             32, 48, 64) px apart along a row or a column.
         lag_changed: (12,) int64; those of them whose other pixel changed too.
@@ -81,7 +81,7 @@ class NoiseReport(Counts):
         "noisy_objects": ("K",),
         "matched_objects": ("K",),
         "changed_objects": ("K",),
-        "gone_objects": ("K",),
+        "gone_pixels": ("K",),
         "lag_pairs": (len(LAGS),),
         "lag_changed": (len(LAGS),),
     }
@@ -94,7 +94,7 @@ class NoiseReport(Counts):
     noisy_objects: NDArray[np.int64]
     matched_objects: NDArray[np.int64]
     changed_objects: NDArray[np.int64]
-    gone_objects: NDArray[np.int64]
+    gone_pixels: NDArray[np.int64]
     lag_pairs: NDArray[np.int64]
     lag_changed: NDArray[np.int64]
     num_masks: int
@@ -305,7 +305,7 @@ def realised_noise(
         noisy_objects=objects.noisy,
         matched_objects=objects.matched,
         changed_objects=objects.changed,
-        gone_objects=objects.gone,
+        gone_pixels=objects.gone,
         lag_pairs=lag_pairs,
         lag_changed=lag_changed,
         num_masks=1,

@@ -6,6 +6,7 @@ import pytest
 from segnoise.noise import (
     BoundaryDilation,
     BoundaryErosion,
+    Compose,
     Omission,
     RegionSwap,
     Shift,
@@ -39,6 +40,9 @@ def report(noise):
     return total
 
 
+small = Omission(rate=0.05, fill=0, classes=(1, 2, 3))
+
+
 @pytest.mark.parametrize(
     ("noise", "kind"),
     [
@@ -54,14 +58,33 @@ def report(noise):
         (BoundaryDilation(width=4), "boundaries"),
         (Shift(distance=4), "boundaries"),
         # In some of the images only, so that most objects are untouched.
+        (Sometimes(BoundaryDilation(width=2), probability=0.4), "boundaries"),
         (Sometimes(BoundaryDilation(width=8), probability=0.4), "boundaries"),
-        (Sometimes(BoundaryErosion(width=4, fill=0), probability=0.4), "boundaries"),
+        (Sometimes(BoundaryErosion(width=3, fill=0), probability=0.4), "boundaries"),
+        (Compose([Sometimes(Shift(distance=4), probability=0.5), small]), "boundaries"),
         (Sometimes(Shift(distance=8), probability=0.4), "boundaries"),
     ],
     ids=repr,
 )
 def test_each_kind_is_recognised(noise, kind):
     assert kind_of_noise(report(noise)) == kind
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 5])
+@pytest.mark.parametrize("rate", [0.1, 0.2, 0.4])
+def test_swapped_parts_of_a_scene_without_background(num_classes, rate):
+    """They merge with their neighbours, which so are lost too."""
+    total = None
+    rows, columns = np.mgrid[:96, :96]
+    noise = RegionSwap(rate=rate, num_classes=num_classes)
+    for number in range(12):
+        rng = np.random.default_rng(number)
+        y, x = rng.integers(0, 96, (2, 25, 1, 1))
+        nearest = ((rows - y) ** 2 + (columns - x) ** 2).argmin(0)
+        clean = rng.integers(0, num_classes, 25).astype(np.uint8)[nearest]
+        found = realised_noise(clean, noise(clean, generator(0, number)), num_classes)
+        total = found if total is None else total + found
+    assert kind_of_noise(total) in ("swapped objects", "missing objects")
 
 
 def test_without_pixels_there_is_no_kind():

@@ -150,9 +150,10 @@ def test_objects():
     assert report.noisy_objects.tolist() == [1, 3]
     assert report.matched_objects.tolist() == [1, 2]
     assert report.changed_objects.tolist() == [1, 1]
-    assert report.lost_objects.tolist() == report.gone_objects.tolist() == [0, 1]
+    assert report.lost_objects.tolist() == [0, 1]
+    assert report.gone_pixels.tolist() == [0, 16]
     noisy[2, 10] = 1  # a pixel of the lost one is there
-    assert realised_noise(clean, noisy, 2).gone_objects.tolist() == [0, 0]
+    assert realised_noise(clean, noisy, 2).gone_pixels.tolist() == [0, 0]
     assert report.added_objects.tolist() == [0, 1]
 
 
