@@ -4,32 +4,14 @@ import math
 
 import pytest
 import torch
+from teachers import image_of, started
 from torch import nn
 
 from segnoise.methods import ObjectTeacher
 from segnoise.methods.components import Regions
 from segnoise.methods.object_teacher import LEAST_PIXELS, evidence
-from segnoise.models import Segmentor
 
 EVEN = torch.tensor([100, 100, 100])
-
-
-def pixel_classifier():
-    """Logits are the image itself."""
-    network = nn.Conv2d(3, 3, 1, bias=False)
-    network.weight.data = torch.eye(3).view(3, 3, 1, 1)
-    return network
-
-
-def started(method, network=None, mode="multiclass"):
-    model = Segmentor(
-        3 if mode == "multiclass" else 2,
-        network=network or pixel_classifier(),
-        losses=[{"type": "CE"}],
-        mode=mode,
-    )
-    model.set_methods({"teacher": method}, max_iters=10, epoch_iters=5)
-    return model
 
 
 def large(mask):
@@ -39,11 +21,6 @@ def large(mask):
 
 def small(mask):
     return mask[..., ::3, ::3].tolist()
-
-
-def image_of(predicted, z=8.0):
-    """Softmax of it is 0.999 for the predicted class."""
-    return z * nn.functional.one_hot(predicted, 3).permute(0, 3, 1, 2).float()
 
 
 def corrected(method, predicted, mask, counts=EVEN, z=8.0):
@@ -168,9 +145,8 @@ def test_a_few_predicted_pixels_are_no_object():
 
 
 def test_a_void_that_is_a_class_id_is_given_to_nothing():
-    model = Segmentor(3, network=pixel_classifier(), losses=[{"type": "CE"}], ignore_index=0)
     method = ObjectTeacher(start=0.0)
-    model.set_methods({"teacher": method}, max_iters=10, epoch_iters=5)
+    model = started(method, ignore_index=0)
     mask = large([[[1, 1, 0, 2]]])
     image = image_of(torch.zeros_like(mask), 20.0)
     assert method.correct_labels(model._training_step(image, mask, None)).equal(mask)
@@ -208,7 +184,7 @@ def test_the_given_labels_are_counted_not_those_that_other_methods_have_correcte
     method = ObjectTeacher(start=0.3)
     model = started(method)
     mask = large([[[1, 1, 0, 255]]])
-    step = model._training_step(image_of(torch.zeros_like(mask)), mask, None)
+    step = model._training_step(image_of(torch.zeros_like(mask), 8.0), mask, None)
     step.labels = torch.full_like(mask, 2)
     method.correct_labels(step)
     assert method.counts.tolist() == [9, 18, 0]
