@@ -1,4 +1,4 @@
-"""docs/losses.md says what the docstrings say, and what the theory measures."""
+"""The pages on losses and on recipes say what the code does."""
 
 import importlib.util
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
+from segnoise.engine.recipe import BY_KIND, RECIPES
 from segnoise.losses import LOSSES
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -97,3 +98,20 @@ def test_the_theory_is_up_to_date(generator, theory):
             expected = theory[name][key]
             near = expected if expected is None else pytest.approx(expected, rel=1e-3, abs=0.011)
             assert found[key] == near, (name, key)
+
+
+def rows(page):
+    """The cells of all tables of a page."""
+    lines = (DOCS / page).read_text().splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
+
+
+def test_the_recipes_are_those_of_the_page():
+    by_kind = {row[1].split(":")[0]: row[2:] for row in rows("recipes.md") if len(row) == 4}
+    for kind, names in BY_KIND.items():
+        assert by_kind[kind] == [f"`{name}`" for name in names], kind
+    parts = {row[0].strip("`"): row[1:] for row in rows("recipes.md") if len(row) == 3}
+    for name, recipe in RECIPES.items():
+        for kind, cell in zip((recipe.losses, recipe.methods), parts[name], strict=True):
+            assert re.findall(r"`([^`]+)`", cell) == [part["type"] for part in kind], name
+    assert set(parts) - {"recipe", ":--"} == set(RECIPES)

@@ -38,8 +38,10 @@ def inspect(
 def _known_check(path: Path, key: str) -> dict[str, Any] | None:
     try:
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return None  # not there or damaged: look again
+        if stored.get("noise") is not None:
+            NoiseReport.from_dict(stored["noise"])
+    except (OSError, ValueError, TypeError):
+        return None  # not there, damaged, or another version's: look again
     return stored if stored.get("fingerprint") == key else None
 
 

@@ -1,5 +1,6 @@
 """Recipes: what is picked for which labels, and that a training takes it."""
 
+import json
 import shutil
 
 import cv2
@@ -121,6 +122,21 @@ def test_a_few_clean_masks_tell_which_noise_it_is(tmp_path, capsys):
     stored = load_config(first.folder / "config.py")
     assert (stored["recipe"], stored["clean_masks"]) == (None, None)
     assert train(complete(config), resume=True).last == first.last
+
+
+def test_a_report_of_another_version_is_measured_again(tmp_path):
+    config = tiny_training.config(
+        tmp_path, recipe="auto", noise=dict(type="SymmetricFlip", rate=0.2)
+    )
+    del config["losses"]
+    first = train(complete(config))
+    path = first.folder / "data.json"
+    stored = json.loads(path.read_text())
+    before = dict(stored["noise"])
+    del stored["noise"]["gone_pixels"]
+    path.write_text(json.dumps(stored))
+    assert train(complete(config), resume=True).last == first.last
+    assert json.loads(path.read_text())["noise"] == before
 
 
 def test_clean_masks_where_all_clean_labels_are_known(tmp_path):
