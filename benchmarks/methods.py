@@ -33,7 +33,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "MeanTeacher": {"type": "MeanTeacher"},
     "MeanTeacher, consistency": {"type": "MeanTeacher", "consistency": 1.0},
     "ObjectTeacher": {"type": "ObjectTeacher"},
-    "ObjectTeacher, no mirror": {"type": "ObjectTeacher", "mirror": False},
+    "ObjectTeacher, mirror": {"type": "ObjectTeacher", "mirror": True},
     "ADELE": {"type": "ADELE"},
     "ADELE, no consistency": {"type": "ADELE", "consistency": 0.0},
     "MissingObjects": {"type": "MissingObjects", "tau": 0.1},
