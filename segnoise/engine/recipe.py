@@ -43,7 +43,7 @@ BY_KIND = {
     "swapped objects": ("robust", "robust"),
     "missing objects": ("missing", "robust"),
     "boundaries": ("outlines", "dice"),
-    UNKNOWN: ("robust", "robust"),
+    UNKNOWN: ("dice", "robust"),
 }
 BACKGROUND = "background"
 FLIPPING = ("RandomScaleCrop", "ResizeFlip")  # transforms that mirror unless they are told not to
