@@ -5,7 +5,7 @@ import torch
 from mmengine.config import Config
 
 from segnoise.engine.config import load_config, shipped_configs
-from segnoise.engine.recipe import RECIPES
+from segnoise.engine.recipe import with_recipe
 from segnoise.engine.schema import complete
 from segnoise.losses import build_loss
 
@@ -48,8 +48,12 @@ def test_losses_build_and_have_a_gradient(losses, classes):
 
 
 def test_the_teacher_is_that_of_the_recipe():
-    (teacher,) = GRIDS[1]["methods"]["object teacher"]["methods"]
-    assert teacher == {**RECIPES["robust"].methods[0], "background": 0}
+    grid = GRIDS[1]
+    config = load_config(grid["datasets"]["phantoms"])
+    check = {"histogram": [], "noise": None}
+    chosen, _ = with_recipe({**config, "recipe": "robust"}, check, ("background", "liver"))
+    assert chosen["methods"] == grid["methods"]["object teacher"]["methods"]
+    assert chosen["losses"] == grid["losses"]["Dice"]
 
 
 def test_camvid_which_no_grid_has_yet_is_a_config_too():
