@@ -94,10 +94,11 @@ def test_with_a_background_no_object_becomes_it_nor_is_it_one():
 
 
 def test_both_decisions_in_one_step():
-    mask = large([[[1, 1, 0, 0, 0]]])
+    """The object changes in the outline that was drawn, of which the teacher sees a part."""
+    mask = large([[[1, 1, 1, 0, 0]]])
     predicted = large([[[2, 2, 0, 0, 1]]])
     method = ObjectTeacher(start=0.0, background=0)
-    assert small(corrected(method, predicted, mask)) == [[[2, 2, 0, 0, 1]]]
+    assert small(corrected(method, predicted, mask)) == [[[2, 2, 2, 0, 1]]]
 
 
 def test_missing_objects_are_added_in_the_teachers_outline():
