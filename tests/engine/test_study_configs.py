@@ -10,7 +10,7 @@ from segnoise.engine.schema import complete
 from segnoise.losses import build_loss
 
 STUDY = shipped_configs() / "study"
-NAMES = ("screen", "full", "anl")
+NAMES = ("screen", "full", "anl", "camvid", "methods")
 GRIDS = [Config.fromfile(STUDY / f"{name}.py").to_dict() for name in NAMES]
 
 
@@ -54,10 +54,3 @@ def test_the_teacher_is_that_of_the_recipe():
     chosen, _ = with_recipe({**config, "recipe": "robust"}, check, ("background", "liver"))
     assert chosen["methods"] == grid["methods"]["object teacher"]["methods"]
     assert chosen["losses"] == grid["losses"]["Dice"]
-
-
-def test_camvid_which_no_grid_has_yet_is_a_config_too():
-    config = load_config(STUDY / "_base_" / "camvid.py")
-    noises = Config.fromfile(STUDY / "_base_" / "noises.py").to_dict()["noises"]
-    for noise in noises.values():
-        complete({**config, "noise": noise and noise["per_dataset"].get("camvid")})
