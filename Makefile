@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist wo
 .PHONY: help demo test test-slow lint install clean
 
 help:
-	@echo "make demo   train CE and ANL on generated images under one noise, and compare (a few minutes)"
+	@echo "make demo   train on generated images with wrong labels in four ways, and compare (a few minutes)"
 	@echo "make test   run the tests (a few minutes)"
 	@echo "make test-slow, make lint: what CI runs on top"
 

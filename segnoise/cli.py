@@ -18,7 +18,7 @@ COMMANDS = {
     "calibrate": "find the dose at which a noise realises a target on a data set",
     "compare_masks": "measure the noise of one set of masks against another",
     "convert_sbd": "turn SBD's .mat files into VOC's SegmentationClassAug",
-    "demo": "train CE and ANL on phantoms under one noise, and compare",
+    "demo": "train on phantoms whose organs are partly misnamed, and compare",
 }
 
 

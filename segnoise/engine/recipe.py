@@ -105,7 +105,7 @@ def check_recipe(name: str | None, given: Sequence[str], clean_masks: object = N
 
     Args:
         name: the recipe, or None.
-        given: the keys that the config has of its own.
+        given: the keys that the config has values for.
         clean_masks: the config's folder of known masks, or None.
 
     Raises:

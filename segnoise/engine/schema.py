@@ -138,7 +138,9 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(f"unknown config key {key}{near(key, DEFAULTS)}")
     full = {**copy.deepcopy(DEFAULTS), **_named(dict(config))}
     _check_kinds(full)
-    check_recipe(full["recipe"], list(config), full["clean_masks"])
+    check_recipe(full["recipe"], [key for key in config if config[key]], full["clean_masks"])
+    if full["recipe"]:
+        full.update(losses=[], methods=[])  # the recipe's, once the labels have been looked at
     if "val_interval" not in full["train_cfg"]:
         full["train_cfg"]["val_interval"] = DEFAULTS["train_cfg"]["val_interval"]
     if full["noise"]:
@@ -254,7 +256,7 @@ def _check_kinds(config: Mapping[str, Any]) -> None:
         for number, entry in enumerate(config[key] if isinstance(config[key], list) else []):
             if not isinstance(entry, dict) or "type" not in entry:
                 raise ConfigError(f"{key}.{number} must be a dict with a 'type', got {entry!r}")
-    if not config["losses"]:
+    if not config["losses"] and not config["recipe"]:
         raise ConfigError("losses is empty: name at least one, such as losses=[dict(type='CE')]")
 
 

@@ -13,7 +13,7 @@ def test_the_demo_prints_one_table_and_draws_one_picture(tmp_path, capsys):
                  "train_cfg.max_iters=2", f"data_root={tmp_path / 'data'}"]  # fmt: skip
     assert cli.main(arguments) == 0
     printed = capsys.readouterr().out
-    for words in ("Realised noise", "CE, noisy: best", "ANL-CE, noisy: last", "mIoU", "vessel"):
+    for words in ("recipe robust", "Realised noise", "| CE, noisy |", "auto, noisy |", "best iter"):
         assert words in printed
     assert Image.open(tmp_path / "demo" / "demo.png").width > 1000
     assert cli.main(arguments) == 0, "a second run shows the same without training anew"

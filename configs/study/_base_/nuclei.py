@@ -6,8 +6,8 @@ from segnoise.datasets import FolderDataset
 from segnoise.datasets.recipes import ResizeFlip
 
 with read_base():
+    from ..._base_.models.unet_mobile import *
     from .schedule import *
-    from .unet_mobile import *
 
 data_root = "data/nuclei"
 train_data = dict(

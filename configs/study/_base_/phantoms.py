@@ -2,15 +2,7 @@
 
 from mmengine.config import read_base
 
-from segnoise.datasets.recipes import ResizeFlip
-
 with read_base():
-    from ..._base_.datasets.phantoms import *
+    from ..._base_.datasets.phantoms_small import *
+    from ..._base_.models.unet_mobile import *
     from .schedule import *
-    from .unet_mobile import *
-
-train_data.update(num_images=96, size=96)
-val_data.update(num_images=60, size=96)
-test_data.update(num_images=100, size=96)
-train_transform = dict(type=ResizeFlip)
-eval_batch_size = 20

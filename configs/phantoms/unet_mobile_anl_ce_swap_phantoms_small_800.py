@@ -1,0 +1,10 @@
+"""Very small U-Net, ANL-CE, swapped organs, small phantoms."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.phantoms_small import *
+    from .._base_.losses.anl_ce import *
+    from .._base_.models.unet_mobile import *
+    from .._base_.noise.swap_phantoms import *
+    from .._base_.schedules.adamw_cosine_800 import *

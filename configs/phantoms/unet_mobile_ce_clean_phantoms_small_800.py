@@ -1,0 +1,10 @@
+"""Very small U-Net, cross-entropy, clean labels, small phantoms."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.phantoms_small import *
+    from .._base_.losses.ce import *
+    from .._base_.models.unet_mobile import *
+    from .._base_.noise.clean import *
+    from .._base_.schedules.adamw_cosine_800 import *
