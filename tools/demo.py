@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         folder = Path(arguments.work_dir)
         options = cli.options(arguments.cfg_options)
-        results = {}
+        results: dict[str, Any] = {}
         for title, name in RUNS.items():
             print(f"\n{title}: configs/phantoms/{name}.py", flush=True)
             config = load_config(f"configs/phantoms/{name}.py", options)

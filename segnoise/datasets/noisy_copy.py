@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset
 
-from segnoise.datasets.base import LabelledImages, Sample
+from segnoise.datasets.base import LabelledImages
 from segnoise.datasets.copy_manifest import MANIFEST, Manifest, differences, sha256
 from segnoise.datasets.copy_plan import labels_of, reader_of
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
+from segnoise.datasets.relabelled import Relabelled
 from segnoise.errors import ConfigError
 from segnoise.noise import Noise, build_noise
 
 
-class NoisyCopy(Dataset[Sample]):
+class NoisyCopy(Relabelled):
     """A data set with the noisy masks of a copy that `segnoise corrupt` has written.
 
     It gives the very samples that `NoisyLabels` gives on the copied data set with the copy's noise
@@ -76,11 +75,6 @@ class NoisyCopy(Dataset[Sample]):
         self._compared: set[int] = set()  # samples whose files' hashes are the manifest's
 
     @property
-    def metainfo(self) -> dict[str, Any]:
-        """The clean data set's classes, palette and ignore_index."""
-        return self.dataset.metainfo
-
-    @property
     def noise(self) -> Noise:
         """The noise that the copy was made with.
 
@@ -89,45 +83,12 @@ class NoisyCopy(Dataset[Sample]):
         """
         return build_noise(self.manifest.head["noise"])
 
-    def __len__(self) -> int:
-        return len(self.dataset)
-
     def __repr__(self) -> str:
         return f"NoisyCopy({self.dataset!r}, {str(self.folder)!r})"
 
-    def sample_id(self, index: int) -> str:
-        """Return the name of a sample; reads no file."""
-        return self.dataset.sample_id(index)
-
-    def paths(self, index: int) -> tuple[Path, Path]:
-        """Return the image file and the (clean) mask file of a sample."""
-        return self.dataset.paths(index)
-
-    def load_mask(self, index: int) -> np.ndarray:
-        """Return a sample's noisy labels, (H, W), without decoding its image."""
-        return self.load_masks(index)[1]
-
-    def load_masks(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return a sample's clean and noisy labels, both (H, W), without decoding its image.
-
-        Raises:
-            DatasetError: If a mask cannot be read, or is not the one that the manifest lists.
-        """
-        clean = self.dataset.load_mask(index)
-        return clean, self._noisy(clean, index)
-
-    def __getitem__(self, index: int) -> Sample:
-        """Return the sample with `mask` noisy and `clean_mask` as it was.
-
-        Raises:
-            DatasetError: If a file cannot be read, or a mask is not the one that the manifest
-                lists.
-        """
-        sample = self.dataset[index]
-        noisy = self._noisy(sample["mask"], index)
-        return {**sample, "mask": noisy, "clean_mask": sample["mask"]}
-
-    def _noisy(self, clean: np.ndarray, index: int) -> np.ndarray:
+    def _relabelled(
+        self, clean: np.ndarray, index: int, image: np.ndarray | None = None
+    ) -> np.ndarray:
         record = self._records[index]
         path = self.folder / record.path
         noisy = self._reader(path)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset
 
-from segnoise.datasets.base import LabelledImages, Sample
+from segnoise.datasets.base import LabelledImages
 from segnoise.datasets.problems import one_problem
+from segnoise.datasets.relabelled import Relabelled
 from segnoise.errors import ConfigError, DataError
 from segnoise.noise import Noise, build_noise, expanded, generator, noise_class
 from segnoise.noise.samples import corrupt_sample
@@ -20,7 +19,7 @@ from segnoise.noise.samples import corrupt_sample
 NoiseFunction = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
-class NoisyLabels(Dataset[Sample]):
+class NoisyLabels(Relabelled):
     """A data set with corrupted masks: the same sample always has the same noise.
 
     The noise of a sample depends on (seed, sample id) and nothing else: not on the worker, the
@@ -80,51 +79,10 @@ class NoisyLabels(Dataset[Sample]):
             _check_sources(self.noise, dataset)
         self.seed = _checked_seed(seed)
 
-    @property
-    def metainfo(self) -> dict[str, Any]:
-        """The wrapped data set's classes, palette and ignore_index."""
-        return self.dataset.metainfo
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
     def __repr__(self) -> str:
         return f"NoisyLabels({self.dataset!r}, {self.noise!r}, seed={self.seed})"
 
-    def sample_id(self, index: int) -> str:
-        """Return the name of a sample; reads no file."""
-        return self.dataset.sample_id(index)
-
-    def paths(self, index: int) -> tuple[Path, Path]:
-        """Return the image file and the (clean) mask file of a sample."""
-        return self.dataset.paths(index)
-
-    def load_mask(self, index: int) -> np.ndarray:
-        """Return a sample's noisy labels, (H, W); see `load_masks`."""
-        return self.load_masks(index)[1]
-
-    def load_masks(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return a sample's clean and noisy labels, both (H, W).
-
-        The image is decoded only if the noise needs it.
-
-        Raises:
-            DataError: If the mask cannot be read or corrupted.
-        """
-        clean = self.dataset.load_mask(index)
-        return clean, self._corrupt(clean, index)
-
-    def __getitem__(self, index: int) -> Sample:
-        """Return the sample with `mask` noisy and `clean_mask` as it was.
-
-        Raises:
-            DataError: If the sample cannot be read or its mask cannot be corrupted.
-        """
-        sample = self.dataset[index]
-        noisy = self._corrupt(sample["mask"], index, sample.get("image"))
-        return {**sample, "mask": noisy, "clean_mask": sample["mask"]}
-
-    def _corrupt(
+    def _relabelled(
         self, clean: np.ndarray, index: int, image: np.ndarray | None = None
     ) -> np.ndarray:
         try:

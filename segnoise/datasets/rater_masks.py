@@ -6,19 +6,18 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset
 
-from segnoise.datasets.base import Sample, SegmentationDataset
+from segnoise.datasets.base import SegmentationDataset
 from segnoise.datasets.pairing import index_folder
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
+from segnoise.datasets.relabelled import Relabelled
 from segnoise.errors import ConfigError
 from segnoise.noise import generator
 
 
-class RaterMasks(Dataset[Sample]):
+class RaterMasks(Relabelled):
     """A data set whose labels are those of raters, one of them drawn for each image.
 
     A sample holds the rater's mask as `mask` and the data set's own, the reference that the
@@ -57,6 +56,7 @@ class RaterMasks(Dataset[Sample]):
         if not given or len(set(given)) < len(given):
             raise ConfigError(f"folders={folders!r} must be a list of folders, each of them once")
         self.dataset = dataset
+        self._read = dataset.mask_reader
         indexed = [index_folder(folder, suffix) for folder in given]
         self.raters: list[Path] = []
         self._files: list[Path] = []
@@ -79,52 +79,19 @@ class RaterMasks(Dataset[Sample]):
         drawn_files = json.dumps([str(file) for file in self._files])
         self.fingerprint = hashlib.sha256(drawn_files.encode()).hexdigest()
 
-    @property
-    def metainfo(self) -> dict[str, Any]:
-        """The reference data set's classes, palette and ignore_index."""
-        return self.dataset.metainfo
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
     def __repr__(self) -> str:
         return f"RaterMasks({self.dataset!r}, {len(set(self.raters))} raters)"
-
-    def sample_id(self, index: int) -> str:
-        """Return the name of a sample; reads no file."""
-        return self.dataset.sample_id(index)
 
     def paths(self, index: int) -> tuple[Path, Path]:
         """Return the image file and the rater's mask file of a sample."""
         return self.dataset.paths(index)[0], self._files[index]
 
-    def load_mask(self, index: int) -> np.ndarray:
-        """Return a sample's labels by its rater, (H, W), without decoding its image."""
-        return self.load_masks(index)[1]
-
-    def load_masks(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return a sample's reference and rater's labels, both (H, W), without its image.
-
-        Raises:
-            DatasetError: If a mask cannot be read, or the two differ in size.
-        """
-        reference = self.dataset.load_mask(index)
-        return reference, self._drawn(reference, index)
-
-    def __getitem__(self, index: int) -> Sample:
-        """Return the sample with the rater's `mask`, and the reference as `clean_mask`.
-
-        Raises:
-            DatasetError: If a file cannot be read, or the masks differ in size.
-        """
-        sample = self.dataset[index]
-        reference = sample["mask"]
-        return {**sample, "mask": self._drawn(reference, index), "clean_mask": reference}
-
-    def _drawn(self, reference: np.ndarray, index: int) -> np.ndarray:
-        mask = self.dataset.mask_reader(self._files[index])
-        if mask.shape != reference.shape:
-            sizes = [f"{width}x{height}" for height, width in (mask.shape, reference.shape)]
+    def _relabelled(
+        self, clean: np.ndarray, index: int, image: np.ndarray | None = None
+    ) -> np.ndarray:
+        mask = self._read(self._files[index])
+        if mask.shape != clean.shape:
+            sizes = [f"{width}x{height}" for height, width in (mask.shape, clean.shape)]
             raise one_problem(
                 self._files[index],
                 f"is {sizes[0]}, the reference {self.dataset.paths(index)[1]} {sizes[1]}",
