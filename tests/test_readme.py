@@ -18,12 +18,16 @@ def blocks(document):
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
+def is_config(code):
+    return "read_base" in code or "train_data" in code
+
+
 def test_there_is_code_to_test():
     assert len(blocks("README.md")) == 3
     assert len(blocks("configs/README.md")) == 1
 
 
-@pytest.mark.parametrize("code", [b for b in blocks("README.md") if "read_base" not in b])
+@pytest.mark.parametrize("code", [b for b in blocks("README.md") if not is_config(b)])
 def test_code_runs(code, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -36,7 +40,7 @@ def test_configs_load(document, tmp_path):
     (tmp_path / "_base_").symlink_to(ROOT / "configs" / "_base_")
     folder = tmp_path / "mine"
     folder.mkdir()
-    for code in (b for b in blocks(document) if "read_base" in b):
+    for code in filter(is_config, blocks(document)):
         path = folder / "leaf.py"
         path.write_text(code)
         assert load_config(path)["train_data"]

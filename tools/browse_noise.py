@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out", help="folder of the results (default: work_dirs/browse_noise/CONFIG)"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace a gallery that is there")
     arguments = parser.parse_args(argv)
     return cli.run_tool(lambda: browse(arguments))
 
@@ -66,6 +67,8 @@ def browse(arguments: Any) -> None:
     for file in (out / "gallery.html", out / "gallery.png"):
         if file.is_dir():
             raise ConfigError(f"--out {out}: {file} is a folder, and would have to be a file")
+        if file.exists() and not arguments.overwrite:
+            raise ConfigError(f"{file} exists; take another folder (--out), or --overwrite")
     config = load_config(arguments.config, cli.options(arguments.cfg_options))
     dataset = data.build_dataset(config, "train_data")
     if arguments.noises:

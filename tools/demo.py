@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"\n{title}: configs/phantoms/{name}.py", flush=True)
             config = load_config(f"configs/phantoms/{name}.py", options)
             config["work_dir"] = str(folder / name)
-            resume = not arguments.overwrite
+            resume = not arguments.overwrite and (folder / name).exists()
             results[title] = train(config, name=name, resume=resume, overwrite=arguments.overwrite)
         noise = (results["CE, noisy"].folder / "noise.md").read_text(encoding="utf-8")
         table = score_table({title: result.last for title, result in results.items()})

@@ -47,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         checkpoint = Path(arguments.checkpoint)
         default = checkpoint.with_name(f"{arguments.split}_{checkpoint.stem}.json")
         report = Path(arguments.json) if arguments.json else default
+        if report.suffix != ".json":
+            raise ConfigError(f"--json {report}: scores go to a file that ends in .json")
         if report.exists() and not arguments.overwrite:
             raise ConfigError(f"{report} exists; name another file by --json, or --overwrite")
         config = load_config(arguments.config, cli.options(arguments.cfg_options))

@@ -11,6 +11,7 @@ import numpy as np
 
 from segnoise.datasets.base import LabelledImages, size_problem
 from segnoise.datasets.image_files import image_size
+from segnoise.datasets.mask_files import BLACK_AND_WHITE
 from segnoise.datasets.parallel import chunks_of, map_chunks, progress_bar
 from segnoise.datasets.problems import DatasetError, Problem
 from segnoise.errors import DataError
@@ -77,10 +78,7 @@ class DatasetCheck:
         if self.histogram.sum() == 0:
             return ["All pixels are void." if self.void else "No labels."] * bool(self.num_samples)
         if present == 1 and self.void and len(classes) > 1:
-            return [
-                "One class and void are all there is: if the masks are black and white (0/255), "
-                "give value_map={0: 0, 255: 1}."
-            ]
+            return [f"One class and void are all there is: {BLACK_AND_WHITE}."]
         if absent:
             return [f"No pixel of: {', '.join(absent)}."]
         return []

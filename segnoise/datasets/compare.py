@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from segnoise.datasets.mask_files import MaskReader
+from segnoise.datasets.mask_files import BLACK_AND_WHITE, MaskReader
 from segnoise.datasets.pairing import FileIndex, index_folder
 from segnoise.datasets.parallel import chunks_of, map_chunks, progress_bar
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
@@ -89,8 +89,11 @@ class MaskComparison:
             *values, images = spread.values()
             shown = ["-" if value is None else f"{100 * value:.2f}" for value in values]
             rows.append([name, *shown, f"{images:,}"])
+        seen = self.report.confusion.sum(0) + self.report.confusion.sum(1) > 0
+        alone = len(classes) > 1 and seen.sum() == 1
+        note = f"Note: one class is all there is: {BLACK_AND_WHITE}.\n\n" if alone else ""
         header = ["%, by image", "percentile 5", "median", "percentile 95", "images"]
-        return f"{self.report.table(classes)}\n\n{markdown(header, rows)}"
+        return f"{note}{self.report.table(classes)}\n\n{markdown(header, rows)}"
 
     def to_dict(self, classes: Sequence[str]) -> dict[str, Any]:
         """Return everything as plain numbers and texts, ready for JSON; NaN becomes None."""

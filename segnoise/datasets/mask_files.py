@@ -17,6 +17,10 @@ from segnoise.errors import ConfigError
 ValueMap = Mapping[int, int] | Mapping[str, int]
 
 MASK_FORMATS = ("ids", "palette", "rgb")
+BLACK_AND_WHITE = (
+    "if the masks are black and white (0/255), give value_map={0: 0, 255: 1}, on command lines "
+    "--value-map 0=0 255=1"
+)
 # Pillow spreads 2- and 4-bit grey over 0..255; dividing brings the stored numbers back.
 GREY_FACTORS = {"L;2": 85, "L;4": 17}
 
@@ -147,7 +151,7 @@ class MaskReader:
             color = tuple(rgb[row, column].tolist())
             raise one_problem(
                 path,
-                f"colour {color} at ({row}, {column}) is not in the colour table of "
+                f"colour {color} at row {row}, column {column} is not in the colour table of "
                 f"{len(colors)} colours{_lossy(path)}",
                 f"add {color} with its class id, or {self.ignore_index} for void, to the table",
             )
@@ -199,14 +203,14 @@ class MaskReader:
         if self.value_map is not None:
             return one_problem(
                 path,
-                f"value {value} at ({row}, {column}){also} is not in value_map "
+                f"value {value} at row {row}, column {column}{also} is not in value_map "
                 f"{_brief(self.value_map)}{_lossy(path)}",
                 self._remedy
                 or f"add {value}: its class id, or {value}: {self.ignore_index} for void",
             )
         return one_problem(
             path,
-            f"label {value} at ({row}, {column}){also} in a {self.num_classes}-class set"
+            f"label {value} at row {row}, column {column}{also} in a {self.num_classes}-class set"
             f"{_lossy(path)}",
             self._remedy
             or f"labels are 0..{self.num_classes - 1} and {self.ignore_index} for void: mend the "

@@ -139,15 +139,35 @@ def built_noise(
 
 
 def built_model(config: Noise | Mapping[str, Any] | str, metainfo: Mapping[str, Any]) -> Noise:
-    """Build a noise model as `built_noise` does; a function is none.
+    """Build a noise model as `built_noise` does, for a calibration; a function is none.
+
+    The parameter that stands for the dose may be left out: it begins at its least value.
 
     Raises:
         ConfigError: If it cannot be built, does not fit the data, or is no noise model.
     """
+    if isinstance(config, str):
+        config = {"type": config}
+    if isinstance(config, Mapping):
+        config = _with_a_dose(config)
     noise = built_noise(config, metainfo)
     if not isinstance(noise, Noise):
         raise ConfigError(f"{noise!r} is a function, not a noise model: it has no dose")
     return noise
+
+
+def _with_a_dose(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The config with the least dose where it gives none; as it is where it cannot be built."""
+    try:
+        config = expanded(config)
+        model = noise_class(config["type"])
+    except (KeyError, TypeError, ValueError):
+        return config
+    own = model.DOSE
+    required = {f.name for f in dataclasses.fields(model) if f.default is dataclasses.MISSING}
+    if own is None or own.parameter in config or own.parameter not in required:
+        return config
+    return {**config, own.parameter: round(own.low) if own.integer else own.low}
 
 
 def _check_sources(noise: Noise, dataset: LabelledImages) -> None:

@@ -7,6 +7,7 @@ A config is a Python file of mmengine's new style. Its top-level names are the k
 from __future__ import annotations
 
 import copy
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,8 +34,11 @@ def find_config(path: str | Path) -> Path:
     relative = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
     if shipped and (shipped / relative).is_file():
         return shipped / relative
-    known = sorted(p.name for p in shipped.rglob("*.py")) if shipped else []
-    raise ConfigError(f"no config {path}{near(path.name, known)}")
+    leaves = [p.relative_to(shipped) for p in shipped.rglob("*_*.py")] if shipped else []
+    known = {p.name: p for p in leaves if "_base_" not in p.parts and p.stem != "__init__"}
+    close = difflib.get_close_matches(path.name, known, n=1)
+    hint = f"; did you mean configs/{known[close[0]].as_posix()}?" if close else ""
+    raise ConfigError(f"no config {path}{hint}")
 
 
 def shipped_configs() -> Path | None:
@@ -66,7 +70,9 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> d
         raise
     except Exception as error:  # a config is code: anything may go wrong in it
         raise ConfigError(f"{file}: {type(error).__name__}: {error}") from error
-    return with_options(config.to_dict(), options or {})
+    # A name that begins with "_" is the file's own, as everywhere in Python.
+    public = {key: value for key, value in config.to_dict().items() if not key.startswith("_")}
+    return with_options(public, options or {})
 
 
 def with_options(config: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,10 @@ def build_dataset(config: Mapping[str, Any], key: str) -> Any:
     """
     node = config[key]
     if not node:
-        raise ConfigError(f"the config has no {key}")
+        split = key.removesuffix("_data")
+        others = [s for s in ("train", "val", "test") if s != split and config[f"{s}_data"]]
+        has = f"; it has {', '.join(f'{s}_data' for s in others)}" if others else ""
+        raise ConfigError(f"the config has no {key}{has}")
     arguments = dict(node)
     cls = resolve(arguments.pop("type", None), DATASETS, key)
     if arguments.get("root") is None and config["data_root"] is not None:

@@ -9,6 +9,7 @@ import torch
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader, Sampler
 
+from segnoise.engine.interrupt import FirstInterrupt
 from segnoise.noise.seeding import generator
 
 
@@ -77,6 +78,7 @@ class IterationLoop(BaseLoop):
         self.val_begin = val_begin
         self.max_epochs = 1  # mmengine's hooks see the run as one epoch
         self.stop_training = False
+        self.interrupted = False  # by Ctrl-C: this iteration is the last, and is kept
         self._epoch = 0
         self._iter = 0
 
@@ -104,16 +106,23 @@ class IterationLoop(BaseLoop):
         self.dataloader.batch_sampler.start = self._iter
         runner.model.train()
         runner.call_hook("before_batch")
-        for batch in self.dataloader:
-            self.run_iter(batch)
-            if runner.val_loop is not None and self._validates():
-                runner.average_buffers()
-                runner.val_loop.run()
-                runner.model.train()
-            runner.call_hook("after_iteration")
-            if self.stop_training:
-                break
-            runner.call_hook("before_batch")
+        words = "interrupted: finishing this iteration; once more stops at once, and loses it"
+        with FirstInterrupt(words) as interrupt:
+            for batch in self.dataloader:
+                self.run_iter(batch)
+                if runner.val_loop is not None and self._validates():
+                    runner.average_buffers()
+                    runner.val_loop.run()
+                    runner.model.train()
+                self.interrupted = interrupt.seen and self._steps_end()
+                runner.call_hook("after_iteration")
+                if self.interrupted:
+                    break
+                if self.stop_training:
+                    break
+                runner.call_hook("before_batch")
+        if self.interrupted:
+            raise KeyboardInterrupt
         runner.call_hook("after_train_epoch")
         runner.call_hook("after_train")
         return runner.model
@@ -129,6 +138,10 @@ class IterationLoop(BaseLoop):
             "after_train_iter", batch_idx=self._iter, data_batch=batch, outputs=outputs
         )
         self._iter += 1
+
+    def _steps_end(self) -> bool:
+        """Whether no gradients wait for the optimizer's step: a checkpoint would lose them."""
+        return self._iter % self.runner.optim_wrapper._accumulative_counts == 0
 
     def _validates(self) -> bool:
         due = self._iter >= self.val_begin and self._iter % self.val_interval == 0

@@ -66,7 +66,8 @@ def check_training(model: nn.Module, config: Mapping[str, Any], max_iters: int) 
     except ConfigError:
         raise
     except (TypeError, ValueError, AssertionError, KeyError, AttributeError) as error:
-        raise ConfigError(f"{where}: {error}") from error
+        given = config["optim_wrapper"] if where == "optim_wrapper" else ""
+        raise ConfigError(f"{where}: {error}{given and f', in {given}'}") from error
 
 
 def _names(function: Any) -> set[str]:

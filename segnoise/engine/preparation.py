@@ -63,6 +63,9 @@ def prepare(
     if report is None:
         return
     print(report, flush=True)
+    samples = check["num_samples"]
+    if config["batch_size"] > samples:
+        print(f"Note: batch_size={config['batch_size']} is more than the {samples} samples.")
     write_json(folder / "data.json", check)
     if check["noise"] is not None:
         write_json(folder / "noise.json", check["noise"])

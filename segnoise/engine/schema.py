@@ -135,7 +135,8 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     for key in config:
         if key not in DEFAULTS:
-            raise ConfigError(f"unknown config key {key}{near(key, DEFAULTS)}")
+            hint = near(key, DEFAULTS) or _below(key)
+            raise ConfigError(f"unknown config key {key}{hint}")
     full = {**copy.deepcopy(DEFAULTS), **_named(dict(config))}
     _check_kinds(full)
     check_recipe(full["recipe"], [key for key in config if config[key]], full["clean_masks"])
@@ -161,6 +162,16 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
                 _check_typed(node, registry, where, default)
     _check_values(full)
     return full
+
+
+def _below(key: str, node: Mapping[str, Any] = DEFAULTS, path: str = "") -> str:
+    """The end of an error message that suggests the same key deeper in the defaults."""
+    for name, value in node.items():
+        if path and name == key:
+            return f"; did you mean {path}{key}?"
+        if isinstance(value, Mapping) and (found := _below(key, value, f"{path}{name}.")):
+            return found
+    return ""
 
 
 def _named(value: Any) -> Any:
@@ -274,6 +285,10 @@ def _check_values(config: Mapping[str, Any]) -> None:
         raise ConfigError(f"amp must be None, 'bf16' or 'fp16', got {config['amp']!r}")
     if config["sync_bn"] not in (None, "torch"):
         raise ConfigError(f"sync_bn must be None or 'torch', got {config['sync_bn']!r}")
+    for number, loss in enumerate(config["losses"]):
+        weight = loss.get("weight", 1.0)
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)):
+            raise ConfigError(f"losses.{number}.weight must be a number, got {weight!r}")
     accumulated = config["optim_wrapper"].get("accumulative_counts", 1)
     interval = config["checkpoint_interval"] or train["val_interval"]
     if not isinstance(accumulated, int) or accumulated < 1 or interval % accumulated:

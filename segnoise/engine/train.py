@@ -18,6 +18,7 @@ from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visua
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data, preparation, run_folder
 from segnoise.engine import resume as resuming
+from segnoise.engine.config import load_config
 from segnoise.engine.hooks import (
     Checkpoints,
     FiniteLoss,
@@ -100,6 +101,8 @@ def train(
         raise ConfigError("--resume goes on with a run and --overwrite replaces it: give one")
     _check_device(config)
     start = on_main(lambda: resuming.find(folder, resume))
+    if resume and not start:
+        on_main(lambda: print(f"nothing to resume in {folder}: from the beginning", flush=True))
     if not (resume or overwrite):
         on_main(lambda: run_folder.check_unused(folder))
     if not config["train_data"]:
@@ -110,12 +113,11 @@ def train(
         config["boundary_bias"] = {"shift": dataset.shift}  # as measured: a resume compares it
     validation = data.build_dataset(config, "val_data") if config["val_data"] else None
     classes = clean.metainfo["classes"]
-    inspected = None
+    inspected, picked = None, ""
     if config["recipe"]:  # what the network needs depends on it
         inspected = preparation.inspect(config, dataset, validation, folder, reuse=bool(start))
         known = on_main(lambda: data.noise_of_clean_masks(dataset, config))
         config, picked = with_recipe(config, inspected[0], classes, known)
-        on_main(lambda: print(picked, flush=True))
     torch.manual_seed(config["seed"])  # the first weights
     model = build_model(config, clean.metainfo, training=True)
     if config["load_from"] and not start:
@@ -183,6 +185,8 @@ def train(
         randomness={"seed": config["seed"], "deterministic": config["deterministic"]},
         cfg=storable(config),
     )
+    if picked:
+        runner.logger.info(picked)
     runner.logger.info(f"{clean!r}, noise {config['noise'] or 'none'}, run folder {folder}")
     runner.train()
     runner.visualizer.close()
@@ -262,12 +266,12 @@ def summary(result: Result) -> str:
     if words := memorised(result.memorisation):
         lines += [words, ""]
     lines += [f"run folder   {folder}", f"checkpoint   {folder / 'last.pth'}"]
-    tested = "last.pth"
+    tested, config = "last.pth", load_config(folder / "config.py")
     if (folder / "best.pth").exists():
         tested = "best.pth"
         lines += [f"best         {folder / tested}"]
-    lines += [
-        f"resume       segnoise train {where}/config.py --resume",
-        f"test         segnoise test {where}/config.py {where}/{tested}",
-    ]
+    lines.append(f"resume       segnoise train {where}/config.py --resume")
+    if config["test_data"] or config["val_data"]:
+        split = "" if config["test_data"] else " --split val"
+        lines.append(f"test         segnoise test {where}/config.py {where}/{tested}{split}")
     return "\n".join(lines)

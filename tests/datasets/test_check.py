@@ -90,7 +90,7 @@ def test_all_problems_are_listed(voc_root, workers, capsys):
     assert len(texts) == 4
     assert "2007_000001.jpg: cannot be read: image file is truncated" in texts[0]
     assert "2007_000002.png: mask is 9x9, image" in texts[1]
-    assert "2007_000003.png: label 37 at (5, 6) in a 21-class set" in texts[2]
+    assert "2007_000003.png: label 37 at row 5, column 6 in a 21-class set" in texts[2]
     assert "2007_000004.png: not a readable image" in texts[3]
     assert "checking: 100%" in capsys.readouterr().err
     good = check_dataset(dataset, indices=[4, 5])

@@ -12,6 +12,7 @@ def test_best_is_written_when_beaten_and_last_when_due(tmp_path):
         runner = SimpleNamespace(
             iter=iteration,
             max_iters=5,
+            train_loop=SimpleNamespace(interrupted=False),
             work_dir=str(tmp_path),
             average_buffers=lambda: None,
             call_hook=lambda name: None,

@@ -45,6 +45,8 @@ def leaf(text, folder):
         ({"param_scheduler": [{"type": "PolyLR", "by_epoch": True}]}, "by iteration"),
         ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
         ({"amp": "fp8"}, "fp8"),
+        ({"losses": [{"type": "CE", "weight": "big"}]}, r"losses\.0\.weight must be a number.*big"),
+        ({"lr": 0.1}, r"key lr; did you mean optim_wrapper\.optimizer\.lr\?"),
         ({"check_data": "none"}, "check_data"),
     ],
 )
@@ -83,6 +85,18 @@ def test_overrides_reach_dicts_lists_and_defaults(tmp_path):
 def test_a_missing_config_names_the_nearest():
     with pytest.raises(ConfigError, match=r"unet_r18_ce_clean_phantoms_200\.py"):
         find_config("configs/phantoms/unet_r18_ce_clean_phantoms.py")
+
+
+def test_the_nearest_config_is_one_that_can_be_trained():
+    with pytest.raises(ConfigError, match=r"did you mean configs/phantoms/unet_r18_ce_clean_pha"):
+        find_config("unet_r18_ce_clean_phantoms_200.py")
+    with pytest.raises(ConfigError, match=r"no config noises\.py$"):
+        find_config("noises.py")
+
+
+def test_private_names_of_a_config_are_its_own(tmp_path):
+    path = leaf("_size = 32\nbatch_size = _size // 8\n", tmp_path)
+    assert load_config(path)["batch_size"] == 4
 
 
 def test_a_config_that_fails_is_named(tmp_path):

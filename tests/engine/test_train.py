@@ -1,6 +1,9 @@
 """Training: exact resume, honest records, and every way to stop."""
 
 import json
+import multiprocessing
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from mmengine.hooks import Hook
 from PIL import Image
 from torch import nn
 
+from segnoise import cli
 from segnoise.datasets import Phantoms
 from segnoise.engine import checkpoint
 from segnoise.engine.config import load_config
@@ -128,6 +132,51 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_digit(tmp_path, e
             assert torch.equal(value, theirs[part][name]), name
 
 
+class Interrupt(Hook):
+    """Ctrl-C in a terminal, which sends SIGINT to the loader's processes too."""
+
+    def __init__(self, iteration, times=1):
+        self.iteration, self.times = iteration, times
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if batch_idx + 1 == self.iteration:
+            for _ in range(self.times):
+                for child in multiprocessing.active_children():
+                    os.kill(child.pid, signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("iteration", "kept", "accumulated", "workers"),
+    [(3, 3, 1, 0), (3, 3, 1, 2), (4, 4, 1, 2), (5, 6, 2, 2)],
+    ids=["alone", "with workers", "before a validation", "gradients wait"],
+)
+def test_an_interrupt_loses_nothing(tmp_path, capfd, iteration, kept, accumulated, workers):
+    optimizer = {"type": "Adam", "lr": 0.01}
+    changes = {
+        "num_workers": workers,
+        "optim_wrapper": {"optimizer": optimizer, "accumulative_counts": accumulated},
+    }
+    whole = run(tmp_path / "a", **changes)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "b", custom_hooks=[Interrupt(iteration)], **changes)
+    assert signal.getsignal(signal.SIGINT) == before
+    said = capfd.readouterr().err
+    assert said.count("interrupted: finishing this iteration") == 1
+    assert "Traceback" not in said
+    assert checkpoint.load(tmp_path / "b" / "run" / "last.pth")["meta"]["iter"] == kept
+    resumed = run(tmp_path / "b", resume=True, **changes)
+    assert losses(resumed.folder) == losses(whole.folder)
+    assert (resumed.best, resumed.last) == (whole.best, whole.last)
+
+
+def test_a_second_interrupt_stops_at_once(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, custom_hooks=[Interrupt(3, times=2)])
+    assert not (tmp_path / "run" / "last.pth").exists()
+
+
 class Watch(Hook):
     """Keep the labels that training and validation see."""
 
@@ -233,10 +282,34 @@ def test_resuming_a_finished_run_trains_no_more(tmp_path):
     assert (whole.folder / "last.pth").read_bytes() == before
 
 
-def test_resuming_before_the_first_checkpoint_starts_over(tmp_path):
+def test_resuming_before_the_first_checkpoint_starts_over(tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, custom_hooks=[Stop(2)])
+    assert "nothing to resume" not in capsys.readouterr().out
     assert run(tmp_path, resume=True).last["iter"] == 8
+    said = capsys.readouterr().out
+    assert f"nothing to resume in {tmp_path / 'run'}: from the beginning" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "end"),
+    [({}, "best.pth"), ({"test_data": None}, "--split val"), ({"val_data": None}, "last.pth")],
+)
+def test_the_summary_names_a_command_that_works(tmp_path, changes, end):
+    result = run(tmp_path, train_cfg={"max_iters": 2}, **changes)
+    line = next(line for line in summary(result).splitlines() if line.startswith("test "))
+    assert line.endswith(end)
+    assert cli.main(line.removeprefix("test").split()[1:]) == 0
+
+
+def test_the_summary_names_no_test_without_data_for_it(tmp_path):
+    result = run(tmp_path, train_cfg={"max_iters": 2}, val_data=None, test_data=None)
+    assert "segnoise test" not in summary(result)
+
+
+def test_a_batch_larger_than_the_set_is_noted(tmp_path, capsys):
+    run(tmp_path, train_cfg={"max_iters": 1}, batch_size=8)
+    assert "Note: batch_size=8 is more than the 6 samples" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing", "weights"])

@@ -42,6 +42,14 @@ def test_the_page_is_one_file_without_addresses(gallery):
     assert len(re.findall("<tr class=", bare)) == 2
 
 
+def test_a_gallery_is_not_replaced_unasked(gallery, capsys):
+    arguments = ["browse_noise", str(CONFIG), "--out", str(gallery)]
+    assert cli.main(arguments) == 2
+    assert "gallery.html exists; take another folder (--out), or --overwrite" in (
+        capsys.readouterr().err
+    )
+
+
 def test_the_model_that_cannot_reach_the_dose_is_named(gallery):
     assert (
         "BoundaryErosion(width=1, classes=[4])</b> is left out: "

@@ -56,6 +56,15 @@ def test_a_missed_dose_is_a_warning(tmp_path, capsys):
     assert "warning: missed: pixel_rate 0." in printed.err
 
 
+@pytest.mark.parametrize("noise", ["RegionSwap", "BoundaryErosion(fill=0)", "SymmetricFlip()"])
+def test_the_dose_itself_may_be_left_out(tmp_path, capsys, noise):
+    code, printed = run(
+        tmp_path, capsys, "unet_r18_ce_clean_phantoms_200.py", "--noise", noise, "--target", "0.05"
+    )
+    assert code == 0
+    assert "pixel_rate 0.0" in printed.out
+
+
 def test_a_copy_has_no_dose(tmp_path, capsys):
     copy = "noise={'type': 'NoisyCopy', 'folder': 'nowhere'}"
     config = "unet_r18_ce_clean_phantoms_200.py"

@@ -57,12 +57,20 @@ def test_void_is_left_out(folders, capsys):
     assert "of 1,500 valid pixels" in capsys.readouterr().out
 
 
+def test_black_and_white_masks_are_not_mistaken_silently(folders, capsys):
+    note = "give value_map={0: 0, 255: 1}, on command lines --value-map 0=0 255=1."
+    assert run(*folders[:2], "--classes", "a", "b") == 0
+    assert note in capsys.readouterr().out
+    assert run(*folders[:2], "--classes", "a", "b", "--value-map", "0=0", "255=1") == 0
+    assert note not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--classes", "a", "b", "--value-map", "0:0"], "wants each VALUE=ID once"),
         (["--classes", "a", "b", "--value-map", "0=0", "0=1"], "not '0=1'"),
-        (["--classes", "a", "b", "--value-map", "0=0"], "value 255 at"),
+        (["--classes", "a", "b", "--value-map", "0=0"], "value 255 at row 5, column 5"),
         (["--classes", "a", "b", "--value-map", "0=0", "255=5"], "class ids are 0..1"),
         (["--classes", "a", "b", "--ignore-index", "1"], "ignore_index=1"),
         (["--classes", "nowhere.txt"], "nowhere.txt"),

@@ -182,4 +182,4 @@ def _figure(
 
 def _notes(plan: Plan, rows: Sequence[Row]) -> str:
     remarks = "".join(f"<li>{escape(words)}</li>" for words in notes(plan, rows))
-    return f"<section><h2>Missing</h2><ul>{remarks}</ul></section>" if remarks else ""
+    return f"<section><h2>Notes</h2><ul>{remarks}</ul></section>" if remarks else ""

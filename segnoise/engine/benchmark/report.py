@@ -124,5 +124,5 @@ def report(plan: Plan, rows: Sequence[Row], title: str) -> str:
         table = markdown(header(grid), [cells(grid, line) for line in block.lines], left=(0, 1))
         parts.append(f"## {block_title(block)}\n\n{table}")
     if remarks := notes(plan, rows):
-        parts.append("## Missing\n\n" + "\n".join(f"- {words}" for words in remarks))
+        parts.append("## Notes\n\n" + "\n".join(f"- {words}" for words in remarks))
     return "\n\n".join(parts) + "\n"

@@ -17,7 +17,8 @@ class Checkpoints(Hook):
     weights only (averaged ones, under EMA), ``last.pth`` all that a resume needs.
 
     Args:
-        interval: iterations between two writings of ``last.pth``; the end always writes.
+        interval: iterations between two writings of ``last.pth``; the end always writes, and an
+            interrupt.
         metric: validation score that ``best.pth`` maximises.
     """
 
@@ -43,7 +44,8 @@ class Checkpoints(Hook):
     def after_iteration(self, runner: Any) -> None:
         """Write what is due, after a validation of the same iteration."""
         folder, meta = Path(runner.work_dir), {"best": self.best}
-        if runner.iter % self.interval == 0 or runner.iter == runner.max_iters:
+        due = runner.iter % self.interval == 0 or runner.iter == runner.max_iters
+        if due or runner.train_loop.interrupted:
             runner.average_buffers()
             runner.call_hook("before_checkpoint")  # in all processes; only the main one saves
             runner.save(folder / "last.pth", meta)
