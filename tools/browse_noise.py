@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a gallery that is there")
     arguments = parser.parse_args(argv)
-    return cli.run_tool(lambda: browse(arguments))
+    return cli.run_tool(lambda: browse(arguments), go_on=cli.AGAIN)
 
 
 def browse(arguments: Any) -> None:

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.add_dose(parser, target=0.15)
     parser.add_argument("--sample", type=int, default=64, help="masks to look at (default: 64)")
     arguments = parser.parse_args(argv)
-    return cli.run_tool(lambda: calibrate(arguments))
+    return cli.run_tool(lambda: calibrate(arguments), go_on=cli.AGAIN)
 
 
 def calibrate(arguments: Any) -> None:

@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{len(problems)} problem(s), all in {out / 'problems.json'}: mend them before training"
         )
 
-    return cli.run_tool(work)
+    return cli.run_tool(work, go_on=cli.AGAIN)
 
 
 def check(config: dict[str, Any], split: str, out: Path, arguments: Any) -> Sequence[Any]:
@@ -75,6 +75,7 @@ def check(config: dict[str, Any], split: str, out: Path, arguments: Any) -> Sequ
     try:
         dataset = data.build_dataset(config, f"{split}_data")
     except DatasetError as error:
+        print("its other files have not been opened: first mend what is listed below")
         return error.problems
     if split == "train":
         dataset = data.with_noise(dataset, config)

@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
     )
     arguments = parser.parse_args(argv)
-    return cli.run_tool(lambda: compare(arguments))
+    return cli.run_tool(lambda: compare(arguments), go_on=cli.AGAIN)
 
 
 def compare(arguments: argparse.Namespace) -> None:

@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.out:
             print(f"predictions  {arguments.out}")
 
-    return cli.run_tool(work)
+    return cli.run_tool(work, go_on=cli.AGAIN)
 
 
 if __name__ == "__main__":

@@ -112,6 +112,8 @@ class DatasetCheck:
         pixels = valid + self.void
         void = _percent(self.void, pixels)
         head = f"{self.num_samples:,} samples, {pixels:,} pixels, {void} % of them void."
+        if self.noise is not None:
+            head += " Counted are the labels as training sees them, noise included."
         notes = [f"Note: {remark}" for remark in self.remarks(classes)]
         return "\n".join([head, "", table, *([""] if notes else []), *notes])
 

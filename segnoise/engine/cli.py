@@ -18,6 +18,8 @@ from segnoise.errors import ConfigError, SegnoiseError
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
+AGAIN = "run the same command again"  # of tools that keep nothing of an interrupted run
+
 # A full, read-only, forbidden or impossible place is the user's to mend; other failures are ours.
 _USERS_ERRNOS = {
     errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EISDIR, errno.ELOOP,
