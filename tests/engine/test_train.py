@@ -265,6 +265,23 @@ def test_a_test_of_the_best_checkpoint_gives_the_best_score(tmp_path):
         evaluate(config, result.folder / "best.pth", split="val", out=tmp_path / "out")
 
 
+def test_predictions_are_there_once_all_are(tmp_path):
+    result = run(tmp_path, train_cfg={"max_iters": 1})
+    config = load_config(result.folder / "config.py")
+    out, arguments = tmp_path / "out", (config, result.folder / "last.pth")
+    validation = Phantoms(config["data_root"], "val", size=32, num_images=6)
+    image = validation.paths(4)[0]
+    whole = image.read_bytes()
+    image.write_bytes(whole[:50])
+    with pytest.raises(DataError, match=image.name):
+        evaluate(*arguments, split="val", out=out)
+    assert not out.exists()
+    image.write_bytes(whole)
+    evaluate(*arguments, split="val", out=out)
+    assert len(list(out.iterdir())) == 6
+    assert not list(tmp_path.glob(".out*"))
+
+
 def test_results_are_not_overwritten_unasked(tmp_path):
     run(tmp_path)
     with pytest.raises(ConfigError, match=r"--resume.*--work-dir.*--overwrite"):
