@@ -114,7 +114,8 @@ class IterationLoop(BaseLoop):
                     runner.average_buffers()
                     runner.val_loop.run()
                     runner.model.train()
-                self.interrupted = interrupt.seen and self._steps_end()
+                # Not while gradients wait for the optimizer's step: a checkpoint would lose them.
+                self.interrupted = interrupt.seen and runner.optim_wrapper.should_update()
                 runner.call_hook("after_iteration")
                 if self.interrupted:
                     break
@@ -138,10 +139,6 @@ class IterationLoop(BaseLoop):
             "after_train_iter", batch_idx=self._iter, data_batch=batch, outputs=outputs
         )
         self._iter += 1
-
-    def _steps_end(self) -> bool:
-        """Whether no gradients wait for the optimizer's step: a checkpoint would lose them."""
-        return self._iter % self.runner.optim_wrapper._accumulative_counts == 0
 
     def _validates(self) -> bool:
         due = self._iter >= self.val_begin and self._iter % self.val_interval == 0
