@@ -67,8 +67,10 @@ def browse(arguments: Any) -> None:
     for file in (out / "gallery.html", out / "gallery.png"):
         if file.is_dir():
             raise ConfigError(f"--out {out}: {file} is a folder, and would have to be a file")
-        if file.exists() and not arguments.overwrite:
-            raise ConfigError(f"{file} exists; take another folder (--out), or --overwrite")
+    if (out / "gallery.html").exists() and not arguments.overwrite:  # the last to be written
+        raise ConfigError(
+            f"{out / 'gallery.html'} exists; take another folder (--out), or --overwrite"
+        )
     config = load_config(arguments.config, cli.options(arguments.cfg_options))
     dataset = data.build_dataset(config, "train_data")
     if arguments.noises:
@@ -92,8 +94,8 @@ def browse(arguments: Any) -> None:
         raise ConfigError(str(error)) from error
     print(gallery.table())
     page, picture = gallery.html(), gallery.png()
-    write_text(out / "gallery.html", page)
     save_png(out / "gallery.png", picture)
+    write_text(out / "gallery.html", page)
     print(f"\npage     {out / 'gallery.html'}\npicture  {out / 'gallery.png'}")
 
 

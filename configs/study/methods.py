@@ -34,6 +34,7 @@ del rate
 seeds = [0, 1, 2]
 skip = [
     dict(loss="ELR", method={"not": ["plain"]}),
+    # With Dice a selection, to keep the grid small.
     dict(
         loss="Dice",
         method=["ClassBalanced", "ObjectBalanced", "SmallLoss", "CoTeaching", "Abstention"],

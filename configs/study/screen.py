@@ -1,4 +1,4 @@
-"""Study, stage 1: every loss on two data sets, clean and under two noises, one seed.
+"""Study, stage 1: every loss on phantoms, clean and under two noises, and on nuclei; one seed.
 
 Objects are drawn too large (`boundary`), or are of another class (`objects`), which with two
 classes means that they are missing. CamVid is left out: so short a training does not learn its rare

@@ -78,7 +78,10 @@ class DatasetCheck:
         if self.histogram.sum() == 0:
             return ["All pixels are void." if self.void else "No labels."] * bool(self.num_samples)
         if present == 1 and self.void and len(classes) > 1:
-            return [f"One class and void are all there is: {BLACK_AND_WHITE}."]
+            return [
+                f"One class and void are all there is: {BLACK_AND_WHITE} "
+                "value_map={0: 0, 255: 1}."
+            ]
         if absent:
             return [f"No pixel of: {', '.join(absent)}."]
         return []

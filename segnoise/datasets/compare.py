@@ -37,12 +37,14 @@ class MaskComparison:
         sample_ids: The N pairs, in the order in which they were given.
         pixel_rates: (N,) share of each image's valid pixels that differ; NaN without such pixels.
         ious: (N, K) IoU of each class in each image; NaN where neither mask has it.
+        void: Void pixels of the clean masks.
     """
 
     report: NoiseReport
     sample_ids: tuple[str, ...]
     pixel_rates: np.ndarray
     ious: np.ndarray
+    void: int = 0
 
     def __add__(self, other: MaskComparison) -> MaskComparison:
         if not isinstance(other, MaskComparison):
@@ -52,6 +54,7 @@ class MaskComparison:
             self.sample_ids + other.sample_ids,
             np.concatenate([self.pixel_rates, other.pixel_rates]),
             np.concatenate([self.ious, other.ious]),
+            self.void + other.void,
         )
 
     @property
@@ -90,8 +93,12 @@ class MaskComparison:
             shown = ["-" if value is None else f"{100 * value:.2f}" for value in values]
             rows.append([name, *shown, f"{images:,}"])
         seen = self.report.confusion.sum(0) + self.report.confusion.sum(1) > 0
-        alone = len(classes) > 1 and seen.sum() == 1
-        note = f"Note: one class is all there is: {BLACK_AND_WHITE}.\n\n" if alone else ""
+        note = ""
+        if len(classes) > 1 and seen.sum() == 1 and self.void:
+            note = (
+                f"Note: one class and void are all there is: {BLACK_AND_WHITE} --value-map 0=0 "
+                "255=1.\n\n"
+            )
         header = ["%, by image", "percentile 5", "median", "percentile 95", "images"]
         return f"{note}{self.report.table(classes)}\n\n{markdown(header, rows)}"
 
@@ -190,7 +197,8 @@ def _compare_one(pair: MaskPair, reader: MaskReader) -> MaskComparison:
         raise one_problem(pair.noisy, what, "compare masks of one image at one size")
     report = realised_noise(clean, noisy, reader.num_classes, reader.ignore_index)
     rate = np.array([report.pixel_rate])
-    return MaskComparison(report, (pair.sample_id,), rate, report.iou[None])
+    void = int((clean == reader.ignore_index).sum())
+    return MaskComparison(report, (pair.sample_id,), rate, report.iou[None], void)
 
 
 def _none(reader: MaskReader) -> MaskComparison:

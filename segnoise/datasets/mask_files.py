@@ -17,10 +17,7 @@ from segnoise.errors import ConfigError
 ValueMap = Mapping[int, int] | Mapping[str, int]
 
 MASK_FORMATS = ("ids", "palette", "rgb")
-BLACK_AND_WHITE = (
-    "if the masks are black and white (0/255), give value_map={0: 0, 255: 1}, on command lines "
-    "--value-map 0=0 255=1"
-)
+BLACK_AND_WHITE = "if the masks are black and white (0/255), give"  # and how
 # Pillow spreads 2- and 4-bit grey over 0..255; dividing brings the stored numbers back.
 GREY_FACTORS = {"L;2": 85, "L;4": 17}
 

@@ -43,6 +43,8 @@ class RaterMasks(Relabelled):
             cannot be read or is not of the reference's size.
     """
 
+    dataset: SegmentationDataset
+
     def __init__(
         self,
         dataset: SegmentationDataset,
@@ -56,7 +58,6 @@ class RaterMasks(Relabelled):
         if not given or len(set(given)) < len(given):
             raise ConfigError(f"folders={folders!r} must be a list of folders, each of them once")
         self.dataset = dataset
-        self._read = dataset.mask_reader
         indexed = [index_folder(folder, suffix) for folder in given]
         self.raters: list[Path] = []
         self._files: list[Path] = []
@@ -89,7 +90,7 @@ class RaterMasks(Relabelled):
     def _relabelled(
         self, clean: np.ndarray, index: int, image: np.ndarray | None = None
     ) -> np.ndarray:
-        mask = self._read(self._files[index])
+        mask = self.dataset.mask_reader(self._files[index])
         if mask.shape != clean.shape:
             sizes = [f"{width}x{height}" for height, width in (mask.shape, clean.shape)]
             raise one_problem(

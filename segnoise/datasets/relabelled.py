@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from segnoise.datasets.base import LabelledImages, Sample
 
 
-class Relabelled(Dataset[Sample]):
+class Relabelled(Dataset[Sample], ABC):
     """A data set with other labels: `mask` holds them, `clean_mask` the data set's own.
 
     A class derived from it sets `dataset`, the wrapped one, and says in `_relabelled` which

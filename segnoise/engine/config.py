@@ -34,8 +34,8 @@ def find_config(path: str | Path) -> Path:
     relative = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
     if shipped and (shipped / relative).is_file():
         return shipped / relative
-    leaves = [p.relative_to(shipped) for p in shipped.rglob("*_*.py")] if shipped else []
-    known = {p.name: p for p in leaves if "_base_" not in p.parts and p.stem != "__init__"}
+    leaves = [p.relative_to(shipped) for p in shipped.rglob("*.py")] if shipped else []
+    known = {p.name: p for p in leaves if not {"_base_", "recipes", "__init__.py"} & {*p.parts}}
     close = difflib.get_close_matches(path.name, known, n=1)
     hint = f"; did you mean configs/{known[close[0]].as_posix()}?" if close else ""
     raise ConfigError(f"no config {path}{hint}")
@@ -70,9 +70,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> d
         raise
     except Exception as error:  # a config is code: anything may go wrong in it
         raise ConfigError(f"{file}: {type(error).__name__}: {error}") from error
-    # A name that begins with "_" is the file's own, as everywhere in Python.
-    public = {key: value for key, value in config.to_dict().items() if not key.startswith("_")}
-    return with_options(public, options or {})
+    return with_options(config.to_dict(), options or {})
 
 
 def with_options(config: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

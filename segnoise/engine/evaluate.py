@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from segnoise.datasets import collate
 from segnoise.datasets.palettes import palette_image
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data
-from segnoise.engine.launch import init_processes, on_main
+from segnoise.engine.launch import init_processes
 from segnoise.engine.model import build_model
 from segnoise.errors import CheckpointError, ConfigError
 from segnoise.files import replacing
@@ -59,7 +58,7 @@ def evaluate(
     stored = checkpoints.load(checkpoint)
     _check_classes(stored, dataset.metainfo["classes"], checkpoint)
     checkpoints.load_weights(model, stored["state_dict"], checkpoint)
-    partial = _claim_out(out, overwrite)
+    folder = _claim_out(out, overwrite)
 
     model.to(get_device()).eval()
     metric = SegmentationMetric()
@@ -69,12 +68,10 @@ def evaluate(
         for batch in tqdm(batches, desc=f"{split} set", disable=not is_main_process()):
             samples = model.val_step(batch)
             metric.process(batch, samples)
-            if partial is not None:
+            if folder is not None:
                 for sample in samples:
-                    _write_prediction(partial, sample, dataset.metainfo)
-    means = metric.evaluate(len(dataset))  # waits for all processes
-    if out is not None and partial is not None:
-        on_main(lambda: _deliver(partial, Path(out)))
+                    _write_prediction(folder, sample, dataset.metainfo)
+    means = metric.evaluate(len(dataset))
     assert metric.matrix is not None
     return {
         **{k: None if math.isnan(v) else v for k, v in means.items()},
@@ -101,7 +98,6 @@ def _check_classes(stored: Mapping[str, Any], classes: Sequence[str], path: str 
 
 
 def _claim_out(out: str | Path | None, overwrite: bool) -> Path | None:
-    """A folder beside ``out`` for predictions until all are there; an earlier try's are dropped."""
     if out is None:
         return None
     folder = Path(out)
@@ -110,24 +106,8 @@ def _claim_out(out: str | Path | None, overwrite: bool) -> Path | None:
     if taken and not overwrite:
         raise ConfigError(f"--out {folder} is not empty; take another folder, or --overwrite")
     barrier()
-    folder = folder.absolute()
-    partial = folder.with_name(f".{folder.name}.partial")
-
-    def ready() -> None:
-        if partial.exists():
-            shutil.rmtree(partial)
-        partial.mkdir(parents=True)
-
-    on_main(ready)
-    return partial
-
-
-def _deliver(partial: Path, folder: Path) -> None:
-    for file in [path for path in partial.rglob("*") if path.is_file()]:
-        target = folder / file.relative_to(partial)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        file.replace(target)
-    shutil.rmtree(partial)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _write_prediction(folder: Path, sample: Mapping[str, Any], metainfo: Mapping[str, Any]) -> None:

@@ -15,9 +15,9 @@ import torch.distributed as dist
 class FirstInterrupt:
     """Notes the first Ctrl-C (SIGINT) within a ``with`` block; the second one interrupts.
 
-    Loader processes that are forked within the block pass over the first one too. Where handlers
-    cannot be set (in a thread), or several processes would have to stop at one iteration, every
-    interrupt interrupts as usual.
+    Loader processes that are forked within the block pass over the first one too. In a thread,
+    where handlers cannot be set, among several processes, which would have to stop at one
+    iteration, and where interrupts are ignored, as in a shell's background, nothing changes.
 
     Example:
         >>> with FirstInterrupt("stopping soon") as interrupt:
@@ -33,7 +33,8 @@ class FirstInterrupt:
 
     def __enter__(self) -> FirstInterrupt:
         alone = not dist.is_initialized() or dist.get_world_size() == 1
-        if alone and threading.current_thread() is threading.main_thread():
+        main = threading.current_thread() is threading.main_thread()
+        if alone and main and callable(signal.getsignal(signal.SIGINT)):
             self._before = signal.signal(signal.SIGINT, self._note)
         return self
 

@@ -106,7 +106,10 @@ class IterationLoop(BaseLoop):
         self.dataloader.batch_sampler.start = self._iter
         runner.model.train()
         runner.call_hook("before_batch")
-        words = "interrupted: finishing this iteration; once more stops at once, and loses it"
+        words = (
+            "interrupted: going on until the training can be resumed from here (a validation that "
+            "is due included); once more stops at once, back to the last checkpoint"
+        )
         with FirstInterrupt(words) as interrupt:
             for batch in self.dataloader:
                 self.run_iter(batch)
@@ -117,12 +120,10 @@ class IterationLoop(BaseLoop):
                 # Not while gradients wait for the optimizer's step: a checkpoint would lose them.
                 self.interrupted = interrupt.seen and runner.optim_wrapper.should_update()
                 runner.call_hook("after_iteration")
-                if self.interrupted:
-                    break
-                if self.stop_training:
+                if self.interrupted or self.stop_training:
                     break
                 runner.call_hook("before_batch")
-        if self.interrupted:
+        if interrupt.seen:  # in the last iteration, too, which is kept anyhow
             raise KeyboardInterrupt
         runner.call_hook("after_train_epoch")
         runner.call_hook("after_train")

@@ -66,8 +66,8 @@ def check_training(model: nn.Module, config: Mapping[str, Any], max_iters: int) 
     except ConfigError:
         raise
     except (TypeError, ValueError, AssertionError, KeyError, AttributeError) as error:
-        given = config["optim_wrapper"] if where == "optim_wrapper" else ""
-        raise ConfigError(f"{where}: {error}{given and f', in {given}'}") from error
+        given = f", in {config['optim_wrapper']}" if where == "optim_wrapper" else ""
+        raise ConfigError(f"{where}: {error}{given}") from error
 
 
 def _names(function: Any) -> set[str]:

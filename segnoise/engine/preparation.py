@@ -65,7 +65,10 @@ def prepare(
     print(report, flush=True)
     samples = check["num_samples"]
     if config["batch_size"] > samples:
-        print(f"Note: batch_size={config['batch_size']} is more than the {samples} samples.")
+        print(
+            f"Note: batch_size={config['batch_size']} is more than the {samples} samples: a batch "
+            "holds some of them several times. Take a smaller one."
+        )
     write_json(folder / "data.json", check)
     if check["noise"] is not None:
         write_json(folder / "noise.json", check["noise"])

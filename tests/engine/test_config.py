@@ -90,13 +90,10 @@ def test_a_missing_config_names_the_nearest():
 def test_the_nearest_config_is_one_that_can_be_trained():
     with pytest.raises(ConfigError, match=r"did you mean configs/phantoms/unet_r18_ce_clean_pha"):
         find_config("unet_r18_ce_clean_phantoms_200.py")
+    with pytest.raises(ConfigError, match=r"did you mean configs/study/full\.py\?"):
+        find_config("configs/study/ful.py")
     with pytest.raises(ConfigError, match=r"no config noises\.py$"):
         find_config("noises.py")
-
-
-def test_private_names_of_a_config_are_its_own(tmp_path):
-    path = leaf("_size = 32\nbatch_size = _size // 8\n", tmp_path)
-    assert load_config(path)["batch_size"] == 4
 
 
 def test_a_config_that_fails_is_named(tmp_path):

@@ -54,3 +54,11 @@ def test_the_teacher_is_that_of_the_recipe():
     chosen, _ = with_recipe({**config, "recipe": "robust"}, check, ("background", "liver"))
     assert chosen["methods"] == grid["methods"]["object teacher"]["methods"]
     assert chosen["losses"] == grid["losses"]["Dice"]
+
+
+def test_every_dose_is_one_for_its_data_set():
+    noises = Config.fromfile(STUDY / "_base_" / "noises.py").to_dict()["noises"]
+    for noise in filter(None, noises.values()):
+        for name, entry in noise["per_dataset"].items():
+            config = load_config(STUDY / "_base_" / f"{name}.py")
+            assert complete({**config, "noise": entry})["noise"] == entry

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from segnoise.datasets import Phantoms
 from segnoise.engine import checkpoint
 from segnoise.engine.config import load_config
 from segnoise.engine.evaluate import evaluate
+from segnoise.engine.interrupt import FirstInterrupt
 from segnoise.engine.schema import complete
 from segnoise.engine.train import summary, train
 from segnoise.errors import CheckpointError, ConfigError, DataError, TrainingError
@@ -135,23 +137,50 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_digit(tmp_path, e
 class Interrupt(Hook):
     """Ctrl-C in a terminal, which sends SIGINT to the loader's processes too."""
 
-    def __init__(self, iteration, times=1):
-        self.iteration, self.times = iteration, times
+    def __init__(self, iteration, where="after_train_iter", times=1):
+        self.iteration, self.where, self.times = iteration, where, times
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if batch_idx + 1 == self.iteration:
+    def _at(self, runner, where):
+        completed = runner.iter + (where == "after_train_iter")
+        if where == self.where and completed == self.iteration:
             for _ in range(self.times):
                 for child in multiprocessing.active_children():
                     os.kill(child.pid, signal.SIGINT)
                 os.kill(os.getpid(), signal.SIGINT)
+            self.where = None  # once
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self._at(runner, "after_train_iter")
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        self._at(runner, "before_val_iter")
+
+    def after_iteration(self, runner):
+        self._at(runner, "after_iteration")
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as in the foreground, whatever the tests were started in."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(
-    ("iteration", "kept", "accumulated", "workers"),
-    [(3, 3, 1, 0), (3, 3, 1, 2), (4, 4, 1, 2), (5, 6, 2, 2)],
-    ids=["alone", "with workers", "before a validation", "gradients wait"],
+    ("iteration", "where", "kept", "accumulated", "workers"),
+    [
+        (3, "after_train_iter", 3, 1, 0),
+        (3, "after_train_iter", 3, 1, 2),
+        (4, "before_val_iter", 4, 1, 2),
+        (5, "after_train_iter", 6, 2, 2),
+        (3, "after_iteration", 4, 1, 0),
+        (8, "after_iteration", 8, 1, 0),
+    ],
+    ids=["alone", "workers", "validation", "gradients wait", "between", "end"],
 )
-def test_an_interrupt_loses_nothing(tmp_path, capfd, iteration, kept, accumulated, workers):
+def test_an_interrupt_loses_nothing(tmp_path, capfd, iteration, where, kept, accumulated, workers):
     optimizer = {"type": "Adam", "lr": 0.01}
     changes = {
         "num_workers": workers,
@@ -160,10 +189,10 @@ def test_an_interrupt_loses_nothing(tmp_path, capfd, iteration, kept, accumulate
     whole = run(tmp_path / "a", **changes)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "b", custom_hooks=[Interrupt(iteration)], **changes)
+        run(tmp_path / "b", custom_hooks=[Interrupt(iteration, where)], **changes)
     assert signal.getsignal(signal.SIGINT) == before
     said = capfd.readouterr().err
-    assert said.count("interrupted: finishing this iteration") == 1
+    assert said.count("interrupted: going on until the training can be resumed") == 1
     assert "Traceback" not in said
     assert checkpoint.load(tmp_path / "b" / "run" / "last.pth")["meta"]["iter"] == kept
     resumed = run(tmp_path / "b", resume=True, **changes)
@@ -171,10 +200,37 @@ def test_an_interrupt_loses_nothing(tmp_path, capfd, iteration, kept, accumulate
     assert (resumed.best, resumed.last) == (whole.best, whole.last)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_second_interrupt_stops_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, custom_hooks=[Interrupt(3, times=2)])
     assert not (tmp_path / "run" / "last.pth").exists()
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize("case", ["several processes", "a thread", "ignored"])
+def test_elsewhere_interrupts_are_as_ever(monkeypatch, case):
+    before = signal.getsignal(signal.SIGINT)
+    if case == "several processes":
+        monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+        monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
+    if case == "ignored":
+        before = signal.SIG_IGN
+        signal.signal(signal.SIGINT, before)
+    found = []
+
+    def look():
+        with FirstInterrupt("stopping"):
+            found.append(signal.getsignal(signal.SIGINT))
+
+    if case == "a thread":
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+    else:
+        look()
+    assert found == [before]
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 class Watch(Hook):
@@ -263,23 +319,6 @@ def test_a_test_of_the_best_checkpoint_gives_the_best_score(tmp_path):
     assert len(list((tmp_path / "out").glob("*.png"))) == 6
     with pytest.raises(ConfigError, match="not empty"):
         evaluate(config, result.folder / "best.pth", split="val", out=tmp_path / "out")
-
-
-def test_predictions_are_there_once_all_are(tmp_path):
-    result = run(tmp_path, train_cfg={"max_iters": 1})
-    config = load_config(result.folder / "config.py")
-    out, arguments = tmp_path / "out", (config, result.folder / "last.pth")
-    validation = Phantoms(config["data_root"], "val", size=32, num_images=6)
-    image = validation.paths(4)[0]
-    whole = image.read_bytes()
-    image.write_bytes(whole[:50])
-    with pytest.raises(DataError, match=image.name):
-        evaluate(*arguments, split="val", out=out)
-    assert not out.exists()
-    image.write_bytes(whole)
-    evaluate(*arguments, split="val", out=out)
-    assert len(list(out.iterdir())) == 6
-    assert not list(tmp_path.glob(".out*"))
 
 
 def test_results_are_not_overwritten_unasked(tmp_path):

@@ -58,11 +58,15 @@ def test_void_is_left_out(folders, capsys):
 
 
 def test_black_and_white_masks_are_not_mistaken_silently(folders, capsys):
-    note = "give value_map={0: 0, 255: 1}, on command lines --value-map 0=0 255=1."
+    note = "black and white (0/255), give --value-map 0=0 255=1."
     assert run(*folders[:2], "--classes", "a", "b") == 0
     assert note in capsys.readouterr().out
     assert run(*folders[:2], "--classes", "a", "b", "--value-map", "0=0", "255=1") == 0
     assert note not in capsys.readouterr().out
+    for path in folders[0].iterdir():
+        Image.fromarray(np.zeros((20, 30), np.uint8)).save(path)
+    assert run(folders[0], folders[0], "--classes", "a", "b") == 0
+    assert note not in capsys.readouterr().out, "an empty mask is nothing strange"
 
 
 @pytest.mark.parametrize(

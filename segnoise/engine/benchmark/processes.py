@@ -131,13 +131,16 @@ def last_line(log: Path) -> str:
 
 
 def _interrupt(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    # The first interrupt lets a training keep what it has, the second one stops it at once.
+    for grace in (_GRACE, _GRACE / 4):
+        for process in processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + grace
+        for process in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.1, deadline - time.monotonic()))
     for process in processes:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-    deadline = time.monotonic() + _GRACE
-    for process in processes:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.1, deadline - time.monotonic()))
         if process.poll() is None:
             process.kill()
             process.wait()
