@@ -75,7 +75,7 @@ def test_voc_errors(voc_root, tmp_path):
     Image.fromarray(np.full((4, 4), 37, np.uint8)).save(
         voc_root / "SegmentationClass/2007_000003.png"
     )
-    with pytest.raises(DatasetError, match=r"label 37 at \(0, 0\) in a 21-class set; fetch"):
+    with pytest.raises(DatasetError, match=r"label 37 at row 0, column 0 in a 21-class set; fetch"):
         PascalVOC(voc_root, "train").load_mask(2)
 
 
@@ -154,7 +154,7 @@ def test_cityscapes_errors(cityscapes_root):
         Cityscapes(cityscapes_root, "val", labels="labelTrainIds")
     dataset = Cityscapes(cityscapes_root, "train")
     Image.fromarray(np.full((64, 128), 40, np.uint8)).save(dataset.paths(0)[1])
-    with pytest.raises(DatasetError, match=r"value 40 at \(0, 0\).*check that it holds labelIds"):
+    with pytest.raises(DatasetError, match=r"value 40 at row 0, column 0.*check that it holds labelIds"):
         dataset.load_mask(0)
     dataset.paths(1)[1].unlink()
     dataset.paths(5)[0].unlink()
