@@ -93,7 +93,9 @@ def test_a_black_and_white_mask_needs_its_value_map(tmp_path):
 def test_values_missing_from_the_map_are_named(tmp_path, dtype):
     path = tmp_path / "m.png"
     Image.fromarray(np.array([[0, 255], [128, 0]], dtype)).save(path)
-    with pytest.raises(DatasetError, match=r"value 128 at row 1, column 0 is not in value_map.*add 128"):
+    with pytest.raises(
+        DatasetError, match=r"value 128 at row 1, column 0 is not in value_map.*add 128"
+    ):
         MaskReader(2, value_map={0: 0, 255: 1})(path)
 
 

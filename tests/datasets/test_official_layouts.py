@@ -154,7 +154,9 @@ def test_cityscapes_errors(cityscapes_root):
         Cityscapes(cityscapes_root, "val", labels="labelTrainIds")
     dataset = Cityscapes(cityscapes_root, "train")
     Image.fromarray(np.full((64, 128), 40, np.uint8)).save(dataset.paths(0)[1])
-    with pytest.raises(DatasetError, match=r"value 40 at row 0, column 0.*check that it holds labelIds"):
+    with pytest.raises(
+        DatasetError, match=r"value 40 at row 0, column 0.*check that it holds labelIds"
+    ):
         dataset.load_mask(0)
     dataset.paths(1)[1].unlink()
     dataset.paths(5)[0].unlink()
