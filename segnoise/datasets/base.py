@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -181,6 +181,63 @@ def size_problem(
         remedy = "one of them is turned: an EXIF orientation that the other lacks? Save it upright"
     sizes = [f"{width}x{height}" for height, width in (mask_size, image_size)]
     return Problem(str(mask_path), f"mask is {sizes[0]}, image {image_path} {sizes[1]}", remedy)
+
+
+def check_same_classes(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], names: tuple[str, str]
+) -> None:
+    """Raise unless two data sets give every label the same meaning.
+
+    Class i of one must be class i of the other, by name, and void must have one id: a score of
+    predictions in one order against labels in another is wrong, and nothing else would say so.
+
+    Args:
+        ours: `metainfo` of a data set, or what a checkpoint says about itself: `classes` and,
+            where known, `ignore_index`.
+        theirs: The same of the other, which the message asks to be mended.
+        names: What the message calls the two, such as `("train_data", "val_data")`.
+
+    Raises:
+        ConfigError: If classes differ in number, name or order, or void in its id.
+
+    Example:
+        >>> train = dict(classes=("sky", "tree", "road"), ignore_index=255)
+        >>> check_same_classes(train, train, ("train_data", "val_data"))
+        >>> val = dict(train, classes=("sky", "road", "tree"))
+        >>> check_same_classes(train, val, ("train_data", "val_data"))
+        Traceback (most recent call last):
+        segnoise.errors.ConfigError: val_data has the classes of train_data in another order: its \
+id 1 is 'road', there 'tree'; list its classes in that order, and if its masks are numbered by \
+the old list, give it value_map={0: 0, 1: 2, 2: 1, 255: 255}
+    """
+    one, other = (tuple(map(str, metainfo["classes"])) for metainfo in (ours, theirs))
+    first, second = names
+    if one != other:
+        shared = list(zip(one, other, strict=False))
+        place = next((i for i, (a, b) in enumerate(shared) if a != b), len(shared))
+        if sorted(one) == sorted(other):
+            voids = {label.get("ignore_index", 255) for label in (ours, theirs)}
+            moved = {index: one.index(name) for index, name in enumerate(other)}
+            table = {**moved, **{void: ours.get("ignore_index", 255) for void in sorted(voids)}}
+            raise ConfigError(
+                f"{second} has the classes of {first} in another order: its id {place} is "
+                f"{other[place]!r}, there {one[place]!r}; list its classes in that order, and if "
+                f"its masks are numbered by the old list, give it value_map={table}"
+            )
+        if place < len(shared):
+            what = f"its id {place} is {other[place]!r}, there {one[place]!r}"
+        else:
+            what = f"it has {len(other)} classes, there are {len(one)}"
+        raise ConfigError(
+            f"{second} has other classes than {first}: {what}; give both the same names in the "
+            "same order, and labels that only one of them has a value_map to void"
+        )
+    voids = {metainfo.get("ignore_index") for metainfo in (ours, theirs)} - {None}
+    if len(voids) > 1:
+        raise ConfigError(
+            f"{second} has ignore_index={theirs['ignore_index']}, {first} "
+            f"{ours['ignore_index']}: give both one number for void"
+        )
 
 
 def _checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
