@@ -21,3 +21,7 @@ class CheckpointError(SegnoiseError, RuntimeError):
 
 class TrainingError(SegnoiseError, RuntimeError):
     """A run that cannot go on, such as one with a loss that is no longer finite."""
+
+
+class RecordError(SegnoiseError, ValueError):
+    """A file that segnoise has written, and that is damaged or of another shape since."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from segnoise.datasets.copy_manifest import UNFINISHED, MaskRecord, check_head
 from segnoise.files import naming, replacing
 from segnoise.noise import NoiseReport
+from segnoise.records import read_lines
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,14 @@ class Journal:
         head: dict[str, Any] | None = None
         done: list[Done] = []
         try:
-            for line in self._lines():
+            for _, line in read_lines(self._path, dict):
                 if head is None:
                     check_head(line)
                     head = line
                 else:
                     NoiseReport.from_dict(line["report"])
                     done.append(Done(MaskRecord.from_dict(line["record"]), line["report"]))
-        except (LookupError, TypeError, ValueError, AttributeError):
+        except (LookupError, TypeError, ValueError):  # TypeError: a line that is no JSON is None
             pass
         return head, done
 
@@ -85,8 +86,3 @@ class Journal:
     def remove(self) -> None:
         """Remove the journal and its folder: the copy is finished."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _lines(self) -> Iterator[Any]:
-        if self.exists():
-            for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
-                yield json.loads(line)

@@ -10,9 +10,11 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from segnoise.datasets.mask_files import MaskReader
-from segnoise.datasets.problems import one_problem
+from segnoise.datasets.problems import DatasetError, one_problem
+from segnoise.errors import RecordError
 from segnoise.files import write_text
 from segnoise.noise import NoiseReport
+from segnoise.records import Maybe, OneOf, Within, find_fault, read_record
 
 MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished"
@@ -54,33 +56,45 @@ class MaskRecord:
         """Return the record that `dataclasses.asdict` and JSON have made into a dictionary.
 
         Raises:
-            KeyError: If an entry is missing.
-            TypeError: If one is of another kind.
-            ValueError: If the path leads out of the folder.
+            ValueError: If an entry is missing or of another kind, or the path leads out of the
+                folder.
         """
+        if fault := find_fault(data, _RECORD):
+            raise ValueError(fault)
         values = {field.name: data[field.name] for field in fields(cls)}
-        for name, value in values.items():
-            _check_kind(name, value, _RECORD_KINDS[name])
         path = values["path"]
         parts = PurePosixPath(path).parts
-        if not parts or parts[0] == "/" or ".." in parts or PureWindowsPath(path).drive:
+        outside = not parts or parts[0] == "/" or ".." in parts or "\0" in path
+        if outside or PureWindowsPath(path).drive:
             raise ValueError(f"path {path!r} leads out of the folder")
         return cls(**{**values, "seed_key": tuple(values["seed_key"])})
 
 
-_RECORD_KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("path", "sample_id", "clean_sha256", "noisy_sha256"), (str,)),
-    **dict.fromkeys(("valid", "changed"), (int,)),
-    "seed_key": (list, tuple),
-    "pixel_rate": (float, type(None)),
+_RECORD = {
+    **dict.fromkeys(("path", "sample_id", "clean_sha256", "noisy_sha256"), str),
+    **dict.fromkeys(("valid", "changed"), Within(0)),
+    "seed_key": [object],
+    "pixel_rate": Maybe(Within(0, 1, float)),
 }
-_HEAD_KINDS: dict[str, tuple[type, ...]] = {
-    "format": (int,),
-    "noise": (dict,),
-    "seed": (int,),
-    "dataset": (dict,),
-    "versions": (dict,),
+_BYTE = Within(0, 255)
+_HEAD = {
+    "format": OneOf((FORMAT,)),
+    "noise": dict,
+    "seed": int,
+    "dataset": {
+        "samples": Within(0),
+        "samples_sha256": str,
+        "classes": [str],
+        "masks": {
+            "format": str,
+            "ignore_index": int,
+            "value_map": Maybe([(int, int)]),
+            "colors": Maybe([((_BYTE, _BYTE, _BYTE), int)]),
+        },
+    },
+    "versions": dict,
 }
+_MANIFEST = {**_HEAD, "source": str, "head_sha256": str, "report": dict, "files": [dict]}
 
 
 @dataclass(frozen=True)
@@ -122,35 +136,31 @@ class Manifest:
             DatasetError: If there is none, the copy is not finished, or the file is damaged.
         """
         path = Path(folder) / MANIFEST
+        remedy = "write the copy again: segnoise corrupt ... --overwrite"
+        if not path.exists():
+            if (Path(folder) / UNFINISHED).is_dir():
+                raise one_problem(
+                    folder, "noisy copy is not finished", "run the same `segnoise corrupt` again"
+                )
+            raise one_problem(
+                path, "no such file, so here is no noisy copy", "write one: segnoise corrupt --help"
+            )
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            if data["format"] != FORMAT:
-                raise ValueError(f"format {data['format']}, this segnoise reads {FORMAT}")
+            data = read_record(path, _MANIFEST, remedy)
+        except RecordError as error:
+            raise DatasetError(str(error)) from None
+        try:
             check_head(data)
-            _check_kind("source", data["source"], (str,))
-            _check_kind("head_sha256", data["head_sha256"], (str,))
             NoiseReport.from_dict(data["report"])
             return cls(
-                {key: data[key] for key in _HEAD_KINDS},
+                {key: data[key] for key in _HEAD},
                 Path(data["source"]),
                 data["report"],
                 tuple(MaskRecord.from_dict(entry) for entry in data["files"]),
                 data["head_sha256"],
             )
-        except (FileNotFoundError, NotADirectoryError):
-            if (Path(folder) / UNFINISHED).is_dir():
-                raise one_problem(
-                    folder, "noisy copy is not finished", "run the same `segnoise corrupt` again"
-                ) from None
-            raise one_problem(
-                path, "no such file, so here is no noisy copy", "write one: segnoise corrupt --help"
-            ) from None
-        except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise one_problem(
-                path,
-                f"no manifest of a noisy copy: {type(error).__name__}: {error}",
-                "write the copy again: segnoise corrupt ... --overwrite",
-            ) from None
+        except (TypeError, ValueError) as error:
+            raise one_problem(path, f"damaged: {error}", remedy) from None
 
     def mask_reader(self) -> MaskReader:
         """Return what reads the files, the clean and the noisy ones."""
@@ -178,24 +188,11 @@ def check_head(head: Any) -> None:
     """Check the kinds of a head's parts.
 
     Raises:
-        KeyError: If a part is missing.
-        TypeError: If a part is of another kind.
-        ValueError: If no mask reader can be made from it.
+        ValueError: If a part is missing or of another kind, or no mask reader can be made from it.
     """
-    _check_kind("head", head, (dict,))
-    for name, kinds in _HEAD_KINDS.items():
-        _check_kind(name, head[name], kinds)
-    dataset = head["dataset"]
-    _check_kind("dataset.samples", dataset["samples"], (int,))
-    _check_kind("dataset.samples_sha256", dataset["samples_sha256"], (str,))
-    _check_kind("dataset.classes", dataset["classes"], (list,))
-    _mask_reader(dataset)
-
-
-def _check_kind(name: str, value: Any, kinds: tuple[type, ...]) -> None:
-    if not isinstance(value, kinds) or isinstance(value, bool):
-        words = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
-        raise TypeError(f"{name} is {_short(value)}, not of type {words}")
+    if fault := find_fault(head, _HEAD):
+        raise ValueError(fault)
+    _mask_reader(head["dataset"])
 
 
 def _mask_reader(dataset: Mapping[str, Any]) -> MaskReader:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,18 @@ from typing import Any
 from segnoise.engine import data, run_folder
 from segnoise.engine.launch import on_main
 from segnoise.engine.resume import Start
+from segnoise.errors import RecordError
 from segnoise.files import write_json, write_text
 from segnoise.noise import NoiseReport
+from segnoise.records import Maybe, Within, read_record
+
+CHECK = {
+    "num_samples": Within(1),
+    "histogram": [Within(0)],
+    "noise": Maybe(dict),
+    "fingerprint": str,
+}
+"""Schema of ``data.json``."""
 
 
 def inspect(
@@ -37,12 +46,12 @@ def inspect(
 
 def _known_check(path: Path, key: str) -> dict[str, Any] | None:
     try:
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if stored.get("noise") is not None:
+        stored: dict[str, Any] = read_record(path, CHECK)
+        if stored["noise"] is not None:
             NoiseReport.from_dict(stored["noise"])
-    except (OSError, ValueError, TypeError):
+    except (RecordError, ValueError, TypeError):
         return None  # not there, damaged, or another version's: look again
-    return stored if stored.get("fingerprint") == key else None
+    return stored if stored["fingerprint"] == key else None
 
 
 def prepare(

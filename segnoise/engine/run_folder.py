@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
-import json
 import platform
 import shutil
 import sys
@@ -17,6 +15,7 @@ import torch
 from segnoise.engine.config import dump_config
 from segnoise.errors import ConfigError
 from segnoise.files import write_json, write_text
+from segnoise.records import Within, read_lines
 from segnoise.version import __version__
 
 _RECORDED = (
@@ -35,6 +34,9 @@ _RECORDS = (
     *_RESULTS, "config.py", "data.json", "noise.json", "noise.md", "versions.json", "train.log",
     "memorisation.json", "pictures", "tensorboard",
 )  # fmt: skip
+
+SCALARS = {"iter?": Within(0), "step?": Within(0), "time?": Within(0, kind=float)}
+"""Schema of a line of ``scalars.json``."""
 
 
 def check_unused(folder: Path) -> None:
@@ -68,13 +70,11 @@ def rewind(folder: Path, iteration: int) -> None:
     path = folder / "scalars.json"
     if not path.is_file():
         return
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = []
-    for line in lines:
-        with contextlib.suppress(json.JSONDecodeError):  # a line that a kill has cut
-            entry = json.loads(line)
-            if entry.get("iter", entry.get("step", 0)) <= iteration:
-                kept.append(line)
+    kept = [
+        line
+        for line, entry in read_lines(path, SCALARS)
+        if entry is not None and entry.get("iter", entry.get("step", 0)) <= iteration
+    ]
     write_text(path, "".join(kept))
 
 

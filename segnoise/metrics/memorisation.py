@@ -120,7 +120,7 @@ def memorisation_begins(
         >>> memorisation_begins([dict(epoch=e, given=g, true=t) for e, g, t in curve])
         3
     """
-    known = [entry for entry in history if entry["given"] is not None]
+    known = [e for e in history if e["given"] is not None and e["true"] is not None]
     if not known:
         return None
     peak = max(range(len(known)), key=lambda i: known[i]["true"])

@@ -11,11 +11,16 @@ from segnoise.datasets.noisy_labels import built_model
 from segnoise.engine import data
 from segnoise.engine.benchmark.grid import slug
 from segnoise.engine.resume import without_root
-from segnoise.errors import ConfigError, DataError
+from segnoise.errors import ConfigError, DataError, RecordError
 from segnoise.files import write_json
-from segnoise.noise import UnreachableDoseError, calibrate
+from segnoise.noise import UnreachableDoseError, build_noise, calibrate
 from segnoise.noise.calibration import MEASURES
 from segnoise.noise.mask import check_integer, check_number
+from segnoise.records import parse, read_record
+
+_SCHEMA = {
+    "request": str, "noise": dict, "measure": str, "target": float, "reached": float, "hit": bool,
+}  # fmt: skip
 
 
 class OutOfReachError(ConfigError):
@@ -48,16 +53,19 @@ def stored_dose(
         noise, measure, target, reached, hit; None if there was none, or for something else.
 
     Raises:
-        ConfigError: if the file is damaged.
+        RecordError: if the file is damaged.
     """
     path = folder / "noises" / slug(dataset) / f"{slug(noise)}.json"
-    if not path.is_file():
+    found: dict[str, Any] | None = read_record(path, _SCHEMA, optional=True)
+    if found is None:
         return None
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        before = json.loads(found["request"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path}: damaged ({error}); delete it") from error
+        before = parse(found["request"])
+        if not isinstance(before, dict):
+            raise ValueError("request is no object")
+        build_noise(found["noise"])
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"{path}: damaged: {error}; delete it") from error
     now = json.loads(_request(wanted, config))
     return found if _without_places(before) == _without_places(now) else None
 

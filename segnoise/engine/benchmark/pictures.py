@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from segnoise.drawing import VOID_COLOR
-from segnoise.engine.benchmark.plan import CELL, Plan, read_json
+from segnoise.engine.benchmark.plan import Plan
 from segnoise.engine.benchmark.results import Row
 from segnoise.engine.benchmark.tables import Block
 from segnoise.pages import picture_uri
@@ -26,18 +26,17 @@ def pictures(plan: Plan, block: Block, rows: Sequence[Row]) -> str:
     has them.
     """
     first = plan.grid.seeds[0]
-    drawn = {
-        line.name: row.folder / "examples"
+    chosen = {
+        line.name: row
         for line in block.lines
         for row in rows
-        if row.result
-        and (row.cell.loss, row.cell.method, row.cell.seed) == (line.loss, line.method, first)
-        and _of(row) == plan.grid.select
+        if (row.cell.loss, row.cell.method, row.cell.seed) == (line.loss, line.method, first)
+        and (row.examples or {}).get("checkpoint") == plan.grid.select
     }
-    if not drawn:
+    if not chosen:
         return ""
-    source = next(iter(drawn.values()))
-    about = read_json(source / "examples.json")
+    drawn = {name: row.folder / "examples" for name, row in chosen.items()}
+    source, about = next(iter(drawn.values())), next(iter(chosen.values())).examples or {}
     shown = [name for name in _TITLES if (source / f"0_{name}.png").is_file()]
     head = [*(_TITLES[name] for name in shown), *drawn]
     body = []
@@ -59,17 +58,11 @@ def pictures(plan: Plan, block: Block, rows: Sequence[Row]) -> str:
     )
 
 
-def _of(row: Row) -> str | None:
-    """Which checkpoint was drawn; None where none was."""
-    about = read_json(row.folder / "examples" / "examples.json")
-    if about is None or "checkpoint" in about:
-        return about and about["checkpoint"]
-    cell = read_json(row.folder / CELL) or {"config": {}}
-    return cell["config"].get("select")  # as earlier versions say it
-
-
 def _cell(file: Path, words: str) -> str:
-    picture = np.asarray(Image.open(file).convert("RGB"))
+    try:
+        picture = np.asarray(Image.open(file).convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow's, for a file that is damaged
+        return f"<td>{escape(f'{file}: cannot be read ({error})')}</td>"
     return f'<td><img alt="{escape(words)}" src="{picture_uri(picture)}"></td>'
 
 

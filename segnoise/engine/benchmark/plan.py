@@ -15,10 +15,12 @@ from segnoise.engine.benchmark.grid import Cell, Grid
 from segnoise.engine.benchmark.options import check_options
 from segnoise.engine.benchmark.parts import check_parts
 from segnoise.engine.config import dump_config, load_config, with_options
+from segnoise.engine.hooks.scores import ENTRY, PERCENT
 from segnoise.engine.resume import as_json, without_root
 from segnoise.engine.schema import DEFAULTS
-from segnoise.errors import ConfigError, DataError
+from segnoise.errors import ConfigError, DataError, RecordError
 from segnoise.files import write_json, write_text
+from segnoise.records import Maybe, Within, read_record
 
 # What neither the weights of a cell nor its validation scores depend on.
 _FREE = {
@@ -35,6 +37,14 @@ _FREE = {
 RESULT, FAILURE, CELL, CONFIG, OUTPUT = (
     "result.json", "failure.json", "cell.json", "cell.py", "output.log",
 )  # fmt: skip
+_RESULT_SCHEMA = {
+    "best": Maybe(ENTRY),
+    "last": Maybe(ENTRY),
+    "test": Maybe({"mIoU": PERCENT}),
+    "noise_share": Within(0, 100, float),
+    "seconds": Maybe(Within(0, kind=float)),
+    "tested?": dict,
+}
 
 
 @dataclass
@@ -130,10 +140,13 @@ def _noise(plan: Plan, cell: Cell, base: Mapping[str, Any], calibrate: bool) -> 
     if calibrate:
         try:
             found = calibrated(*asked)
-        except (OutOfReachError, DataError) as error:
+        except (OutOfReachError, DataError, RecordError) as error:
             return str(error)
     else:
-        stored = stored_dose(*asked)
+        try:
+            stored = stored_dose(*asked)
+        except RecordError as error:
+            return str(error)
         if stored is None:
             return ""
         found = stored
@@ -158,8 +171,9 @@ def scored_on(config: Mapping[str, Any], select: str) -> dict[str, Any]:
 def state(plan: Plan, cell: Cell) -> str:
     """What has been done of a cell.
 
-    A cell with a problem has failed, whatever lies in its folder. One without a config wants a
-    dose that nobody has looked for: what has been trained there was trained under another.
+    A cell with a problem has failed, whatever lies in its folder; a damaged file there becomes a
+    problem of the plan. One without a config wants a dose that nobody has looked for: what has been
+    trained there was trained under another.
 
     Returns:
         "done", "failed", "begun", "missing", "changed", or "untested" for one that is trained but
@@ -167,18 +181,26 @@ def state(plan: Plan, cell: Cell) -> str:
     """
     if cell in plan.problems:
         return "failed"
+    try:
+        return _state(plan, cell)
+    except RecordError as error:
+        plan.problems[cell] = str(error)
+        return "failed"
+
+
+def _state(plan: Plan, cell: Cell) -> str:
     folder = plan.folder_of(cell)
-    stored = read_json(folder / CELL)
+    stored = read_cell(folder)
     if stored is None:
         return "missing"
     if cell not in plan.configs or changed_keys(plan, cell, stored):
         return "changed"
-    trained = (folder / RESULT).is_file()
-    if trained and not _untested(plan, cell):
+    result = read_result(folder)
+    if result and not _untested(plan, cell, result):
         return "done"
     if (folder / FAILURE).is_file():
         return "failed"
-    if trained:
+    if result:
         return "untested"
     return "begun" if (folder / OUTPUT).is_file() else "missing"
 
@@ -190,17 +212,15 @@ def changed_keys(plan: Plan, cell: Cell, stored: Mapping[str, Any]) -> list[str]
     return [key for key, value in now.items() if without_root(before[key]) != value]
 
 
-def _untested(plan: Plan, cell: Cell) -> bool:
+def _untested(plan: Plan, cell: Cell, result: Mapping[str, Any]) -> bool:
     """Whether a trained cell lacks the test score that is asked for."""
     if plan.grid.evaluate != "test":
         return False
-    folder = plan.folder_of(cell)
-    result = read_json(folder / RESULT)
-    if not result.get("test"):
+    if not result["test"]:
         return True
     now = scored_on(plan.configs[cell], plan.grid.select)
     # Cells of earlier versions have it in their config.
-    before = result.get("tested") or (read_json(folder / CELL) or {})["config"]
+    before = result.get("tested") or (read_cell(plan.folder_of(cell)) or {"config": {}})["config"]
     return any(without_root(before.get(key)) != value for key, value in now.items())
 
 
@@ -212,7 +232,7 @@ def prepare(plan: Plan, overwrite: bool = False) -> list[Cell]:
     Args:
         plan: of the benchmark.
         overwrite: clear cells whose config has changed, instead of refusing, and those that
-            cannot be tested.
+            cannot be tested or have damaged files.
 
     Raises:
         ConfigError: if a cell was begun or finished under another config.
@@ -221,7 +241,7 @@ def prepare(plan: Plan, overwrite: bool = False) -> list[Cell]:
     changed = [cell for cell, what in states.items() if what == "changed"]
     if changed and not overwrite:
         folder = plan.folder_of(changed[0])
-        keys = changed_keys(plan, changed[0], read_json(folder / CELL) or {})
+        keys = changed_keys(plan, changed[0], read_cell(folder) or {})
         raise ConfigError(
             f"{folder} was trained under another config ({', '.join(keys)}), one of "
             f"{len(changed)} such cell(s); take another --work-dir, or train these anew by "
@@ -230,8 +250,11 @@ def prepare(plan: Plan, overwrite: bool = False) -> list[Cell]:
     waiting = []
     for cell, what in states.items():
         folder = plan.folder_of(cell)
-        anew = what == "changed"
-        if what not in ("done", "changed") and (folder / RESULT).is_file():
+        damaged = cell in plan.problems
+        if damaged and not overwrite:
+            continue
+        anew = damaged or what == "changed"
+        if not anew and what != "done" and (folder / RESULT).is_file():
             checkpoint = folder / f"{plan.grid.select}.pth"
             anew = overwrite and not checkpoint.is_file()
             if not anew and not checkpoint.is_file():
@@ -245,6 +268,7 @@ def prepare(plan: Plan, overwrite: bool = False) -> list[Cell]:
         folder.mkdir(parents=True, exist_ok=True)
         if anew:
             _clear(folder)
+            plan.problems.pop(cell, None)
         write_text(folder / CONFIG, dump_config(plan.configs[cell]))
         write_json(folder / CELL, {"config": fingerprint(plan.configs[cell])})
         waiting.append(cell)
@@ -259,15 +283,24 @@ def _clear(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file; None if there is none.
+def read_cell(folder: Path) -> dict[str, Any] | None:
+    """What a cell was begun with; None if it was not begun.
 
     Raises:
-        ConfigError: if it is damaged.
+        RecordError: if the file is damaged.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise ConfigError(f"{path}: damaged ({error}); delete it") from error
+    remedy = "train the cell anew by --overwrite"
+    found: dict[str, Any] | None = read_record(
+        folder / CELL, {"config": dict}, remedy, optional=True
+    )
+    return found
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """What a cell has come to; None if it has not come to an end.
+
+    Raises:
+        RecordError: if the file is damaged.
+    """
+    found: dict[str, Any] | None = read_record(folder / RESULT, _RESULT_SCHEMA, optional=True)
+    return found

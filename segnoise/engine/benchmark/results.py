@@ -10,10 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from segnoise.engine.benchmark.grid import Cell, Grid
-from segnoise.engine.benchmark.plan import FAILURE, OUTPUT, RESULT, Plan, read_json, state
+from segnoise.engine.benchmark.plan import FAILURE, OUTPUT, Plan, read_cell, read_result, state
+from segnoise.engine.hooks import memorisation, scores
+from segnoise.errors import RecordError
 from segnoise.files import write_text
 from segnoise.metrics.memorisation import memorisation_begins
+from segnoise.records import Within, read_record
 
+_FAILURE_SCHEMA = {"error": str, "log": str}
+_EXAMPLES_SCHEMA = {
+    "samples": [str],
+    "checkpoint?": str,
+    "classes": [str],
+    "palette": [(Within(0, 255), Within(0, 255), Within(0, 255))],
+}
 SHARES = ("given", "true", "other", "right_accuracy")
 
 
@@ -29,6 +39,7 @@ class Row:
         result: content of ``result.json``.
         scores: entries of ``scores.json``.
         memorisation: entries of ``memorisation.json``.
+        examples: content of ``examples.json``; None where nothing was drawn.
         folder: of the cell.
     """
 
@@ -40,6 +51,7 @@ class Row:
     result: dict[str, Any] = field(default_factory=dict)
     scores: list[dict[str, Any]] = field(default_factory=list)
     memorisation: list[dict[str, Any]] = field(default_factory=list)
+    examples: dict[str, Any] | None = None
 
     def score(self, which: str) -> float | None:
         """Mean IoU of "best", "last" or "test"."""
@@ -48,31 +60,46 @@ class Row:
 
 
 def read_rows(plan: Plan) -> list[Row]:
-    """One row for each cell of the grid, in its order."""
+    """One row for each cell of the grid, in its order; a damaged file makes a failed one."""
     rows = []
     for cell in plan.grid.cells():
         folder = plan.folder_of(cell)
-        status = state(plan, cell)
-        if cell in plan.problems:
-            rows.append(Row(cell, "failed", folder, error=plan.problems[cell]))
-        elif status == "done":
-            rows.append(
-                Row(
-                    cell,
-                    status,
-                    folder,
-                    log=str(folder / OUTPUT),
-                    result=read_json(folder / RESULT),
-                    scores=read_json(folder / "scores.json") or [],
-                    memorisation=read_json(folder / "memorisation.json") or [],
-                )
-            )
-        elif status == "failed":
-            failure = read_json(folder / FAILURE)
-            rows.append(Row(cell, status, folder, error=failure["error"], log=failure["log"]))
-        else:
-            rows.append(Row(cell, status, folder))
+        try:
+            rows.append(_row(plan, cell, folder))
+        except RecordError as error:
+            rows.append(Row(cell, "failed", folder, error=str(error)))
     return rows
+
+
+def _row(plan: Plan, cell: Cell, folder: Path) -> Row:
+    status = state(plan, cell)
+    if cell in plan.problems:
+        return Row(cell, "failed", folder, error=plan.problems[cell])
+    if status == "failed":
+        failure = read_record(folder / FAILURE, _FAILURE_SCHEMA)
+        return Row(cell, status, folder, error=failure["error"], log=failure["log"])
+    if status != "done":
+        return Row(cell, status, folder)
+    return Row(
+        cell,
+        status,
+        folder,
+        log=str(folder / OUTPUT),
+        result=read_result(folder) or {},
+        scores=read_record(folder / "scores.json", [scores.ENTRY], optional=True) or [],
+        memorisation=read_record(folder / "memorisation.json", [memorisation.ENTRY], optional=True)
+        or [],
+        examples=_examples(folder),
+    )
+
+
+def _examples(folder: Path) -> dict[str, Any] | None:
+    path = folder / "examples" / "examples.json"
+    found: dict[str, Any] | None = read_record(path, _EXAMPLES_SCHEMA, optional=True)
+    if found is not None and "checkpoint" not in found:  # earlier versions say it elsewhere
+        cell = read_cell(folder) or {"config": {}}
+        found["checkpoint"] = cell["config"].get("select")
+    return found
 
 
 def main_score(grid: Grid) -> str:

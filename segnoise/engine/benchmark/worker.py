@@ -8,7 +8,6 @@ benchmark that is killed leaves nothing behind that goes on writing. Killed itse
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import sys
 import threading
@@ -31,13 +30,13 @@ def main(folder: Path, select: str, evaluate: str, num_examples: int, checkpoint
     for cut_off in folder.glob(".*-*.pth"):  # a checkpoint that it had not finished
         cut_off.unlink()
     from segnoise.engine.benchmark.examples import draw_examples
-    from segnoise.engine.benchmark.plan import CONFIG, RESULT, read_json, scored_on
+    from segnoise.engine.benchmark.plan import CONFIG, RESULT, read_result, scored_on
     from segnoise.engine.config import load_config
     from segnoise.engine.evaluate import evaluate as score
     from segnoise.files import write_json
 
     config = load_config(folder / CONFIG)
-    result = read_json(folder / RESULT) or _train(folder, config)  # or trained, but not tested
+    result = read_result(folder) or _train(folder, config)  # or trained, but not tested
     checkpoint = folder / f"{select}.pth"
     if evaluate == "test":
         result["test"] = score(config, checkpoint)
@@ -73,16 +72,18 @@ def training_seconds(folder: Path, train_cfg: dict[str, Any]) -> float | None:
 
     It is taken from the scalars, so that it is the same whether or not a run was interrupted.
     """
-    text = (folder / "scalars.json").read_text(encoding="utf-8")
-    entries = [
-        entry for entry in map(json.loads, text.splitlines()) if {"time", "iter"} <= entry.keys()
-    ]
+    from segnoise.engine.hooks.scores import ENTRY
+    from segnoise.engine.run_folder import SCALARS
+    from segnoise.records import read_lines, read_record
+
+    lines = (entry for _, entry in read_lines(folder / "scalars.json", SCALARS))
+    entries = [entry for entry in lines if entry and {"time", "iter"} <= entry.keys()]
     seconds, before = 0.0, 0
     for entry in entries:
         seconds += entry["time"] * (entry["iter"] - before)
         before = entry["iter"]
-    last = json.loads((folder / "scores.json").read_text(encoding="utf-8"))[-1]["iter"]
-    return seconds * last / before if before else None
+    scores = read_record(folder / "scores.json", [ENTRY])
+    return seconds * scores[-1]["iter"] / before if before and scores else None
 
 
 def _end_with_parent() -> None:

@@ -11,10 +11,18 @@ from mmengine.dist import all_reduce, get_dist_info, is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor
 
+from segnoise.engine.hooks.scores import PERCENT
 from segnoise.files import write_json
 from segnoise.metrics.memorisation import OUTCOMES, memorisation_counts, memorisation_shares
 from segnoise.metrics.scores import greatest_class
+from segnoise.records import Within
 
+ENTRY = {
+    "iter?": Within(0),
+    "epoch": Within(0, kind=float),
+    **dict.fromkeys((*OUTCOMES[:3], "right_accuracy"), PERCENT),
+}
+"""Schema of an entry of ``memorisation.json``."""
 _MOST = 200  # entries, but for the one at the end
 
 

@@ -11,6 +11,11 @@ from mmengine.hooks import Hook
 
 from segnoise.files import write_json
 from segnoise.metrics.segmentation import SegmentationMetric, per_class
+from segnoise.records import Each, Maybe, Within
+
+PERCENT = Maybe(Within(0, 100, float))
+ENTRY = {"iter": Within(0), "mIoU": PERCENT, "classes": Each({"IoU": PERCENT})}
+"""Schema of an entry of ``scores.json``."""
 
 
 class Scores(Hook):

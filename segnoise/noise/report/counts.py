@@ -54,6 +54,8 @@ class Counts:
                     f"{name} must be integers of shape ({', '.join(map(str, shape))}) with one K "
                     f"for all counts, not {array.dtype} of shape {array.shape}"
                 )
+            if array.size and array.min() < 0:
+                raise ValueError(f"{name} must be counts, not {array.min()}")
             array = array.astype(np.int64)
             array.flags.writeable = False
             object.__setattr__(self, name, array)

@@ -15,6 +15,7 @@ from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError
 
 FLIPS = {"type": "SymmetricFlip", "rate": 0.4}
+RESULT = {"best": None, "last": None, "test": None, "noise_share": 0.0, "seconds": None}
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_results_of_another_dose_are_not_done(base, tmp_path):
         return grid(base, noises={"x": {"dose": dose, "noise": FLIPS}})
 
     for cell in prepare(plan := make_plan(doses_of(0.2), tmp_path / "x")):
-        (plan.folder_of(cell) / "result.json").write_text("{}")
+        (plan.folder_of(cell) / "result.json").write_text(json.dumps(RESULT))
     for calibrate in (False, True):
         assert states(make_plan(doses_of(0.2), tmp_path / "x", calibrate=calibrate)) == {"done"}
     moved = {"train_data.root": str(tmp_path / "data"), "data_root": "elsewhere"}
@@ -115,7 +116,7 @@ def test_results_of_another_dose_are_not_done(base, tmp_path):
 def test_a_cell_with_a_problem_is_never_done(base, tmp_path):
     near = {"dose": 0.02, "noise": {"type": "BoundaryErosion", "width": 1}}
     for cell in prepare(plan := make_plan(grid(base, noises={"x": near}), tmp_path / "x")):
-        (plan.folder_of(cell) / "result.json").write_text("{}")
+        (plan.folder_of(cell) / "result.json").write_text(json.dumps(RESULT))
     plan = make_plan(grid(base, noises={"x": {**near, "dose": 0.9}}), tmp_path / "x")
     rows = read_rows(plan)
     assert {state(plan, row.cell) for row in rows} == {row.status for row in rows} == {"failed"}
@@ -129,8 +130,8 @@ def test_cells_are_prepared_and_loaded_as_they_are(base, tmp_path):
     for cell in cells[:3]:
         assert load_config(plan.folder_of(cell) / "cell.py") == plan.configs[cell]
     assert {state(plan, cell) for cell in cells} == {"missing"}
-    (plan.folder_of(cells[0]) / "result.json").write_text("{}")
-    (plan.folder_of(cells[1]) / "failure.json").write_text("{}")
+    (plan.folder_of(cells[0]) / "result.json").write_text(json.dumps(RESULT))
+    (plan.folder_of(cells[1]) / "failure.json").write_text('{"error": "x", "log": "y"}')
     (plan.folder_of(cells[2]) / "output.log").touch()
     assert [state(plan, cell) for cell in cells[:3]] == ["done", "failed", "begun"]
     assert prepare(plan) == cells[1:]
@@ -139,7 +140,8 @@ def test_cells_are_prepared_and_loaded_as_they_are(base, tmp_path):
 def test_changed_cells_are_refused_or_cleared(base, tmp_path):
     plan = make_plan(grid(base), tmp_path / "x")
     done = prepare(plan)[0]
-    for name in ("result.json", "last.pth", "scores.json", "output.log"):
+    (plan.folder_of(done) / "result.json").write_text(json.dumps(RESULT))
+    for name in ("last.pth", "scores.json", "output.log"):
         (plan.folder_of(done) / name).write_text("{}")
     (plan.folder_of(done) / "examples").mkdir()
     (plan.folder_of(done) / "examples" / "0_image.png").touch()
@@ -157,7 +159,7 @@ def finished(plan, **result):
     """Put a result into every cell's folder."""
     for cell in prepare(plan):
         folder = plan.folder_of(cell)
-        (folder / "result.json").write_text(json.dumps(result))
+        (folder / "result.json").write_text(json.dumps({**RESULT, **result}))
         (folder / "last.pth").touch()
         (folder / "examples").mkdir()
     return plan
@@ -193,9 +195,9 @@ def test_a_test_score_that_is_missing_is_measured_of_the_checkpoint(base, tmp_pa
         assert {p.name for p in plan.folder_of(cell).iterdir()} == kept
     first = plan.folder_of(cells[0])
     scored = {"test": {"mIoU": 5.0}, "tested": scored_on(plan.configs[cells[0]], "last")}
-    (first / "result.json").write_text(json.dumps(scored))
+    (first / "result.json").write_text(json.dumps({**RESULT, **scored}))
     assert state(plan, cells[0]) == "done"
-    (plan.folder_of(cells[1]) / "failure.json").write_text("{}")
+    (plan.folder_of(cells[1]) / "failure.json").write_text('{"error": "x", "log": "y"}')
     assert state(plan, cells[1]) == "failed"
     for changes, options in (({"select": "best"}, {}), ({}, {"test_data.num_images": 3})):
         again = make_plan(grid(base, evaluate="test", **changes, **ONE), tmp_path / "x", options)

@@ -13,7 +13,7 @@ from segnoise.drawing import save_png
 from segnoise.engine.benchmark.charts import Point, Series, line_chart
 from segnoise.engine.benchmark.grid import build_grid
 from segnoise.engine.benchmark.page import report_page
-from segnoise.engine.benchmark.plan import Plan, fingerprint
+from segnoise.engine.benchmark.plan import Plan, fingerprint, prepare
 from segnoise.engine.benchmark.report import report
 from segnoise.engine.benchmark.results import read_rows, write_csv
 from segnoise.engine.benchmark.tables import blocks
@@ -245,3 +245,41 @@ def test_the_page_in_a_browser_without_network(html):
 def test_the_command_reports_only(plan, tmp_path, capsys):
     assert cli.main(["benchmark", "nowhere.py", "--report-only"]) == 2
     assert "no config nowhere.py" in capsys.readouterr().err
+
+
+DAMAGES = {
+    "cell.json": "[]",
+    "result.json": '{"best": [], "last": null, "test": null, "noise_share": 1, "seconds": 1}',
+    "scores.json": '[{"iter": "x"}]',
+    "memorisation.json": "7",
+    "examples/examples.json": '{"samples": {}}',
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_file_fails_its_cell_and_no_other(plan, name):
+    before = {row.cell: row.status for row in read_rows(plan)}
+    victim = next(c for c in plan.grid.cells() if c.noise == "flips" and c.seed == 0)
+    path = plan.folder_of(victim) / name
+    path.write_text(DAMAGES[name])
+    rows = read_rows(plan)
+    assert {row.cell: row.status for row in rows} == {**before, victim: "failed"}
+    (bad,) = (row for row in rows if row.cell == victim)
+    assert bad.error.startswith(f"{path}: damaged: ")
+    assert f"failed: {victim}: {path}: damaged" in report(plan, rows, "t")
+    assert str(path) in report_page(plan, rows, "t")
+    # The advice works: without the file, or trained anew, the cell has not failed.
+    if name == "cell.json":
+        assert victim in prepare(plan, overwrite=True)
+        assert victim not in plan.problems
+    else:
+        path.unlink()
+        plan.problems.clear()
+        assert next(row.status for row in read_rows(plan) if row.cell == victim) != "failed"
+
+
+def test_a_damaged_picture_is_named_in_its_place(plan):
+    path = next(plan.folder.rglob("0_image.png"))
+    for picture in plan.folder.rglob("0_image.png"):
+        picture.write_bytes(b"no picture")
+    assert f"{path.name}: cannot be read" in report_page(plan, read_rows(plan), "t")
