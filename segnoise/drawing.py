@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from segnoise.files import replacing
+from segnoise.tables import printable
 
 VOID_COLOR = (226, 226, 218)
 PAPER, INK, FAINT = (255, 255, 255), (32, 34, 40), (120, 124, 134)
@@ -102,7 +103,7 @@ def legend(
         void: Also show the colour of void.
     """
     font, swatch, line = _font(13), 14, 24
-    entries = list(zip(classes, palette, strict=True))
+    entries = [(printable(name), color) for name, color in zip(classes, palette, strict=True)]
     if void:
         entries.append(("void", VOID_COLOR))
     places = []
@@ -206,7 +207,7 @@ def _text(
     width: float,
 ) -> None:
     """Write one line, shortened to a width."""
-    font = _font(size)
+    font, text = _font(size), printable(text)
     if font.getlength(text) > width:
         while text and font.getlength(text + "...") > width:
             text = text[:-1]

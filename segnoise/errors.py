@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from segnoise.tables import printable
+
 
 class SegnoiseError(Exception):
-    """Base of all errors that name a cause and a remedy."""
+    """Base of all errors that name a cause and a remedy; safe to print, whatever they quote."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(printable, super().__str__().split("\n")))
 
 
 class ConfigError(SegnoiseError, ValueError):

@@ -1,14 +1,71 @@
-"""Outputs appear whole or not at all: write to a temporary name, then rename."""
+"""Files of users: only regular ones are read, and outputs appear whole or not at all."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from segnoise.errors import ConfigError, DataError
+
+_SHORT = 64  # bytes: temporary names of this length fit every file system
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def user_path(path: str | Path) -> Path:
+    """Return a path as a user writes it, with `~` and `~name` looked up.
+
+    Raises:
+        ConfigError: If there is no such user, or the path holds a NUL character.
+    """
+    if "\0" in str(path):
+        raise ConfigError(f"path {str(path)!r} holds a NUL character: write it without")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigError(
+            f"path {str(path)!r}: this machine knows no such user; write the folder out, or ./~... "
+            "for a folder of that name"
+        ) from None
+
+
+def not_a_file(path: str | Path) -> str | None:
+    """Return what is at a path where it is no regular file, such as "a named pipe"; else None.
+
+    Reading a pipe, a socket or a device may never end.
+
+    Raises:
+        OSError: If nothing is there, or it cannot be looked at.
+    """
+    try:
+        kind = stat.S_IFMT(os.stat(path).st_mode)
+    except ValueError:  # NUL: the operating system is not even asked
+        return "a path with a NUL character"
+    return None if kind == stat.S_IFREG else _KINDS.get(kind, "something else")
+
+
+def regular(path: str | Path) -> Path:
+    """Return the path of a regular file: whatever opens a user's file asks here first.
+
+    Raises:
+        DataError: If something else is there, such as a folder or a named pipe.
+        OSError: If nothing is there, or it cannot be looked at.
+    """
+    if what := not_a_file(path):
+        raise DataError(f"{path}: is {what}, not a file; name a file, or put one in its place")
+    return Path(path)
 
 
 @contextlib.contextmanager
@@ -34,9 +91,10 @@ def replacing(path: str | Path, folder: Path | None = None) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with naming(path):
-        handle, name = tempfile.mkstemp(
-            dir=folder or path.parent, prefix=f".{path.stem}-", suffix=path.suffix
-        )
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path)  # a name that is too long is found before the work, not after it
+        prefix, suffix = _temporary_name(path.name)
+        handle, name = tempfile.mkstemp(dir=folder or path.parent, prefix=prefix, suffix=suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -48,6 +106,38 @@ def replacing(path: str | Path, folder: Path | None = None) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_text(path: str | Path, errors: str = "strict") -> str:
+    """Read a text file as people's editors save one: UTF-8, or UTF-16 with its mark.
+
+    Args:
+        path: A regular file.
+        errors: `"surrogateescape"` takes what is no UTF-8 as Python takes names of files.
+
+    Raises:
+        DataError: If it is no regular file, or no text.
+        OSError: If it cannot be read.
+    """
+    content = regular(path).read_bytes()
+    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if utf_16 else "utf-8-sig", errors)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is no UTF-8 text ({error.reason}); save it as UTF-8") from None
+
+
+def _temporary_name(name: str) -> tuple[str, str]:
+    """Return what a temporary file's name begins and ends with; its middle takes 8 bytes.
+
+    It is never longer than the target's name or 64 bytes: names end at 255 bytes, which a
+    longer one would pass where the target does not.
+    """
+    stem, suffix = os.path.splitext(name)
+    room = max(len(os.fsencode(name)), _SHORT) - len(os.fsencode(suffix)) - len(".-12345678")
+    if room < 0:
+        room, suffix = _SHORT // 2, ""
+    return f".{os.fsencode(stem)[:room].decode(errors='ignore')}-", suffix
 
 
 @contextlib.contextmanager
@@ -70,9 +160,12 @@ def naming(path: Path, instead_of: Path | None = None) -> Iterator[None]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file atomically."""
+    """Write a UTF-8 text file atomically; what UTF-8 cannot hold is written as an escape.
+
+    That is the bytes of a file's name that is no UTF-8, which Python reads as lone surrogates.
+    """
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: str | Path, value: Any) -> None:

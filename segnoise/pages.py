@@ -6,10 +6,12 @@ Stands on NumPy, OpenCV and the standard library only.
 from __future__ import annotations
 
 import base64
-from html import escape
+import html
 
 import cv2
 import numpy as np
+
+from segnoise.tables import printable
 
 # The page may show what it holds and load nothing: a browser enforces it.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -24,6 +26,16 @@ p { margin: 0 0 8px; max-width: 75ch; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace; font-size: .9em; }
 .faint { color: var(--faint); }
 """
+
+
+def escape(text: str) -> str:
+    r"""Return any text as HTML shows it: markup and control characters are escaped.
+
+    Example:
+        >>> escape("<b> \x1b[31m")
+        '&lt;b&gt; \\x1b[31m'
+    """
+    return html.escape(printable(text))
 
 
 def page(title: str, body: str, style: str = "") -> str:

@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Sequence
+
+_UNSHOWN = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line separators
+
+
+def printable(text: str) -> str:
+    r"""Return a text on one line, with escapes for what steers a terminal or is no character.
+
+    File names may hold line breaks, ESC, and bytes that are no UTF-8.
+
+    Example:
+        >>> printable("a\nb \x1b[31m \udcff é")
+        'a\\nb \\x1b[31m \\udcff é'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _UNSHOWN
+        else character
+        for character in text
+    )
 
 
 def markdown(
@@ -12,7 +34,8 @@ def markdown(
 
     Args:
         header: One cell a column.
-        rows: As many cells each.
+        rows: As many cells each. A cell is any text: line breaks, control characters and `|`
+            are escaped.
         left: Numbers of the columns that are text, and aligned to the left; the others are
             numbers, aligned to the right.
 
@@ -24,7 +47,8 @@ def markdown(
         | pole  |  8.2 |
     """
     columns = []
-    for number, cells in enumerate(zip(header, *rows, strict=True)):
+    for number, column in enumerate(zip(header, *rows, strict=True)):
+        cells = [printable(cell).replace("|", "\\|") for cell in column]
         width = max(map(len, cells))
         if number in left:
             aligned = [cell.ljust(width) for cell in cells]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -14,6 +16,7 @@ from segnoise.datasets.instance_files import read_instances
 from segnoise.datasets.palettes import Color, Palette
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.errors import ConfigError
+from segnoise.tables import printable
 
 Sample = dict[str, Any]
 
@@ -83,7 +86,7 @@ class SegmentationDataset(Dataset[Sample]):
         ignore_index: int = 255,
     ) -> None:
         self.metainfo: dict[str, Any] = {
-            "classes": _checked_classes(classes),
+            "classes": checked_classes(classes),
             "palette": checked_palette(palette, len(classes)),
             "ignore_index": ignore_index,
         }
@@ -240,13 +243,25 @@ the old list, give it value_map={0: 0, 1: 2, 2: 1, 255: 255}
         )
 
 
-def _checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(classes, str) or not classes:
+def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
+    """Return class names as text.
+
+    Raises:
+        ConfigError: If there is none, one repeats, or is blank or no line of text.
+    """
+    if isinstance(classes, str) or not isinstance(classes, Sequence) or not classes:
         raise ConfigError(f"classes={classes!r} must be a list of at least one name")
-    repeated = sorted({name for name in classes if list(classes).count(name) > 1})
+    names = tuple(map(str, classes))
+    repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigError(f"class names repeat: {', '.join(repeated)}")
-    return tuple(str(name) for name in classes)
+    for name in names:
+        if not name.strip() or printable(name) != name:
+            raise ConfigError(
+                f"class name {name!r} is blank or holds a control character: write it as one "
+                "line of text"
+            )
+    return names
 
 
 def checked_palette(palette: Sequence[Sequence[int]], num_classes: int) -> Palette:
@@ -255,19 +270,28 @@ def checked_palette(palette: Sequence[Sequence[int]], num_classes: int) -> Palet
     Raises:
         ConfigError: If it has not one colour a class, each three numbers in 0..255.
     """
-    if len(palette) != num_classes:
-        raise ConfigError(f"palette has {len(palette)} colours for {num_classes} classes")
+    if not isinstance(palette, Sequence) or len(palette) != num_classes:
+        given = f"{len(palette)} colours" if isinstance(palette, Sequence) else repr(palette)
+        raise ConfigError(f"palette has {given} for {num_classes} classes: give a colour a class")
     colors: list[Color] = []
     for color in palette:
-        if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
-            raise ConfigError(f"palette colour {color!r} must be three numbers in 0..255")
-        colors.append((int(color[0]), int(color[1]), int(color[2])))
+        try:
+            red, green, blue = bytes(map(operator.index, color))
+        except (TypeError, ValueError):
+            raise ConfigError(
+                f"palette colour {color!r} must be three whole numbers in 0..255"
+            ) from None
+        colors.append((red, green, blue))
     return tuple(colors)
 
 
 def _checked_range(image_range: tuple[float, float] | None) -> tuple[float, float] | None:
     if image_range is None:
         return None
-    if len(image_range) != 2 or not image_range[0] < image_range[1]:
+    try:
+        low, high = (float(bound) for bound in image_range)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ConfigError(f"image_range={image_range!r} must be (low, high) with low < high")
-    return float(image_range[0]), float(image_range[1])
+    return low, high

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segnoise.datasets.base import SampleFiles, SegmentationDataset, checked_palette
+from segnoise.datasets.base import (
+    SampleFiles,
+    SegmentationDataset,
+    checked_classes,
+    checked_palette,
+)
 from segnoise.datasets.class_file import read_classes
 from segnoise.datasets.mask_files import MaskReader, ValueMap, parse_colors
 from segnoise.datasets.pairing import (
     FileIndex,
+    checked_folder,
     index_folder,
     pair_all,
     pair_listed,
@@ -17,6 +24,7 @@ from segnoise.datasets.pairing import (
 )
 from segnoise.datasets.palettes import Color, Palette, default_palette
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
+from segnoise.files import user_path
 
 SPLIT_DIRS = (".", "splits", "ImageSets/Segmentation")
 
@@ -88,7 +96,7 @@ class FolderDataset(SegmentationDataset):
         shown = checked_palette(palette, len(names))
         files = _find(root, split, image_dir, mask_dir, image_suffix, mask_suffix, split_dir)
         if instance_dir is not None:
-            folder = root / str(instance_dir).replace("{split}", str(split))
+            folder = root / user_path(str(instance_dir).replace("{split}", str(split)))
             files = _with_instances(files, index_folder(folder, instance_suffix))
         reader = MaskReader(
             len(names),
@@ -115,11 +123,9 @@ def checked_root(root: str | Path) -> Path:
     Raises:
         DatasetError: If there is no such folder.
     """
-    folder = Path(root).expanduser()
-    if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "folder not found"
-        raise one_problem(root, what, "give the data set's folder as root (see data/README.md)")
-    return folder
+    return checked_folder(
+        user_path(root), "give the data set's folder as root (see data/README.md)"
+    )
 
 
 def _find(
@@ -135,7 +141,7 @@ def _find(
     if in_folders:
         image_dir = str(image_dir).replace("{split}", str(split))
         mask_dir = str(mask_dir).replace("{split}", str(split))
-    image_folder, mask_folder = root / image_dir, root / mask_dir
+    image_folder, mask_folder = root / user_path(image_dir), root / user_path(mask_dir)
     # Beside each other in one folder, x_mask.png would also be taken for an image.
     exclude = mask_suffix if image_folder == mask_folder else None
     listed = None if split is None or in_folders else _split_list(root, split, split_dir)
@@ -162,12 +168,12 @@ def _with_instances(files: Sequence[SampleFiles], maps: FileIndex) -> list[Sampl
 
 def _split_list(root: Path, split: str | Path, split_dir: str | Path | None) -> Path:
     if str(split).endswith(".txt"):
-        return root / split
+        return root / user_path(split)
     tried = [
         root / folder / f"{split}.txt" for folder in ([split_dir] if split_dir else SPLIT_DIRS)
     ]
     for path in tried:
-        if path.is_file():
+        if os.path.exists(path):
             return path
     available = sorted({p.stem for path in tried for p in path.parent.glob("*.txt")} - {"classes"})
     raise one_problem(
@@ -184,5 +190,5 @@ def _class_names(
     if classes is None:
         classes = "classes.txt"
     if isinstance(classes, (str, Path)):
-        return read_classes(root / classes)
-    return classes, None
+        return read_classes(root / user_path(classes))
+    return checked_classes(classes), None

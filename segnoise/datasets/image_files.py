@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from segnoise.datasets.problems import one_problem
+from segnoise.datasets.problems import DatasetError, one_problem
+from segnoise.files import not_a_file
 
 STRETCH = (0.1, 99.9)  # percentiles that become black and white where no range is given
 
@@ -53,7 +55,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     Raises:
         DatasetError: If the file is missing or no image.
     """
-    with _readable(path), Image.open(path) as picture:
+    with opened(path) as picture:
         return picture.height, picture.width
 
 
@@ -65,21 +67,31 @@ def load_picture(path: str | Path) -> tuple[Image.Image, str]:
     Raises:
         DatasetError: If the file is missing, truncated, damaged or no image.
     """
-    with _readable(path), Image.open(path) as picture:
+    with opened(path) as picture:
         raw_mode = _raw_mode(picture)
         picture.load()
         return picture, raw_mode
 
 
 @contextmanager
-def _readable(path: str | Path) -> Iterator[None]:
-    """Turn whatever Pillow raises about a file into a problem with its remedy."""
+def opened(path: str | Path) -> Iterator[Image.Image]:
+    """Open a picture; whatever is wrong with the file becomes a problem with its remedy.
+
+    Raises:
+        DatasetError: If the file is missing, damaged, or no picture.
+    """
     try:
-        yield
+        if kind := not_a_file(path):
+            raise one_problem(path, f"is {kind}, not a file", "put the picture in its place")
+        with Image.open(path) as picture:
+            yield picture
+    except DatasetError:
+        raise
     except FileNotFoundError:
-        raise one_problem(
-            path, "file not found", "restore it, or drop it from the split list"
-        ) from None
+        what = "file not found"
+        if os.path.islink(path):
+            what = f"is a link to {os.readlink(path)}, which is not there"
+        raise one_problem(path, what, "restore it, or drop it from the split list") from None
     except UnidentifiedImageError:
         raise one_problem(
             path, f"not a readable image ({_size(path)})", "fetch or export the file again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -172,9 +173,15 @@ class MaskReader:
     def _checked(self, value_map: ValueMap) -> dict[int, int]:
         """Return the map with integer keys: JSON and command lines write them as text."""
         try:
-            checked = {int(value): int(label) for value, label in value_map.items()}
-        except (TypeError, ValueError):
-            raise ConfigError(f"value_map={value_map!r} must map integers to integers") from None
+            pairs = value_map.items()
+            checked = {_whole(value): _whole(label) for value, label in pairs}
+        except (AttributeError, TypeError, ValueError):
+            raise ConfigError(
+                f"value_map={value_map!r} must map whole numbers to class ids, such as "
+                "{0: 0, 255: 1}"
+            ) from None
+        if len(checked) < len(value_map):
+            raise ConfigError(f"value_map={value_map!r} names a file value twice")
         if not checked or not all(0 <= value <= 65535 for value in checked):
             raise ConfigError(f"value_map={value_map!r}: file values lie in 0..65535, at least one")
         self._check_targets(checked)
@@ -238,6 +245,10 @@ def parse_colors(
             )
         return {color: index for index, color in enumerate(palette)}
     colors: dict[Color, int] = {}
+    if not isinstance(color_table, Mapping):
+        raise ConfigError(
+            f"color_table={color_table!r} must map colours to class ids, such as {{'#ff8000': 1}}"
+        )
     for key, label in color_table.items():
         try:
             channels = bytes.fromhex(key.lstrip("#")) if isinstance(key, str) else bytes(key)
@@ -246,7 +257,10 @@ def parse_colors(
             raise ConfigError(
                 f"colour {key!r} must be three numbers in 0..255 or text like '#ff8000'"
             ) from None
-        colors[red, green, blue] = int(label)
+        try:
+            colors[red, green, blue] = _whole(label)
+        except (TypeError, ValueError):
+            raise ConfigError(f"color_table: {key!r} -> {label!r} is no class id") from None
     return colors
 
 
@@ -260,6 +274,11 @@ def _color_table(colors: tuple[tuple[Color, int], ...]) -> np.ndarray:
     for (red, green, blue), label in colors:
         table[red << 16 | green << 8 | blue] = label + 1
     return table
+
+
+def _whole(number: object) -> int:
+    """Return a whole number; JSON and command lines write keys as text."""
+    return int(number) if isinstance(number, str) else operator.index(number)  # type: ignore[arg-type]
 
 
 def _lossy(path: str | Path) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import cv2
@@ -26,7 +25,7 @@ from segnoise.noise import (
 )
 from segnoise.noise.calibration import MEASURES
 from segnoise.noise.mask import check_integer, check_number
-from segnoise.pages import page, picture_uri
+from segnoise.pages import escape, page, picture_uri
 from segnoise.tables import markdown
 
 _CELL = 260  # pixels across a picture

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from segnoise.datasets.base import SampleFiles
-from segnoise.datasets.problems import DatasetError, Problem, one_problem
+from segnoise.datasets.problems import DatasetError, Problem, one_problem, problem_of
+from segnoise.errors import DataError
+from segnoise.files import read_text
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
@@ -19,19 +25,113 @@ class FileIndex:
 
     The id is the path below the folder, with forward slashes, without the suffix:
     `aachen/000019` for `aachen/000019_leftImg8bit.png` and the suffix `_leftImg8bit.png`.
+
+    Attributes:
+        folder: Where they lie.
+        suffix: End of their names; None for the usual image extensions.
+        files: Sample id -> file.
+        passed: Links to folders that were visited already, below `folder` -> the visited folder.
     """
 
     folder: Path
     suffix: str | None
     files: dict[str, Path]
+    passed: tuple[tuple[str, Path], ...] = ()
 
     def expected(self, sample_id: str) -> str:
         """Return the path at which a missing sample was looked for."""
         return str(self.folder / (sample_id + (self.suffix or ".*")))
 
+    def same(self, sample_id: str) -> str | None:
+        """Return the id here that is the same text as another folder's; None if there is none.
+
+        One text may be written with composed letters (NFC, as most systems do) or with letters
+        and accents apart (NFD, as macOS does).
+        """
+        if sample_id in self.files:
+            return sample_id
+        found = self._by_text.get(unicodedata.normalize("NFC", sample_id), [])
+        return found[0] if len(found) == 1 else None
+
+    def listed(self, name: str) -> str | None:
+        """Return the id that a split list means by a name; None if it is none.
+
+        Lists name files as well as samples, by their paths below this folder or below one that
+        holds it, with the slashes of any system. The nearest to the name as it stands counts.
+        """
+        if name in self.files:
+            return name
+        path = name.replace("\\", "/")
+        paths = [name, path, re.sub(r"^(\./|/)+", "", path)]
+        parts = Path(os.path.abspath(self.folder)).parts
+        for number in range(1, len(parts) + 1):
+            above = "/".join(part.strip("/") for part in parts[-number:]) + "/"
+            paths += [p[len(above) :] for p in paths[1:3] if p.startswith(above)]
+        found = []
+        for path in paths:
+            stems = (path, _without_suffix(path, self.suffix), _without_suffix(path, None))
+            found += [self.same(stem) for stem in stems if stem]
+        return next(filter(None, found), None)
+
+    def missing(self, sample_id: str, what: str, remedy: str, partner: FileIndex) -> Problem:
+        """Return the problem of a sample that is not here; names a file that may be meant.
+
+        Args:
+            sample_id: Its name.
+            what: Words for what is missing.
+            remedy: What the user can do.
+            partner: The files that the sample should be paired with.
+        """
+        for link, visited in self.passed:
+            if f"{sample_id}/".startswith(f"{link}/"):
+                what += f" ({self.folder / link} is a link to {visited}, whose files count once)"
+                return Problem(self.expected(sample_id), what, remedy)
+        near = None if partner.folder == self.folder else self._near(sample_id)
+        return Problem(self.expected(sample_id), f"{what} ({near})" if near else what, remedy)
+
+    def _near(self, sample_id: str) -> str | None:
+        wanted = _folded(sample_id)
+        for other in self._by_folded.get(wanted, []):
+            return f"{self.files[other].name} is there, but in another spelling: rename one of them"
+        names = self._names
+        start = bisect_left(names, (wanted, ""))
+        for folded, name in names[start : start + 100]:
+            if not folded.startswith(wanted):
+                break
+            end = folded[len(wanted) :]
+            if end[:1].isalnum():  # scan_10 is not scan_1
+                continue
+            if self.suffix is not None:
+                return f"{name} is there, but does not end in {self.suffix!r}: give its suffix"
+            if os.path.splitext(name)[1].lower() in EXTENSIONS:
+                return f"{name} is there, but not by that name: give the suffix {end!r}"
+            return f"{name} is there, but is no image file ({', '.join(EXTENSIONS)}): convert it"
+        return None
+
+    @cached_property
+    def _by_text(self) -> dict[str, list[str]]:
+        return _grouped(self.files, lambda text: unicodedata.normalize("NFC", text))
+
+    @cached_property
+    def _by_folded(self) -> dict[str, list[str]]:
+        return _grouped(self.files, _folded)
+
+    @cached_property
+    def _names(self) -> list[tuple[str, str]]:
+        """All files of the folder, sorted, whatever their suffix: read for messages only."""
+        paths = (
+            (parent.relative_to(self.folder) / name).as_posix()
+            for parent, names in _walk(self.folder, [])
+            for name in names
+        )
+        return sorted((_folded(path), path) for path in paths)
+
 
 def index_folder(folder: Path, suffix: str | None, exclude: str | None = None) -> FileIndex:
     """List a folder's files by sample id.
+
+    Links to folders are followed, and each folder is visited once: a link to a folder above it
+    would otherwise repeat all samples without end.
 
     Args:
         folder: Searched with its subfolders; hidden files are passed over.
@@ -40,17 +140,15 @@ def index_folder(folder: Path, suffix: str | None, exclude: str | None = None) -
         exclude: End of file names to leave out.
 
     Raises:
-        DatasetError: If the folder is missing, or two files have one id (`a.png` and `a.jpg`).
+        DatasetError: If the folder or one below it is missing or cannot be listed, or two files
+            have one id (`a.png` and `a.jpg`).
     """
-    if not folder.is_dir():
-        raise one_problem(
-            folder, "folder not found", "check root and the folder names, or unpack the data there"
-        )
+    checked_folder(folder, "check root and the folder names, or unpack the data there")
     files: dict[str, Path] = {}
+    passed: list[tuple[str, Path]] = []
     problems = []
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
+    for parent, names in _walk(folder, passed):
+        for name in names:
             if name.startswith(".") or (exclude and name.endswith(exclude)):
                 continue
             stem = _without_suffix(name, suffix)
@@ -69,23 +167,42 @@ def index_folder(folder: Path, suffix: str | None, exclude: str | None = None) -
             files.setdefault(sample_id, path)
     if problems:
         raise DatasetError(problems, str(folder))
-    return FileIndex(folder, suffix, files)
+    return FileIndex(folder, suffix, files, tuple(passed))
+
+
+def checked_folder(folder: Path, remedy: str) -> Path:
+    """Return a folder that exists.
+
+    Raises:
+        DatasetError: If it does not; says what is there instead, and the remedy.
+    """
+    if not os.path.isdir(folder):
+        what = "folder not found"
+        if os.path.exists(folder):
+            what = "is a file, not a folder"
+        elif os.path.islink(folder):
+            what = f"is a link to {os.readlink(folder)}, which is not there"
+        raise one_problem(folder, what, remedy)
+    return folder
 
 
 def read_split(path: Path) -> list[str]:
-    """Return the sample ids in a split list: one a line, blank lines passed over.
+    """Return the lines of a split list that are not blank: one sample each.
 
     Raises:
-        DatasetError: If the file is missing, unreadable, empty, or names a sample twice.
+        DatasetError: If the file is missing, unreadable, empty, or has a line twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path, errors="surrogateescape").splitlines()
     except FileNotFoundError:
         raise one_problem(
             path, "split list not found", "write one sample id a line into it"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise one_problem(path, f"cannot be read: {error}", "save it as UTF-8 text") from None
+    except DataError as error:
+        raise problem_of(path, error) from None
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+        raise one_problem(path, what, "let yourself read it, or give another list") from None
     ids = [line.strip() for line in lines if line.strip()]
     if not ids:
         raise one_problem(path, "split list is empty", "write one sample id a line into it")
@@ -106,24 +223,40 @@ def pair_listed(
 ) -> list[SampleFiles]:
     """Return the files of the listed samples, in the list's order.
 
+    A line is a sample's id, or its image's file; or, in two columns, the files of its image and
+    its mask, as lists of other tools have them.
+
     Raises:
-        DatasetError: With one problem for every missing image and every missing mask.
+        DatasetError: With one problem for every missing image and every missing mask, and for
+            every sample that several lines name.
     """
-    files = []
+    files: dict[str, SampleFiles] = {}
+    lines: dict[str, str] = {}
     problems = []
-    for listed in ids:
-        sample_id = listed if listed in images.files else _strip_extension(listed, images)
-        image, mask = images.files.get(sample_id), masks.files.get(sample_id)
-        remedy = f"add the file, or drop {listed!r} from {split}"
-        if image is None:
-            problems.append(Problem(images.expected(sample_id), "image missing", remedy))
-        if mask is None:
-            problems.append(Problem(masks.expected(sample_id), "mask missing", remedy))
-        if image is not None and mask is not None:
-            files.append(SampleFiles(sample_id, image, mask))
+    for line in ids:
+        sample_id, mask_id = images.listed(line), None
+        if sample_id is None and (columns := _columns(line)):
+            sample_id, mask_id = images.listed(columns[0]), masks.listed(columns[1])
+            if sample_id is not None and mask_id is None:
+                what = f"the second column of {line!r} names no mask in {masks.folder}"
+                problems.append(Problem(str(split), what, "write one sample id a line into it"))
+                continue
+        remedy = f"add the file, or drop {line!r} from {split}"
+        mask_id = mask_id or masks.same(sample_id or line)
+        if sample_id is None:
+            problems.append(images.missing(line, "image missing", remedy, masks))
+        if mask_id is None:
+            problems.append(masks.missing(sample_id or line, "mask missing", remedy, images))
+        if sample_id is None or mask_id is None:
+            continue
+        if sample_id in files:
+            what = f"names the sample {sample_id!r} more than once: {lines[sample_id]!r}, {line!r}"
+            problems.append(Problem(str(split), what, "drop one of the two lines"))
+        files[sample_id] = SampleFiles(sample_id, images.files[sample_id], masks.files[mask_id])
+        lines[sample_id] = line
     if problems:
         raise DatasetError(problems, str(split))
-    return files
+    return list(files.values())
 
 
 def pair_all(images: FileIndex, masks: FileIndex) -> list[SampleFiles]:
@@ -134,20 +267,55 @@ def pair_all(images: FileIndex, masks: FileIndex) -> list[SampleFiles]:
     """
     if not images.files:
         what = f"holds no images (*{images.suffix})" if images.suffix else "holds no images"
+        kinds = sorted({os.path.splitext(name)[1] or name for _, name in images._names})
+        if kinds:
+            what += f", but other files ({', '.join(kinds[:4])})"
         raise one_problem(images.folder, what, "check the folder and the image suffix")
+    pairs = {sample_id: masks.same(sample_id) for sample_id in sorted(images.files)}
     problems = [
-        Problem(masks.expected(sample_id), f"mask missing for image {image}", "add it")
-        for sample_id, image in images.files.items()
-        if sample_id not in masks.files
+        masks.missing(
+            sample_id, f"mask missing for image {images.files[sample_id]}", "add it", images
+        )
+        for sample_id, mask_id in pairs.items()
+        if mask_id is None
     ]
+    alone = set(masks.files) - set(pairs.values())
     problems += [
-        Problem(images.expected(sample_id), f"image missing for mask {mask}", "add it")
-        for sample_id, mask in masks.files.items()
-        if sample_id not in images.files
+        images.missing(mask_id, f"image missing for mask {masks.files[mask_id]}", "add it", masks)
+        for mask_id in sorted(alone)
     ]
     if problems:
         raise DatasetError(problems, f"{images.folder} and {masks.folder}")
-    return [SampleFiles(i, images.files[i], masks.files[i]) for i in sorted(images.files)]
+    return [SampleFiles(i, images.files[i], masks.files[m]) for i, m in pairs.items() if m]
+
+
+def _walk(folder: Path, passed: list[tuple[str, Path]]) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each real folder at or below one with its files' names; real ones before links.
+
+    Args:
+        folder: Where to begin.
+        passed: Filled with the links that are passed over, and the folders visited before.
+    """
+    visited: dict[tuple[int, int], Path] = {}
+    tops = [folder]
+    for top in tops:  # grows while links are found
+        for parent, folders, names in os.walk(top, onerror=_refuse):
+            status = os.stat(parent)
+            first = visited.setdefault((status.st_dev, status.st_ino), Path(parent))
+            if str(first) != parent:
+                passed.append((Path(parent).relative_to(folder).as_posix(), first))
+                folders.clear()
+                continue
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            paths = [Path(parent, name) for name in folders]
+            tops += [path for path in paths if path.is_symlink()]
+            yield Path(parent), sorted(names)
+
+
+def _refuse(error: OSError) -> None:
+    what = f"cannot be listed: {error.strerror}"
+    remedy = "let yourself read it (chmod u+rx), or move it out of the data set's folder"
+    raise one_problem(str(error.filename), what, remedy)
 
 
 def _without_suffix(name: str, suffix: str | None) -> str | None:
@@ -157,6 +325,21 @@ def _without_suffix(name: str, suffix: str | None) -> str | None:
     return stem if extension.lower() in EXTENSIONS else None
 
 
-def _strip_extension(listed: str, images: FileIndex) -> str:
-    """Return the id of a line that gives the image's file name instead."""
-    return _without_suffix(listed, images.suffix) or listed
+def _columns(line: str) -> list[str] | None:
+    """Return a line's two columns; None if it has not two."""
+    for separator in ("\t", ",", ";", None):
+        columns = [column.strip() for column in line.split(separator)]
+        if len(columns) == 2 and all(columns):
+            return columns
+    return None
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold().replace("\\", "/")
+
+
+def _grouped(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(key(name), []).append(name)
+    return groups

@@ -15,6 +15,7 @@ from segnoise.datasets.palettes import palette_image
 from segnoise.datasets.phantom_generator import CLASSES, PALETTE, VERSION, draw_phantom
 from segnoise.datasets.problems import one_problem
 from segnoise.errors import ConfigError
+from segnoise.files import user_path
 
 NUM_IMAGES = {"train": 160, "val": 40, "test": 80}
 
@@ -58,7 +59,7 @@ class Phantoms(FolderDataset):
         if len(sides) != 2 or min(sides) < 32:
             raise ConfigError(f"size={size!r} must be (height, width) or one number, at least 32")
         name = f"{split}-{count}-{sides[1]}x{sides[0]}-seed{seed}-v{VERSION}"
-        folder = Path(root).expanduser() / name
+        folder = user_path(root) / name
         if not folder.is_dir():
             _make(folder, split, count, (sides[0], sides[1]), seed)
         super().__init__(folder, split, palette=PALETTE, mask_format="palette")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from os import PathLike
 
 from segnoise.errors import DataError
+from segnoise.tables import printable
 
 SHOWN = 5  # problems that a message spells out; the rest are counted
 
@@ -30,7 +31,7 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.what}; {self.remedy}"
+        return printable(f"{self.path}: {self.what}; {self.remedy}")
 
     def to_dict(self) -> dict[str, str]:
         """Return the three texts, ready for JSON."""
@@ -62,6 +63,12 @@ class DatasetError(DataError):
 def one_problem(path: str | PathLike[str], what: str, remedy: str) -> DatasetError:
     """Return the error for a single problem."""
     return DatasetError([Problem(str(path), what, remedy)])
+
+
+def problem_of(path: str | PathLike[str], error: DataError) -> DatasetError:
+    """Return an error about a file, "path: what; remedy", as the error for a single problem."""
+    what, _, remedy = str(error).removeprefix(f"{path}: ").partition("; ")
+    return one_problem(path, what, remedy)
 
 
 def _message(problems: Sequence[Problem], title: str) -> str:

@@ -18,6 +18,7 @@ from mmengine.config import Config
 import segnoise
 from segnoise.engine.schema import DEFAULTS, complete, storable
 from segnoise.errors import ConfigError
+from segnoise.files import user_path
 from segnoise.registry import near
 
 
@@ -142,7 +143,7 @@ def data_path(root: str | Path) -> Path:
         >>> data_path("data/camvid").as_posix()
         'data/camvid'
     """
-    root = Path(root).expanduser()
+    root = user_path(root)
     base = os.environ.get("SEGNOISE_DATA")
     if base and not root.is_absolute() and root.parts[:1] == ("data",):
         return Path(base, *root.parts[1:])

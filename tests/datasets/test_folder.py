@@ -228,7 +228,7 @@ def test_an_error_survives_the_way_between_processes(folder_root):
         ({"classes": ["a", "a"]}, "class names repeat: a"),
         ({"classes": []}, "at least one name"),
         ({"palette": [(0, 0, 0)]}, "1 colours for 3 classes"),
-        ({"palette": [(0, 0), (1, 1, 1), (2, 2, 2)]}, "three numbers"),
+        ({"palette": [(0, 0), (1, 1, 1), (2, 2, 2)]}, "three whole numbers"),
         ({"image_range": (5, 5)}, "low < high"),
         ({"color_table": {"#000000": 0}}, "no meaning"),
     ],

@@ -146,7 +146,7 @@ def test_jpeg_masks_are_told_that_jpeg_is_lossy(tmp_path):
         ({"ignore_index": 3}, "outside the 21 class ids"),
         ({"value_map": {1: 21}}, "class ids are 0..20"),
         ({"value_map": {-1: 0}}, "0..65535"),
-        ({"value_map": {"a": 0}}, "integers"),
+        ({"value_map": {"a": 0}}, "whole numbers"),
         ({"mask_format": "rgb"}, "colour table"),
         ({"colors": {(0, 0, 0): 0}}, "no meaning"),
         ({"mask_format": "rgb", "colors": {(0, 0, 0): 30}}, "class ids are 0..20"),

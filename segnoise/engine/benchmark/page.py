@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from segnoise.engine.benchmark.charts import Series, line_chart
 from segnoise.engine.benchmark.curves import score_curve, share_curve
@@ -15,7 +14,7 @@ from segnoise.engine.benchmark.report import block_title, cells, explanation, he
 from segnoise.engine.benchmark.report import plus_minus as spread_text
 from segnoise.engine.benchmark.results import Row, main_score
 from segnoise.engine.benchmark.tables import Block, Line, blocks, line_name
-from segnoise.pages import page
+from segnoise.pages import escape, page
 
 _CHARTS = {
     "given": "wrong labels predicted as given (memorised), %",

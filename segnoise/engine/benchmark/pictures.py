@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from segnoise.drawing import VOID_COLOR
 from segnoise.engine.benchmark.plan import Plan
 from segnoise.engine.benchmark.results import Row
 from segnoise.engine.benchmark.tables import Block
-from segnoise.pages import picture_uri
+from segnoise.pages import escape, picture_uri
 
 _TITLES = {"image": "image", "clean": "clean labels", "noisy": "labels under the noise"}
 
