@@ -19,15 +19,27 @@ def environment():
 
 def tool(name, *arguments, processes=1, start=subprocess.run, **options):
     """Run tools/<name>.py with arguments; several processes through torchrun."""
-    command = [sys.executable]
-    if processes > 1:
-        command += ["-m", "torch.distributed.run", f"--nproc_per_node={processes}", "--standalone"]
+    command = _launch(processes) if processes > 1 else [sys.executable]
     command += [str(ROOT / "tools" / f"{name}.py"), *(str(a) for a in arguments)]
     if processes > 1:
         command += ["--launcher", "pytorch"]
     if start is subprocess.run:
         options = {"capture_output": True, "text": True, "timeout": 250, **options}
     return start(command, env=environment(), **options)
+
+
+def several(paths, processes):
+    """Train several configs one after the other, in as many processes."""
+    command = [*_launch(processes), str(HELPERS / "train_several.py"), *(str(p) for p in paths)]
+    return subprocess.run(
+        command, env=environment(), capture_output=True, text=True, timeout=250, check=False
+    )
+
+
+def _launch(processes):
+    """The start of a command in several processes."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    return [*command, f"--nproc_per_node={processes}"]
 
 
 def kill_after_first_checkpoint(path, run):

@@ -5,7 +5,7 @@ import json
 import pytest
 import tiny_training
 import torch
-from tool_runs import tool
+from tool_runs import several, tool
 
 from segnoise.engine import checkpoint
 from segnoise.engine.config import dump_config
@@ -24,7 +24,7 @@ METHODS = [
 ]
 
 
-def train(root, processes, **changes):
+def leaf(root, processes, **changes):
     config = tiny_training.config(
         root,
         batch_size=4 // processes,
@@ -38,25 +38,35 @@ def train(root, processes, **changes):
     path = root / "leaf.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(dump_config(complete(config)))
-    done = tool("train", path, processes=processes)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return root / "run"
+    return path
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    """Runs of every method alone, in one process and in two."""
+    root = tmp_path_factory.mktemp("methods")
+    # Without batch norm and dropout, which see a process's own share of the batch.
+    network = {"type": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 5, "kernel_size": 3,
+               "padding": 1}  # fmt: skip
+    for processes in (1, 2):
+        paths = [
+            leaf(root / str(processes) / str(number), processes, methods=[method],
+                 model={"network": network}, losses=[{"type": "ANL-CE"}])
+            for number, method in enumerate(METHODS)
+        ]  # fmt: skip
+        done = several(paths, processes)
+        assert done.returncode == 0, done.stderr[-2000:]
+    return root
 
 
 @pytest.mark.parametrize(
     "number", range(len(METHODS)), ids=[m.get("name", m["type"]) for m in METHODS]
 )
-def test_the_weights_agree(tmp_path, number):
-    # Without batch norm and dropout, which see a process's own share of the batch.
-    network = {"type": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 5, "kernel_size": 3,
-               "padding": 1}  # fmt: skip
-    changes = {
-        "methods": [METHODS[number]],
-        "model": {"network": network},
-        "losses": [{"type": "ANL-CE"}],
-    }
-    one, two = (train(tmp_path / str(n), n, **changes) for n in (1, 2))
-    first, second = (checkpoint.load(run / "last.pth")["state_dict"] for run in (one, two))
+def test_the_weights_agree(roots, number):
+    first, second = (
+        checkpoint.load(roots / str(processes) / str(number) / "run" / "last.pth")["state_dict"]
+        for processes in (1, 2)
+    )
     assert first.keys() == second.keys()
     for name, value in first.items():
         torch.testing.assert_close(
@@ -65,7 +75,9 @@ def test_the_weights_agree(tmp_path, number):
 
 
 def test_a_run_with_batch_norm_is_scored_and_tested(tmp_path):
-    run = train(tmp_path, 2, methods=METHODS)
+    trained = tool("train", leaf(tmp_path, 2, methods=METHODS), processes=2)
+    assert trained.returncode == 0, trained.stderr[-2000:]
+    run = tmp_path / "run"
     tested = tool("test", run / "config.py", run / "last.pth", "--split", "val")
     assert tested.returncode == 0, tested.stderr[-2000:]
     last = json.loads((run / "scores.json").read_text())[-1]

@@ -154,11 +154,11 @@ def workers(folder):
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_killed_twice_it_ends_as_an_undisturbed_one(grid, tmp_path):
-    path = grid({**LOSSES, "MAE": [{"type": "MAE"}]}, seeds=(0, 1, 2))
+    path = grid(seeds=(0, 1))
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert tool("benchmark", path, "--work-dir", whole, "--jobs", "2", timeout=500).returncode == 0
-    assert len(lines(whole)) == 12
-    for finished in (1, 3):
+    assert len(lines(whole)) == 6
+    for finished in (1, 2):
         process = start(path, cut, "--jobs", "2")
         wait_for(process, lambda n=finished: len(list(cut.rglob("result.json"))) >= n)
         process.send_signal(signal.SIGKILL)
@@ -167,7 +167,7 @@ def test_killed_twice_it_ends_as_an_undisturbed_one(grid, tmp_path):
         while workers(cut):
             assert time.monotonic() < deadline, "cells go on without their benchmark"
             time.sleep(0.05)
-    assert len(list(cut.rglob("result.json"))) < 12
+    assert len(list(cut.rglob("result.json"))) < 6
     done = tool("benchmark", path, "--work-dir", cut, "--jobs", "2", timeout=500)
     assert done.returncode == 0, done.stderr
     assert lines(cut) == lines(whole)
@@ -190,7 +190,7 @@ def test_an_interrupt_ends_the_cells_and_a_second_benchmark_is_refused(grid, tmp
 @pytest.mark.slow
 def test_on_ray(grid, tmp_path):
     pytest.importorskip("ray")
-    path, here, there = grid(), tmp_path / "here", tmp_path / "there"
+    path, here, there = grid({"CE": LOSSES["CE"]}), tmp_path / "here", tmp_path / "there"
     assert tool("benchmark", path, "--work-dir", here).returncode == 0
     done = tool("benchmark", path, "--work-dir", there, "--ray", "--jobs", "2")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -33,10 +33,10 @@ def leaf(folder, data, splits, classes, **changes):
     return path
 
 
-def check(path, run, iterations, out):
+def check(path, run, out):
     kill_after_first_checkpoint(path, run)
     stopped_at = checkpoint.load(run / "last.pth")["meta"]["iter"]
-    assert stopped_at < iterations, "killed too late to test anything"
+    assert stopped_at < ITERATIONS, "killed too late to test anything"
     again = tool("train", path)
     assert again.returncode == 2
     assert "--resume" in again.stderr
@@ -44,14 +44,19 @@ def check(path, run, iterations, out):
     assert resumed.returncode == 0, resumed.stderr
     assert f"resumed at iteration {stopped_at}" in resumed.stdout + resumed.stderr
     history = json.loads((run / "scores.json").read_text())
-    assert [entry["iter"] for entry in history][-1] == iterations
+    assert [entry["iter"] for entry in history][-1] == ITERATIONS
     tested = tool("test", run / "config.py", run / "best.pth", "--out", out)
     assert tested.returncode == 0, tested.stderr
     assert "mIoU" in tested.stdout
     return json.loads((run / "test_best.json").read_text())
 
 
-TRAINING = {"train_cfg": {"max_iters": 3000, "val_interval": 100}, "log_interval": 100}
+ITERATIONS = 1000
+TRAINING = {
+    "train_cfg": {"max_iters": ITERATIONS, "val_interval": 100},
+    "log_interval": 100,
+    "num_pictures": 0,
+}
 
 
 def test_pascal_voc_and_sbd(voc_root, sbd_root, tmp_path):
@@ -60,7 +65,7 @@ def test_pascal_voc_and_sbd(voc_root, sbd_root, tmp_path):
     noise = {"type": "AsymmetricFlip", "transition_matrix": {"confusions": "voc", "rate": 0.4}}
     data = {"type": "PascalVOC", "root": str(voc_root)}
     path = leaf(tmp_path, data, ("trainaug", "val", "val"), 21, noise=noise, **TRAINING)
-    scores = check(path, tmp_path / "run", 3000, tmp_path / "out")
+    scores = check(path, tmp_path / "run", tmp_path / "out")
     assert scores["samples"] == 4
     assert scores["classes"]["background"]["IoU"] > 40, "it learns"
     for picture in (tmp_path / "out").glob("*.png"):
@@ -79,7 +84,7 @@ def test_cityscapes(cityscapes_root, tmp_path):
     path = leaf(
         tmp_path, data, ("train", "val", "val"), 19, noise=noise, inference=inference, **TRAINING
     )
-    scores = check(path, tmp_path / "run", 3000, tmp_path / "out")
+    scores = check(path, tmp_path / "run", tmp_path / "out")
     assert scores["samples"] == 4
     assert len(list((tmp_path / "out").rglob("*.png"))) == 4
     report = json.loads((tmp_path / "run" / "noise.json").read_text())
