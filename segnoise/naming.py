@@ -6,21 +6,34 @@ import difflib
 from collections.abc import Iterable
 
 
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Return a hint for an unknown name: the nearest known name, then all of them.
+def near(name: object, known: Iterable[object], most: int = 1) -> str:
+    """Return the end of an error message that suggests the nearest known names.
 
     Args:
         name: the unknown name.
         known: the names that exist.
+        most: how many to suggest.
+
+    Example:
+        >>> near("Cityscape", ["Cityscapes", "PascalVOC"])
+        '; did you mean Cityscapes?'
+        >>> near("xyz", ["Cityscapes", "PascalVOC"])
+        ''
+    """
+    lower = {str(k).lower(): str(k) for k in known}
+    wanted = str(name).lower()
+    found = [k for k in lower if wanted and k.startswith(wanted)]
+    found = found or difflib.get_close_matches(wanted, lower, n=most)
+    return f"; did you mean {' or '.join(lower[k] for k in found[:most])}?" if found else ""
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return a hint for an unknown name: the nearest known name, then all of them.
 
     Example:
         >>> did_you_mean("multclass", ["binary", "multiclass"])
         'did you mean multiclass? Known: binary, multiclass'
     """
     known = list(known)
-    lower = {k.lower(): k for k in known}
-    wanted = str(name).lower()
-    near = [k for k in lower if wanted and k.startswith(wanted)]
-    near = near or difflib.get_close_matches(wanted, lower, n=1)
-    hint = f"did you mean {lower[near[0]]}? " if near else ""
-    return f"{hint}Known: {', '.join(known)}"
+    hint = near(name, known).removeprefix("; ")
+    return f"{hint}{' ' if hint else ''}Known: {', '.join(known)}"

@@ -10,12 +10,20 @@ ROOT = PACKAGE.parent
 
 # What a room may import, besides itself and the standard library.
 ALLOWED = {
-    "noise": {"numpy", "cv2", "segnoise.tables"},
+    "noise": {
+        "numpy", "cv2",
+        "segnoise.checks", "segnoise.naming", "segnoise.registry", "segnoise.tables",
+    },
     "tables.py": set(),
     "naming.py": set(),
+    "checks.py": {"segnoise.errors"},
+    "registry.py": {"segnoise.checks", "segnoise.errors", "segnoise.naming"},
     "kernels.py": {"torch", "segnoise.naming"},
     # torch itself depends on typing_extensions.
-    "losses": {"torch", "typing_extensions", "segnoise.kernels", "segnoise.naming"},
+    "losses": {
+        "torch", "typing_extensions",
+        "segnoise.checks", "segnoise.kernels", "segnoise.naming", "segnoise.registry",
+    },
     "losses/triton_core.py": {"torch", "triton"},  # imported only where Triton computes
     "losses/triton_kernels.py": {"triton"},
     "metrics/functional.py": {"torch"},
@@ -30,20 +38,23 @@ ALLOWED = {
     "metrics": {"torch", "mmengine"},
     "datasets": {
         "numpy", "cv2", "PIL", "torch", "tqdm",
-        "segnoise.noise", "segnoise.errors", "segnoise.files", "segnoise.drawing",
-        "segnoise.pages", "segnoise.records", "segnoise.tables", "segnoise.version",
+        "segnoise.noise", "segnoise.checks", "segnoise.errors", "segnoise.files",
+        "segnoise.drawing", "segnoise.naming", "segnoise.pages", "segnoise.records",
+        "segnoise.registry", "segnoise.tables", "segnoise.version",
     },
     "datasets/ray_cluster.py": {"cv2", "ray", "segnoise.errors"},
     "datasets/transforms.py": {
-        "numpy", "cv2", "albumentations", "pydantic", "segnoise.errors", "segnoise.noise",
+        "numpy", "cv2", "albumentations", "pydantic", "segnoise.checks", "segnoise.errors",
+        "segnoise.naming", "segnoise.noise", "segnoise.registry",
     },
     "models": {
         "torch", "numpy", "mmengine", "segmentation_models_pytorch", "huggingface_hub",
         "safetensors", "timm", "segnoise.losses", "segnoise.metrics.scores", "segnoise.errors",
+        "segnoise.checks", "segnoise.naming", "segnoise.registry",
     },
     "methods": {
         "torch", "numpy", "cv2", "segnoise.losses", "segnoise.models", "segnoise.errors",
-        "segnoise.metrics.scores", "segnoise.naming",
+        "segnoise.metrics.scores", "segnoise.checks", "segnoise.naming", "segnoise.registry",
     },
 }  # fmt: skip
 STDLIB = __import__("sys").stdlib_module_names

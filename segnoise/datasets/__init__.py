@@ -24,12 +24,23 @@ from segnoise.datasets.stream import TrainingStream
 from segnoise.datasets.transformed import Transformed
 from segnoise.datasets.transforms import Augment, MaskNoise
 from segnoise.datasets.voc import PascalVOC
+from segnoise.noise import NOISES
+from segnoise.registry import Registry
 
-DATASETS = {cls.__name__: cls for cls in (CamVid, Cityscapes, FolderDataset, PascalVOC, Phantoms)}
-TRANSFORMS = {cls.__name__: cls for cls in (Augment, RandomScaleCrop, ResizeFlip)}
+DATASETS = Registry(
+    "dataset",
+    {cls.__name__: cls for cls in (CamVid, Cityscapes, FolderDataset, PascalVOC, Phantoms)},
+)
+TRANSFORMS = Registry(
+    "transform", {cls.__name__: cls for cls in (Augment, RandomScaleCrop, ResizeFlip)}
+)
+LABELS = Registry("noise", {"NoisyCopy": NoisyCopy, "RaterMasks": RaterMasks})
+"""What a config can name as its noise: masks that lie in files, or a noise model."""
+LABELS.extend(NOISES)
 
 __all__ = [
     "DATASETS",
+    "LABELS",
     "TRANSFORMS",
     "Augment",
     "CamVid",

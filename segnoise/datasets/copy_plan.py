@@ -19,7 +19,6 @@ from segnoise.datasets.mask_files import MaskReader
 from segnoise.datasets.noisy_labels import NoisyLabels
 from segnoise.datasets.problems import one_problem
 from segnoise.errors import ConfigError
-from segnoise.noise import Noise
 from segnoise.version import __version__
 
 
@@ -83,16 +82,18 @@ class CopyPlan:
         """Return what the copy is to be, as JSON has it: the first part of its manifest.
 
         Raises:
-            ConfigError: If the noise is a bare function, or the masks are not read by a
-                `MaskReader`.
+            ConfigError: If the noise cannot be written down, as a lambda cannot, or the masks are
+                not read by a `MaskReader`.
         """
         noise, dataset = self.noisy.noise, self.noisy.dataset
-        if not isinstance(noise, Noise):
-            raise ConfigError(f"{noise!r} cannot be written down: use a class of segnoise.noise")
+        try:
+            made_with = json.loads(json.dumps(noise.to_dict()))
+        except TypeError as error:
+            raise ConfigError(f"noise: {error}") from error
         ids = [dataset.sample_id(index) for index in range(len(dataset))]
         head = {
             "format": FORMAT,
-            "noise": noise.to_dict(),
+            "noise": made_with,
             "seed": self.noisy.seed,
             "dataset": {
                 "type": type(dataset).__name__,

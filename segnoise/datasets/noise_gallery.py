@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from segnoise.checks import check_integer, check_number
 from segnoise.datasets.base import LabelledImages
 from segnoise.datasets.noisy_labels import NoisyLabels, built_model
 from segnoise.drawing import VOID_COLOR, colorize, grid, legend, overlay
@@ -24,7 +25,6 @@ from segnoise.noise import (
     realised_noise,
 )
 from segnoise.noise.calibration import MEASURES
-from segnoise.noise.mask import check_integer, check_number
 from segnoise.pages import escape, page, picture_uri
 from segnoise.tables import markdown
 
@@ -275,7 +275,7 @@ def noise_gallery(
         TypeError: If a number is of the wrong type.
         ValueError: If a number or the measure is not valid.
     """
-    check_number("target", target, above=0, maximum=1)
+    check_number("target", target, above=0, most=1)
     check_integer("images", images, 1)
     check_integer("sample", sample, 1)
     if measure not in MEASURES:

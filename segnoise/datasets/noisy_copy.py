@@ -12,7 +12,7 @@ from segnoise.datasets.copy_plan import labels_of, reader_of
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.datasets.relabelled import Relabelled
 from segnoise.errors import ConfigError
-from segnoise.noise import Noise, build_noise
+from segnoise.noise import Noise, build_noise, is_at_hand
 
 
 class NoisyCopy(Relabelled):
@@ -75,13 +75,13 @@ class NoisyCopy(Relabelled):
         self._compared: set[int] = set()  # samples whose files' hashes are the manifest's
 
     @property
-    def noise(self) -> Noise:
-        """The noise that the copy was made with.
+    def noise(self) -> Noise | None:
+        """The noise that the copy was made with; None where this program does not have its class.
 
-        Raises:
-            ValueError: If it is of a class that this program does not have.
+        The copy's masks are used without it, and no module is imported because a manifest names it.
         """
-        return build_noise(self.manifest.head["noise"])
+        made_with = self.manifest.head["noise"]
+        return build_noise(made_with) if is_at_hand(made_with) else None
 
     def __repr__(self) -> str:
         return f"NoisyCopy({self.dataset!r}, {str(self.folder)!r})"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import operator
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,16 @@ from segnoise.datasets.base import LabelledImages
 from segnoise.datasets.problems import one_problem
 from segnoise.datasets.relabelled import Relabelled
 from segnoise.errors import ConfigError, DataError
-from segnoise.noise import Noise, build_noise, expanded, generator, noise_class
+from segnoise.noise import (
+    NOISES,
+    Noise,
+    NoiseContractError,
+    NoiseFunction,
+    build_noise,
+    expanded,
+    noise_parameters,
+)
 from segnoise.noise.samples import corrupt_sample
-
-NoiseFunction = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 class NoisyLabels(Relabelled):
@@ -36,7 +43,7 @@ class NoisyLabels(Relabelled):
             looks at images or instance maps also with `load_image` or `load_instances`.
         noise: A noise model, its config (`dict(type="SymmetricFlip", rate=0.4)`; a bare name or
             class is a config without parameters), or any other function of (mask, rng) that
-            returns a new mask of the same shape and dtype. Where a config does
+            returns a new mask of the same shape and dtype; see `FunctionNoise`. Where a config does
             not give `num_classes` or `ignore_index`, the data set's are taken.
         seed: An integer.
 
@@ -66,7 +73,7 @@ class NoisyLabels(Relabelled):
     def __init__(
         self,
         dataset: LabelledImages,
-        noise: NoiseFunction | Mapping[str, Any] | str | type[Noise],
+        noise: NoiseFunction | Mapping[str, Any] | str | type,
         seed: int = 0,
     ) -> None:
         if isinstance(dataset, NoisyLabels):
@@ -75,8 +82,7 @@ class NoisyLabels(Relabelled):
             )
         self.dataset = dataset
         self.noise = built_noise(noise, dataset.metainfo)
-        if isinstance(self.noise, Noise):
-            _check_sources(self.noise, dataset)
+        _check_sources(self.noise, dataset)
         self.seed = _checked_seed(seed)
 
     def __repr__(self) -> str:
@@ -86,30 +92,29 @@ class NoisyLabels(Relabelled):
         self, clean: np.ndarray, index: int, image: np.ndarray | None = None
     ) -> np.ndarray:
         try:
-            if isinstance(self.noise, Noise):
-                noisy = corrupt_sample(self.noise, self.dataset, index, self.seed, clean, image)
-            else:
-                rng = generator(self.seed, "noise", self.dataset.sample_id(index))
-                noisy = self.noise(clean, rng)
+            return corrupt_sample(self.noise, self.dataset, index, self.seed, clean, image)
         except DataError:
             raise  # about another file: an image, an instance map, a mask to borrow from
+        except NoiseContractError as error:
+            raise ConfigError(str(error)) from error
         except (TypeError, ValueError) as error:
             raise one_problem(
                 self.dataset.paths(index)[1],
                 f"{self.noise!r} cannot corrupt it: {error}",
                 "correct the mask, or give the noise the data's classes",
             ) from error
-        if noisy.shape != clean.shape or noisy.dtype != clean.dtype:
-            raise ConfigError(
-                f"{self.noise!r} made a mask of {clean.shape}, {clean.dtype} into one of "
-                f"{noisy.shape}, {noisy.dtype}: it must keep both"
-            )
-        return noisy
+        except Exception as error:  # a noise may be anybody's code
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise one_problem(
+                self.dataset.paths(index)[1],
+                f"{self.noise!r} failed at it: {type(error).__name__}: {error}",
+                f"mend {Path(place.filename).name}, line {place.lineno}",
+            ) from error
 
 
 def built_noise(
-    noise: NoiseFunction | Mapping[str, Any] | str | type[Noise], metainfo: Mapping[str, Any]
-) -> NoiseFunction:
+    noise: NoiseFunction | Mapping[str, Any] | str | type, metainfo: Mapping[str, Any]
+) -> Noise:
     """Build a noise from its config and check it against the data's classes.
 
     Args:
@@ -117,42 +122,44 @@ def built_noise(
         metainfo: The data set's classes and ignore_index.
 
     Returns:
-        The noise model, or the function.
+        The noise model.
 
     Raises:
         ConfigError: If it cannot be built, or does not fit the data.
     """
     num_classes, ignore_index = len(metainfo["classes"]), int(metainfo["ignore_index"])
     known = {"num_classes": num_classes, "ignore_index": ignore_index}
+    if not isinstance(noise, (str, Mapping)) and not callable(noise):
+        raise ConfigError(f"noise must be a noise model, its config or a function, not {noise!r}")
     try:
-        if isinstance(noise, (str, type)):
-            noise = {"type": noise}
-        if isinstance(noise, Mapping):
-            noise = build_noise(_completed(expanded(noise), known))
-        if isinstance(noise, Noise):
-            noise.check_fit(num_classes, ignore_index)
+        if not isinstance(noise, Noise):
+            config = noise if isinstance(noise, Mapping) else {"type": noise}
+            noise = build_noise(_completed(expanded(config), known))
+        noise.check_fit(num_classes, ignore_index)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"noise: {error}") from error
-    if not callable(noise):
-        raise ConfigError(f"noise must be a noise model, its config or a function, not {noise!r}")
     return noise
 
 
-def built_model(config: Noise | Mapping[str, Any] | str, metainfo: Mapping[str, Any]) -> Noise:
-    """Build a noise model as `built_noise` does, for a calibration; a function is none.
+def built_model(
+    config: NoiseFunction | Mapping[str, Any] | str | type, metainfo: Mapping[str, Any]
+) -> Noise:
+    """Build a noise model as `built_noise` does, for a calibration.
 
     The parameter that stands for the dose may be left out: it begins at its least value.
 
     Raises:
-        ConfigError: If it cannot be built, does not fit the data, or is no noise model.
+        ConfigError: If it cannot be built, does not fit the data, or has no dose.
     """
-    if isinstance(config, str):
+    if isinstance(config, (str, type)):
         config = {"type": config}
     if isinstance(config, Mapping):
         config = _with_a_dose(config)
     noise = built_noise(config, metainfo)
-    if not isinstance(noise, Noise):
-        raise ConfigError(f"{noise!r} is a function, not a noise model: it has no dose")
+    try:
+        _ = noise.dose
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     return noise
 
 
@@ -160,12 +167,12 @@ def _with_a_dose(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The config with the least dose where it gives none; as it is where it cannot be built."""
     try:
         config = expanded(config)
-        model = noise_class(config["type"])
+        kind = NOISES.find(config["type"])
+        required = noise_parameters(kind)
     except (KeyError, TypeError, ValueError):
         return config
-    own = model.DOSE
-    required = {f.name for f in dataclasses.fields(model) if f.default is dataclasses.MISSING}
-    if own is None or own.parameter in config or own.parameter not in required:
+    own = getattr(kind, "DOSE", None)
+    if own is None or own.parameter in config or not required.get(own.parameter):
         return config
     return {**config, own.parameter: round(own.low) if own.integer else own.low}
 
@@ -191,7 +198,7 @@ def _completed(config: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str,
     """Fill in what a noise config leaves out and the data set knows, at any depth of nesting."""
     completed = {name: _completed_value(value, known) for name, value in config.items()}
     if "type" in config:
-        parameters = {field.name for field in dataclasses.fields(noise_class(config["type"]))}
+        parameters = noise_parameters(NOISES.find(config["type"]))
         completed = {name: known[name] for name in known if name in parameters} | completed
     return completed
 

@@ -6,7 +6,6 @@ import hashlib
 import os
 import random
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from inspect import signature
 from typing import Annotated, Any
 
@@ -23,6 +22,7 @@ from albumentations.core.type_definitions import Targets
 from pydantic import BeforeValidator
 
 from segnoise.errors import ConfigError, DataError
+from segnoise.naming import near
 from segnoise.noise import Noise, build_noise, generator
 
 Sample = dict[str, Any]
@@ -192,7 +192,7 @@ def _build(transform: Any, ignore_index: int) -> Any:
         known = list(parameters)
         raise ConfigError(
             f"{cls.__name__}({unknown[0]}=...): no such argument"
-            f"{_near(unknown[0], known)}; it takes {', '.join(known)}"
+            f"{near(unknown[0], known, 2)}; it takes {', '.join(known)}"
         )
     if "transforms" in arguments:
         arguments["transforms"] = [_build(t, ignore_index) for t in arguments["transforms"]]
@@ -213,10 +213,5 @@ def _lookup(name: str) -> Any:
         if isinstance(value, type) and issubclass(value, (A.BasicTransform, A.BaseCompose))
     } | {"MaskNoise": MaskNoise}
     if name not in known:
-        raise ConfigError(f"albumentations has no transform {name!r}{_near(name, known)}")
+        raise ConfigError(f"albumentations has no transform {name!r}{near(name, known, 2)}")
     return known[name]
-
-
-def _near(name: str, known: Any) -> str:
-    close = get_close_matches(name, list(known), n=2, cutoff=0.5)
-    return f"; did you mean {' or '.join(close)}?" if close else ""

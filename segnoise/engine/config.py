@@ -19,7 +19,7 @@ import segnoise
 from segnoise.engine.schema import DEFAULTS, complete, storable
 from segnoise.errors import ConfigError
 from segnoise.files import user_path
-from segnoise.registry import near
+from segnoise.naming import near
 
 
 def find_config(path: str | Path) -> Path:

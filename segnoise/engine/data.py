@@ -14,6 +14,9 @@ from mmengine.dist import all_gather_object, get_dist_info
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from segnoise.datasets import (
+    DATASETS,
+    LABELS,
+    TRANSFORMS,
     DatasetCheck,
     NoisyCopy,
     NoisyLabels,
@@ -30,7 +33,6 @@ from segnoise.errors import ConfigError, DataError, SegnoiseError
 from segnoise.methods import CorrectedBoundaries
 from segnoise.methods.known_masks import known_pairs
 from segnoise.noise import NoiseReport, realised_noise
-from segnoise.registry import DATASETS, NOISES, TRANSFORMS, resolve
 
 
 def build_dataset(config: Mapping[str, Any], key: str) -> Any:
@@ -47,7 +49,7 @@ def build_dataset(config: Mapping[str, Any], key: str) -> Any:
         has = f"; it has {', '.join(f'{s}_data' for s in others)}" if others else ""
         raise ConfigError(f"the config has no {key}{has}")
     arguments = dict(node)
-    cls = resolve(arguments.pop("type", None), DATASETS, key)
+    cls = DATASETS.find(arguments.pop("type", None), key)
     if arguments.get("root") is None and config["data_root"] is not None:
         arguments["root"] = config["data_root"]
     if arguments.get("root") is not None:
@@ -64,10 +66,11 @@ def with_noise(dataset: Any, config: Mapping[str, Any]) -> Any:
     if not config["noise"]:
         return dataset
     try:
-        noise = with_classes(config["noise"], "noise")
-        if noise.get("type") is NoisyCopy:
+        noise = config["noise"]
+        kind = LABELS.find(noise.get("type"), "noise")
+        if kind is NoisyCopy:
             return NoisyCopy(dataset, **{k: v for k, v in noise.items() if k != "type"})
-        if noise.get("type") is RaterMasks:
+        if kind is RaterMasks:
             return _rater_masks(dataset, noise, config["noise_seed"])
         return NoisyLabels(dataset, noise, seed=config["noise_seed"])
     except SegnoiseError:
@@ -82,7 +85,7 @@ def of_training_images(noise: Mapping[str, Any]) -> bool:
     Raises:
         ConfigError: for an unknown noise.
     """
-    return resolve(noise.get("type"), NOISES, "noise") in (NoisyCopy, RaterMasks)
+    return LABELS.find(noise.get("type"), "noise") in (NoisyCopy, RaterMasks)
 
 
 def with_boundaries(dataset: Any, config: Mapping[str, Any]) -> Any:
@@ -135,16 +138,6 @@ def _rater_masks(dataset: Any, noise: Mapping[str, Any], seed: int) -> RaterMask
     return RaterMasks(dataset, **arguments)
 
 
-def with_classes(node: Any, where: str) -> Any:
-    """Replace the dotted types of a stored config by their classes, at any depth."""
-    if isinstance(node, list):
-        return [with_classes(child, where) for child in node]
-    if not isinstance(node, dict) or "type" not in node:
-        return node
-    inner = {k: with_classes(v, where) for k, v in node.items()}
-    return {**inner, "type": resolve(node["type"], NOISES, where)}
-
-
 def training_stream(
     dataset: Any, config: Mapping[str, Any], cell_stride: int | None = None
 ) -> TrainingStream:
@@ -152,7 +145,7 @@ def training_stream(
     transform = None
     if config["train_transform"]:
         arguments = dict(config["train_transform"])
-        cls = resolve(arguments.pop("type", None), TRANSFORMS, "train_transform")
+        cls = TRANSFORMS.find(arguments.pop("type", None), "train_transform")
         transform = _call(cls, arguments, "train_transform")
     seed = config["seed"]
     return TrainingStream(Transformed(dataset, transform, seed, cell_stride), seed=seed)

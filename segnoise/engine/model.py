@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from segnoise.errors import ConfigError, SegnoiseError
-from segnoise.losses import class_weights
-from segnoise.methods import Method
-from segnoise.models import Segmentor
+from segnoise.losses import LOSSES, class_weights
+from segnoise.methods import METHODS, Method
+from segnoise.models import MODELS, Segmentor
 from segnoise.models.composing import check_name
-from segnoise.registry import LOSSES, METHODS, MODELS, resolve
 
 
 def build_model(
@@ -28,7 +27,7 @@ def build_model(
         ConfigError: for a name or an argument that does not fit.
     """
     arguments = {"type": "Segmentor", **copy.deepcopy(dict(config["model"]))}
-    cls = resolve(arguments.pop("type"), MODELS, "model")
+    cls = MODELS.find(arguments.pop("type"), "model")
     arguments.setdefault("num_classes", len(metainfo["classes"]))
     arguments.setdefault("ignore_index", metainfo["ignore_index"])
     arguments.setdefault("inference", dict(config["inference"]))
@@ -53,7 +52,7 @@ def build_model(
     try:
         if isinstance(network, dict):
             own = {k: v for k, v in network.items() if k != "type"}
-            arguments["network"] = resolve(network.get("type"), MODELS, "model.network")(**own)
+            arguments["network"] = MODELS.find(network.get("type"), "model.network")(**own)
         return cls(**arguments)
     except SegnoiseError:
         raise
@@ -67,7 +66,7 @@ def resolve_losses(losses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for number, loss in enumerate(losses):
         entry = dict(loss)
         if "." in str(entry.get("type")):
-            entry["type"] = resolve(entry["type"], LOSSES, f"losses.{number}")
+            entry["type"] = LOSSES.find(entry["type"], f"losses.{number}")
         found.append(entry)
     return found
 
@@ -86,7 +85,7 @@ def build_methods(methods: Sequence[Mapping[str, Any]]) -> dict[str, Method]:
     built: dict[str, Method] = {}
     for number, entry in enumerate(methods):
         where, arguments = f"methods.{number}", dict(entry)
-        cls = resolve(arguments.pop("type", None), METHODS, where)
+        cls = METHODS.find(arguments.pop("type", None), where)
         if not (isinstance(cls, type) and issubclass(cls, Method)):
             raise ConfigError(
                 f"{where}.type: {entry['type']!r} is no method; derive it from "

@@ -17,7 +17,7 @@ from torch import nn
 
 from segnoise.engine.checkpoint import plain
 from segnoise.errors import ConfigError
-from segnoise.registry import near
+from segnoise.naming import near
 
 
 def optim_wrapper(config: Mapping[str, Any]) -> dict[str, Any]:

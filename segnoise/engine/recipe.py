@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from segnoise.errors import ConfigError
+from segnoise.naming import near
 from segnoise.noise import NoiseReport, kind_of_noise
-from segnoise.registry import near
 
 UNKNOWN = "unknown"
 

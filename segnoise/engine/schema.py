@@ -12,17 +12,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmengine import registry as mm
 from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIMIZERS, PARAM_SCHEDULERS, Registry
 
-from segnoise import registry as rooms
+from segnoise.datasets import DATASETS, LABELS, TRANSFORMS
+from segnoise.engine.hooks import HOOKS
 from segnoise.engine.loop import IterationLoop
 from segnoise.engine.recipe import check_recipe
 from segnoise.errors import ConfigError
-from segnoise.methods import CorrectedBoundaries
-from segnoise.models import Inference, Preprocessor
+from segnoise.losses import LOSSES
+from segnoise.methods import METHODS, CorrectedBoundaries
+from segnoise.models import MODELS, Inference, Preprocessor
+from segnoise.naming import near
 from segnoise.noise import expanded
-from segnoise.registry import near, resolve
+from segnoise.registry import Registry, path_of
 
 DEFAULTS: dict[str, Any] = {
     # Data
@@ -81,18 +84,22 @@ _SIGNATURES = {
     "inference": Inference,
     "boundary_bias": CorrectedBoundaries,
 }
+DATASETS.extend(mm.DATASETS.module_dict)
+TRANSFORMS.extend(mm.TRANSFORMS.module_dict)
 _REGISTRIES: dict[str, Registry] = {
-    "train_data": rooms.DATASETS,
-    "val_data": rooms.DATASETS,
-    "test_data": rooms.DATASETS,
-    "train_transform": rooms.TRANSFORMS,
-    "noise": rooms.NOISES,
-    "model": rooms.MODELS,
-    "methods": rooms.METHODS,
-    "optim_wrapper.optimizer": OPTIMIZERS,
-    "param_scheduler": PARAM_SCHEDULERS,
-    "custom_hooks": rooms.HOOKS,
+    "train_data": DATASETS,
+    "val_data": DATASETS,
+    "test_data": DATASETS,
+    "train_transform": TRANSFORMS,
+    "noise": LABELS,
+    "model": MODELS,
+    "losses": LOSSES,
+    "methods": METHODS,
+    "optim_wrapper.optimizer": Registry("optimizer", mm.OPTIMIZERS.module_dict),
+    "param_scheduler": Registry("schedule", mm.PARAM_SCHEDULERS.module_dict),
+    "custom_hooks": HOOKS,
 }
+_REGULARIZERS = ("L1", "L1Penalty")  # of the parameters: no losses of scores and labels
 _DICTS = ("train_data", "val_data", "test_data", "train_transform", "noise", "boundary_bias")
 _KINDS: dict[str, tuple[type, ...]] = {
     "data_root": (str, Path),
@@ -109,6 +116,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "sync_bn": (str,),
     "checkpoint_interval": (int,),
 }
+_ALWAYS_THERE = ("segnoise.", "mmengine.", "torch.", "functools")
 # Filled in by the engine or by mmengine, so neither asked for nor refused.
 _PROVIDED = {"self", "runner", "dataloader", "optimizer"}
 # Filled in by the engine only.
@@ -206,12 +214,16 @@ def _check_typed(
 ) -> None:
     kind = node.get("type", default)
     if kind is None:
-        raise ConfigError(
-            f"{where} has no 'type'; known: {', '.join(sorted(registry.module_dict))}"
-        )
-    cls = resolve(kind, registry, where)
+        raise ConfigError(f"{where} has no 'type'; known: {', '.join(sorted(registry))}")
+    if registry is LOSSES and kind in _REGULARIZERS:
+        return
+    cls = registry.find(kind, where)
+    if "type" in node and not str(cls.__module__).startswith(_ALWAYS_THERE):
+        node["type"] = path_of(cls)  # a name may be unknown where the stored config is read
+    if registry is LOSSES:
+        return  # whose arguments are known when it is built
     _check_keys(node, cls, where)
-    if registry is rooms.NOISES:
+    if registry is LABELS:
         for child in _typed_children(node):
             _check_typed(child, registry, f"{where}.{child.get('type')}")
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from segnoise.checks import check_float
 from segnoise.losses.active import ActiveLoss
-from segnoise.losses.domain import check_number
 from segnoise.losses.terms import BoundedTerm, PowerTerm
 
 if TYPE_CHECKING:
@@ -157,8 +157,8 @@ class AsymmetricGeneralizedCrossEntropyLoss(ActiveLoss):
         self, mode: str, *, a: float = 0.6, q: float = 0.6, **common: Unpack[CommonArguments]
     ) -> None:
         super().__init__(mode, **common)
-        self.a = check_number("a", a, least=0)
-        self.q = check_number("q", q, above=0)
+        self.a = check_float("a", a, least=0)
+        self.q = check_float("q", q, above=0)
         self.term = ShiftedPowerTerm(self.a, self.q)
 
 
@@ -190,8 +190,8 @@ class AsymmetricUnhingedLoss(ActiveLoss):
         self, mode: str, *, a: float = 5.5, q: float = 3.0, **common: Unpack[CommonArguments]
     ) -> None:
         super().__init__(mode, **common)
-        self.a = check_number("a", a, above=1)
-        self.q = check_number("q", q, above=0)
+        self.a = check_float("a", a, above=1)
+        self.q = check_float("q", q, above=0)
         self.term = UnhingedPowerTerm(self.a, self.q)
 
 
@@ -220,5 +220,5 @@ class AsymmetricExponentialLoss(ActiveLoss):
 
     def __init__(self, mode: str, *, a: float = 2.5, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.a = check_number("a", a, above=0)
+        self.a = check_float("a", a, above=0)
         self.term = ExponentialTerm(self.a)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from segnoise.checks import check_float, check_integer
 from segnoise.losses.active import ActiveLoss
-from segnoise.losses.domain import check_integer, check_min_prob, check_number
+from segnoise.losses.domain import check_min_prob
 from segnoise.losses.statistics import PixelStatistics
 from segnoise.losses.terms import BoundedTerm, PowerTerm, TaylorTerm
 
@@ -46,7 +47,7 @@ class MeanAbsoluteErrorLoss(ActiveLoss):
 
     def __init__(self, mode: str, *, scale: float = 1.0, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.scale = check_number("scale", scale, above=0)
+        self.scale = check_float("scale", scale, above=0)
 
     def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
         """Return ``scale (1 - p_y)``."""
@@ -112,7 +113,7 @@ class GeneralizedCrossEntropyLoss(ActiveLoss):
 
     def __init__(self, mode: str, *, q: float = 0.7, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.q = check_number("q", q, above=0, most=1)
+        self.q = check_float("q", q, above=0, most=1)
         self.term = PowerTerm(self.q)
 
 
@@ -202,5 +203,5 @@ class PartiallyHuberisedCrossEntropyLoss(ActiveLoss):
 
     def __init__(self, mode: str, *, tau: float = 10.0, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.tau = check_number("tau", tau, above=1)
+        self.tau = check_float("tau", tau, above=1)
         self.term = HuberTerm(self.tau)

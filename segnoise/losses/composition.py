@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from segnoise.checks import check_float
 from segnoise.losses.asymmetric import (
     AsymmetricExponentialLoss,
     AsymmetricGeneralizedCrossEntropyLoss,
@@ -13,7 +14,6 @@ from segnoise.losses.asymmetric import (
 )
 from segnoise.losses.bounded import MeanAbsoluteErrorLoss, ReverseCrossEntropyLoss
 from segnoise.losses.cross_entropy import CrossEntropyLoss
-from segnoise.losses.domain import check_number
 from segnoise.losses.normalized import (
     NormalizedCrossEntropyLoss,
     NormalizedFocalLoss,
@@ -87,8 +87,8 @@ class TwoTermLoss(StatisticsLoss):
         **common: Unpack[CommonArguments],
     ) -> None:
         super().__init__(mode, **common)
-        self.alpha = check_number("alpha", alpha, least=0)
-        self.beta = check_number("beta", beta, least=0)
+        self.alpha = check_float("alpha", alpha, least=0)
+        self.beta = check_float("beta", beta, least=0)
         names = [own_parameters(term) for term in (active, passive)]
         for name in own:
             if name not in names[0] + names[1]:

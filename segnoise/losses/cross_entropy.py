@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from segnoise.checks import check_float
 from segnoise.losses.active import ActiveLoss
-from segnoise.losses.domain import check_number
 from segnoise.losses.pixelwise import StatisticsLoss
 from segnoise.losses.statistics import PixelStatistics
 from segnoise.losses.sums import ClassMax, ClassSum
@@ -71,7 +71,7 @@ class LabelSmoothingLoss(StatisticsLoss):
 
     def __init__(self, mode: str, *, t: float = 0.1, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.t = check_number("t", t, least=0, below=1)
+        self.t = check_float("t", t, least=0, below=1)
 
     def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
         """Return ``-(1 - t) log p_y - t/K sum_k log p_k``."""
@@ -109,7 +109,7 @@ class SoftBootstrapLoss(StatisticsLoss):
 
     def __init__(self, mode: str, *, t: float = 0.05, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.t = check_number("t", t, least=0, below=1)
+        self.t = check_float("t", t, least=0, below=1)
 
     def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
         """Return ``-(1 - t) log p_y - t sum_k p_k log p_k``."""
@@ -146,7 +146,7 @@ class HardBootstrapLoss(StatisticsLoss):
 
     def __init__(self, mode: str, *, t: float = 0.2, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.t = check_number("t", t, least=0, below=1)
+        self.t = check_float("t", t, least=0, below=1)
 
     def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
         """Return ``-(1 - t) log p_y - t max_k log p_k``."""

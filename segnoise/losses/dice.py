@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from segnoise.checks import check_float
 from segnoise.losses.base import SegmentationLoss, pixel_weights_of
 from segnoise.losses.blocks import class_index, compute_dtype
-from segnoise.losses.domain import check_number
 from segnoise.losses.regions import region_sums
 from segnoise.losses.target import Target
 
@@ -115,7 +115,7 @@ class DiceLoss(RegionLoss):
 
     def __init__(self, mode: str, *, eps: float = 1e-5, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.eps = check_number("eps", eps, above=0)
+        self.eps = check_float("eps", eps, above=0)
 
 
 class NoiseRobustDiceLoss(RegionLoss):
@@ -158,8 +158,8 @@ class NoiseRobustDiceLoss(RegionLoss):
         **common: Unpack[CommonArguments],
     ) -> None:
         super().__init__(mode, **common)
-        self.gamma = check_number("gamma", gamma, least=1, most=2)
-        self.eps = check_number("eps", eps, above=0)
+        self.gamma = check_float("gamma", gamma, least=1, most=2)
+        self.eps = check_float("eps", eps, above=0)
 
 
 def _label_mass(labels: Tensor, weights: Tensor | None, logits: Tensor, sigmoid: bool) -> Tensor:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from segnoise.checks import check_float, check_integer
 from segnoise.losses.blocks import blocks, compute_dtype, softmax
-from segnoise.losses.domain import check_integer, check_min_prob, check_number
+from segnoise.losses.domain import check_min_prob
 from segnoise.losses.logit_maps import LogitMap
 from segnoise.losses.pixelwise import PixelwiseLoss
 from segnoise.losses.prediction_memory import PredictionMemory, cells_of_grid
@@ -85,8 +86,8 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         **common: Unpack[CommonArguments],
     ) -> None:
         super().__init__(mode, **common)
-        self.beta = check_number("beta", beta, least=0)
-        self.momentum = check_number("momentum", momentum, least=0, below=1)
+        self.beta = check_float("beta", beta, least=0)
+        self.momentum = check_float("momentum", momentum, least=0, below=1)
         self.min_prob = check_min_prob(min_prob)
         self.stride = check_integer("stride", stride, least=1)
         self._memory = PredictionMemory(self.momentum)

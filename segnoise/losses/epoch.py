@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from segnoise.losses.domain import check_integer
+from segnoise.checks import check_integer
 
 
 class EpochAware:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from segnoise.losses.domain import check_number
+from segnoise.checks import check_float
 from segnoise.losses.pixelwise import StatisticsLoss
 from segnoise.losses.statistics import PixelStatistics
 from segnoise.losses.sums import ClassMax
@@ -57,9 +57,9 @@ class EpsSoftmaxLoss(StatisticsLoss):
         **common: Unpack[CommonArguments],
     ) -> None:
         super().__init__(mode, **common)
-        self.alpha = check_number("alpha", alpha, least=0)
-        self.beta = check_number("beta", beta, least=0)
-        self.m = check_number("m", m, least=0)
+        self.alpha = check_float("alpha", alpha, least=0)
+        self.beta = check_float("beta", beta, least=0)
+        self.m = check_float("m", m, least=0)
 
     def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
         """Return ``-alpha log p'_y + beta (1 - p_y)``."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segnoise.checks import check_float
 from segnoise.losses.active import ActiveLoss
-from segnoise.losses.domain import check_number
 from segnoise.losses.terms import FocalTerm
 
 if TYPE_CHECKING:
@@ -39,5 +39,5 @@ class FocalLoss(ActiveLoss):
 
     def __init__(self, mode: str, *, gamma: float = 2.0, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.gamma = check_number("gamma", gamma, least=0)
+        self.gamma = check_float("gamma", gamma, least=0)
         self.term = FocalTerm(self.gamma)

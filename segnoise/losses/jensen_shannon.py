@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from segnoise.checks import check_float
 from segnoise.losses.active import ActiveLoss
 from segnoise.losses.blocks import blocks, class_index, compute_dtype, softmax
-from segnoise.losses.domain import check_number
 from segnoise.losses.logit_maps import LogitMap
 from segnoise.losses.pixelwise import PixelwiseLoss
 from segnoise.losses.terms import BoundedTerm
@@ -96,7 +96,7 @@ class JensenShannonLoss(ActiveLoss):
 
     def __init__(self, mode: str, *, pi: float = 0.7, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.pi = check_number("pi", pi, least=1e-3, below=1)
+        self.pi = check_float("pi", pi, least=1e-3, below=1)
         self.term = JensenShannonTerm(self.pi)
 
 
@@ -138,7 +138,7 @@ class GeneralizedJensenShannonLoss(PixelwiseLoss):
 
     def __init__(self, mode: str, *, pi: float = 0.7, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.pi = check_number("pi", pi, least=1e-3, below=1)
+        self.pi = check_float("pi", pi, least=1e-3, below=1)
         self.term = JensenShannonTerm(self.pi)
 
     def forward(

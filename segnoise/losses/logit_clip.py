@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from segnoise.checks import check_float
 from segnoise.losses.base import SegmentationLoss
-from segnoise.losses.domain import check_number
 from segnoise.losses.logit_maps import NormClip
 
 
@@ -54,7 +54,7 @@ class LogitClipLoss(SegmentationLoss):
                 f"{type(base).__name__} maps its logits itself: it cannot be clipped as well"
             )
         super().__init__(base.mode, ignore_index=base.ignore_index, reduction=base.reduction)
-        self.tau = check_number("tau", tau, above=0)
+        self.tau = check_float("tau", tau, above=0)
         self.base = copy.copy(base)  # with the same parameters, but a map of its own
         self.base.logit_map = NormClip(self.tau)
         self.class_weights, self.batch_weights = base.class_weights, base.batch_weights

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from segnoise.checks import check_float, check_integer
 from segnoise.losses.blocks import compute_dtype
-from segnoise.losses.domain import check_integer, check_number
 from segnoise.losses.elementwise import in_blocks
 from segnoise.losses.epoch import EpochAware, register_epoch
 from segnoise.losses.pixelwise import PixelwiseLoss
@@ -91,9 +91,9 @@ class HillLoss(ScoreLoss):
         **common: Unpack[CommonArguments],
     ) -> None:
         super().__init__(mode, **common)
-        self.lam = check_number("lam", lam, least=1)
-        self.margin = check_number("margin", margin)
-        self.gamma = check_number("gamma", gamma, least=0)
+        self.lam = check_float("lam", lam, least=1)
+        self.margin = check_float("margin", margin)
+        self.gamma = check_float("gamma", gamma, least=0)
 
     def score_loss(self, z: Tensor, positive: Tensor) -> Tensor:
         """Return the positives' focal margin loss and the negatives' hill."""
@@ -146,9 +146,9 @@ class SelfPacedCorrectionLoss(EpochAware, ScoreLoss):
         **common: Unpack[CommonArguments],
     ) -> None:
         super().__init__(mode, **common)
-        self.tau = check_number("tau", tau, above=0, below=1)
-        self.margin = check_number("margin", margin)
-        self.gamma = check_number("gamma", gamma, least=0)
+        self.tau = check_float("tau", tau, above=0, below=1)
+        self.margin = check_float("margin", margin)
+        self.gamma = check_float("gamma", gamma, least=0)
         self.start_epoch = check_integer("start_epoch", start_epoch, least=0)
         register_epoch(self)
 
@@ -193,9 +193,9 @@ class AsymmetricFocalLoss(ScoreLoss):
         **common: Unpack[CommonArguments],
     ) -> None:
         super().__init__(mode, **common)
-        self.gamma_positive = check_number("gamma_positive", gamma_positive, least=0)
-        self.gamma_negative = check_number("gamma_negative", gamma_negative, least=0)
-        self.clip = check_number("clip", clip, least=0, below=1)
+        self.gamma_positive = check_float("gamma_positive", gamma_positive, least=0)
+        self.gamma_negative = check_float("gamma_negative", gamma_negative, least=0)
+        self.clip = check_float("clip", clip, least=0, below=1)
 
     def score_loss(self, z: Tensor, positive: Tensor) -> Tensor:
         """Return the positives' focal loss and the negatives' shifted one."""

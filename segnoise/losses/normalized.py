@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from segnoise.checks import check_float
 from segnoise.losses.actives import build_active
-from segnoise.losses.domain import check_number
 from segnoise.losses.pixelwise import StatisticsLoss
 from segnoise.losses.signatures import split_common
 from segnoise.losses.statistics import PixelStatistics
@@ -142,7 +142,7 @@ class NormalizedFocalLoss(ShareLoss):
 
     def __init__(self, mode: str, *, gamma: float = 0.5, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.gamma = check_number("gamma", gamma, least=0)
+        self.gamma = check_float("gamma", gamma, least=0)
         self.term = FocalTerm(self.gamma)
 
 
@@ -172,5 +172,5 @@ class NormalizedGeneralizedCrossEntropyLoss(ShareLoss):
 
     def __init__(self, mode: str, *, q: float = 0.7, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.q = check_number("q", q, above=0, most=1)
+        self.q = check_float("q", q, above=0, most=1)
         self.term = PowerTerm(self.q)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from segnoise.checks import check_float
 from segnoise.losses.actives import build_active
-from segnoise.losses.domain import check_min_prob, check_number
+from segnoise.losses.domain import check_min_prob
 from segnoise.losses.normalized import ShareLoss
 from segnoise.losses.signatures import split_common
 from segnoise.losses.statistics import PixelStatistics
@@ -154,7 +155,7 @@ class NormalizedNegativeFocalLoss(NegativeShareLoss):
         **common: Unpack[CommonArguments],
     ) -> None:
         super().__init__(mode, **common)
-        self.gamma = check_number("gamma", gamma, least=0)
+        self.gamma = check_float("gamma", gamma, least=0)
         self.min_prob = check_min_prob(min_prob)
         self.term = FocalTerm(self.gamma)
 

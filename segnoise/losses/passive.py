@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from segnoise.losses.domain import check_number
+from segnoise.checks import check_float
 from segnoise.losses.pixelwise import StatisticsLoss
 from segnoise.losses.statistics import PixelStatistics
 from segnoise.losses.sums import ClassSum
@@ -49,8 +49,8 @@ class AsymmetricNormLoss(StatisticsLoss):
         self, mode: str, *, a: float = 1.5, p: float = 0.9, **common: Unpack[CommonArguments]
     ) -> None:
         super().__init__(mode, **common)
-        self.a = check_number("a", a, least=1)
-        self.p = check_number("p", p, above=0)
+        self.a = check_float("a", a, least=1)
+        self.p = check_float("p", p, above=0)
         self.sums = (ClassSum(PowerTerm(self.p), 0.0),)
 
     def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
@@ -93,7 +93,7 @@ class AsymmetricMeanSquaredErrorLoss(StatisticsLoss):
 
     def __init__(self, mode: str, *, a: float = 30.0, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.a = check_number("a", a, least=1)
+        self.a = check_float("a", a, least=1)
 
     def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
         """Return ``(sum_k p_k^2 - 2 a p_y + a^2) / K``."""

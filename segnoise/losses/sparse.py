@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from segnoise.losses.domain import check_number
+from segnoise.checks import check_float
 from segnoise.losses.epoch import EpochAware, register_epoch
 from segnoise.losses.logit_maps import UnitNorm
 from segnoise.losses.pixelwise import StatisticsLoss
@@ -69,10 +69,10 @@ class SparseRegularizationLoss(EpochAware, StatisticsLoss):
                 f"sparse regularisation fixes the norm of a pixel's logits, and in {mode} mode "
                 "there is one logit, of which only the sign would be left: use mode='multiclass'"
             )
-        self.temperature = check_number("temperature", temperature, above=0)
-        self.p = check_number("p", p, above=0, most=1)
-        self.beta = check_number("beta", beta, least=0)
-        self.growth = check_number("growth", growth, least=1)
+        self.temperature = check_float("temperature", temperature, above=0)
+        self.p = check_float("p", p, above=0, most=1)
+        self.beta = check_float("beta", beta, least=0)
+        self.growth = check_float("growth", growth, least=1)
         self.sums = (ClassSum(PowerTerm(self.p), 0.0),)
         self.logit_map = UnitNorm(self.temperature)
         register_epoch(self)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from segnoise.losses.domain import check_number
+from segnoise.checks import check_float
 from segnoise.losses.pixelwise import StatisticsLoss
 from segnoise.losses.statistics import PixelStatistics
 from segnoise.losses.sums import ClassSum
@@ -64,7 +64,7 @@ class TLoss(StatisticsLoss):
 
     def __init__(self, mode: str, *, nu: float = 1.0, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
-        self.log_nu = nn.Parameter(torch.tensor(math.log(check_number("nu", nu, above=0))))
+        self.log_nu = nn.Parameter(torch.tensor(math.log(check_float("nu", nu, above=0))))
 
     @property
     def nu(self) -> float:

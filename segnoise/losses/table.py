@@ -67,6 +67,7 @@ from segnoise.losses.signatures import required
 from segnoise.losses.sparse import SparseRegularizationLoss
 from segnoise.losses.t_loss import TLoss
 from segnoise.naming import did_you_mean
+from segnoise.registry import Registry
 
 
 def _apl(active: str, passive: str, **defaults: Any) -> Callable[..., nn.Module]:
@@ -148,19 +149,21 @@ _CLASSES: tuple[type[nn.Module], ...] = (
     NormalizedNegativeLoss,
 )
 
-LOSSES: dict[str, Callable[..., nn.Module]] = {
-    **{c.__name__: c for c in _CLASSES},
-    "LogitClipLoss": _clipped,
-    **_SHORT,
-}
-"""What builds each loss, by class name and by short name; call it with the loss's arguments."""
+LOSSES = Registry(
+    "loss", {**{c.__name__: c for c in _CLASSES}, "LogitClipLoss": _clipped, **_SHORT}
+)
+"""What builds each loss, by class name and by short name; call it with the loss's arguments.
+
+``@LOSSES.register`` above a class of your own adds it.
+"""
 
 
-def build_loss(name: str, /, **parameters: object) -> nn.Module:
+def build_loss(name: str | Callable[..., nn.Module], /, **parameters: object) -> nn.Module:
     """Build a loss by its class name or short name.
 
     Args:
-        name: a key of ``LOSSES``, such as "ANL-CE" or "ActiveNegativeLoss".
+        name: a key of ``LOSSES``, such as "ANL-CE" or "ActiveNegativeLoss"; the dotted path of a
+            class, or a class.
         **parameters: the loss's arguments, ``mode`` among them.
 
     Returns:
@@ -179,9 +182,8 @@ def build_loss(name: str, /, **parameters: object) -> nn.Module:
         TypeError: GCE has no parameter 'ignore_indx': did you mean ignore_index? Known: mode, q, \
 ignore_index, reduction, class_weights
     """
-    if name not in LOSSES:
-        raise ValueError(f"unknown loss {name!r}: {did_you_mean(name, LOSSES)}")
-    builder = LOSSES[name]
+    builder: Callable[..., nn.Module] = LOSSES.find(name)
+    name = name if isinstance(name, str) else getattr(builder, "__name__", repr(builder))
     known = parameters_of(builder)
     if "mode" not in parameters:
         raise TypeError(f"{name} needs a mode: binary, multiclass or multilabel")

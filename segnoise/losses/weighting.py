@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from segnoise.losses.domain import check_number
+from segnoise.checks import check_float
 from segnoise.naming import did_you_mean
 
 SCHEMES = ("inverse", "inverse_sqrt", "effective")
@@ -62,7 +62,7 @@ def class_weights(
     if beta is not None:
         if scheme != "effective":
             raise ValueError(f"beta belongs to the scheme 'effective', got {beta} with {scheme!r}")
-        beta = check_number("beta", beta, least=0, below=1)
+        beta = check_float("beta", beta, least=0, below=1)
     return scheme_weights(counts, scheme, beta).float()
 
 

@@ -16,22 +16,22 @@ from segnoise.methods.object_balanced import ObjectBalanced
 from segnoise.methods.object_teacher import ObjectTeacher
 from segnoise.methods.small_loss import SmallLoss
 from segnoise.methods.warm_up import WarmUp
+from segnoise.registry import Registry
 
-METHODS: dict[str, type[Method]] = {
-    method.__name__: method
-    for method in (
-        ADELE,
-        Abstention,
-        ClassBalanced,
-        CoTeaching,
-        MeanTeacher,
-        MissingObjects,
-        ObjectBalanced,
-        ObjectTeacher,
-        SmallLoss,
-        WarmUp,
-    )
-}
+METHODS = Registry("method")
+for _method in (
+    ADELE,
+    Abstention,
+    ClassBalanced,
+    CoTeaching,
+    MeanTeacher,
+    MissingObjects,
+    ObjectBalanced,
+    ObjectTeacher,
+    SmallLoss,
+    WarmUp,
+):
+    METHODS.register(_method)
 
 __all__ = [
     "ADELE",

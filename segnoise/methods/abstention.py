@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segnoise.losses.domain import check_number
+from segnoise.checks import check_float
 from segnoise.methods.base import Method
 from segnoise.models.training_step import Task, TrainingStep
 
@@ -89,10 +89,10 @@ class Abstention(Method):
         class_wise: bool = False,
     ) -> None:
         super().__init__()
-        self.noise_rate = check_number("noise_rate", noise_rate, least=0, below=1)
-        self.final = check_number("final", final, least=0)
-        self.exponent = check_number("exponent", exponent, least=0)
-        self.warm_up = check_number("warm_up", warm_up, least=0)
+        self.noise_rate = check_float("noise_rate", noise_rate, least=0, below=1)
+        self.final = check_float("final", final, least=0)
+        self.exponent = check_float("exponent", exponent, least=0)
+        self.warm_up = check_float("warm_up", warm_up, least=0)
         self.class_wise = class_wise
 
     def extra_outputs(self, num_classes: int) -> int:

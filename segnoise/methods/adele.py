@@ -11,7 +11,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segnoise.losses.domain import check_integer, check_number
+from segnoise.checks import check_float, check_integer
 from segnoise.methods.base import Method, check_share
 from segnoise.methods.saturation import FEWEST_POINTS, fit_saturation, has_saturated
 from segnoise.methods.scores import class_log_probabilities
@@ -87,11 +87,11 @@ class ADELE(Method):
     ) -> None:
         super().__init__()
         self.threshold = check_share("threshold", threshold)
-        self.tau = check_number("tau", tau, least=0, below=1)
-        self.scales = tuple(check_number("scales", scale, above=0) for scale in scales)
+        self.tau = check_float("tau", tau, least=0, below=1)
+        self.scales = tuple(check_float("scales", scale, above=0) for scale in scales)
         if 1.0 not in self.scales:
             raise ValueError(f"scales must contain 1, got {list(scales)}")
-        self.consistency = check_number("consistency", consistency, least=0)
+        self.consistency = check_float("consistency", consistency, least=0)
         self.background = (
             None if background is None else check_integer("background", background, least=0)
         )

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from segnoise.checks import check_float
 from segnoise.errors import ConfigError
 from segnoise.losses import GeneralizedJensenShannonLoss, L1Penalty, build_loss
-from segnoise.losses.domain import check_number
 from segnoise.models.composing import has_map
 from segnoise.models.training_step import Task, TrainingStep
 
@@ -99,7 +99,7 @@ def check_share(name: str, value: object) -> float:
         >>> check_share("start", 0.25)
         0.25
     """
-    return check_number(name, value, least=0, most=1)
+    return check_float(name, value, least=0, most=1)
 
 
 def check_loss(entry: object) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from segnoise.losses.domain import check_number
+from segnoise.checks import check_float
 
 _ALL, _FIRST, _LAST = slice(None), slice(None, -1), slice(1, None)
 # Slices whose elements are neighbours: side by side, and one below the other.
@@ -128,7 +128,7 @@ def boundary_bias(
         >>> boundary_bias([(clean, noisy)], num_classes=2, ignore_index=255).tolist()
         [[0.0, -2.0], [2.0, 0.0]]
     """
-    limit = check_number("limit", limit, above=0)
+    limit = check_float("limit", limit, above=0)
     total = np.zeros((num_classes, num_classes))
     places = np.zeros((num_classes, num_classes), np.int64)
     for clean, noisy in pairs:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from segnoise.losses.domain import check_number
+from segnoise.checks import check_float
 from segnoise.methods.base import check_share
 from segnoise.methods.scores import class_probabilities
 from segnoise.methods.teacher import Teacher
@@ -83,7 +83,7 @@ class MeanTeacher(Teacher):
         ramp: float = 0.2,
     ) -> None:
         super().__init__(momentum, start, tau)
-        self.consistency = check_number("consistency", consistency, least=0)
+        self.consistency = check_float("consistency", consistency, least=0)
         self.ramp = check_share("ramp", ramp)
         if start == 1 and consistency == 0:
             raise ValueError(

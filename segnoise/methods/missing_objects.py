@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segnoise.losses.domain import check_flag, check_integer, check_number
+from segnoise.checks import check_flag, check_float, check_integer
 from segnoise.methods.base import Method, check_share
 from segnoise.methods.components import components
 from segnoise.methods.scores import class_probabilities
@@ -95,7 +95,7 @@ class MissingObjects(Method):
     ) -> None:
         super().__init__()
         self.start = check_share("start", start)
-        self.tau = check_number("tau", tau, least=0, below=1)
+        self.tau = check_float("tau", tau, least=0, below=1)
         self.background = check_integer("background", background, least=0)
         if becomes not in BECOMES:
             raise ValueError(f"becomes must be one of {', '.join(BECOMES)}, got {becomes!r}")

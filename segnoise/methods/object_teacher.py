@@ -6,7 +6,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from segnoise.losses.domain import check_flag, check_integer
+from segnoise.checks import check_flag, check_integer
 from segnoise.losses.weighting import label_counts
 from segnoise.methods.components import Regions
 from segnoise.methods.teacher import Teacher

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from segnoise.losses.domain import check_number
+from segnoise.checks import check_float
 from segnoise.methods.base import Method, check_loss, loss_of_labels
 from segnoise.models.training_step import Task, TrainingStep
 
@@ -109,9 +109,9 @@ class SmallLoss(Method):
         loss: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.noise_rate = check_number("noise_rate", noise_rate, least=0, below=1)
-        self.ramp_epochs = check_number("ramp_epochs", ramp_epochs, least=0)
-        self.exponent = check_number("exponent", exponent, above=0)
+        self.noise_rate = check_float("noise_rate", noise_rate, least=0, below=1)
+        self.ramp_epochs = check_float("ramp_epochs", ramp_epochs, least=0)
+        self.exponent = check_float("exponent", exponent, above=0)
         if group not in GROUPS:
             raise ValueError(f"group must be one of {', '.join(GROUPS)}, got {group!r}")
         self.group = group

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 import socket
@@ -15,6 +14,7 @@ import torch
 from torch import nn
 
 from segnoise.errors import CheckpointError, ConfigError
+from segnoise.naming import near
 
 ARCHITECTURES: dict[str, Any] = {
     name: value
@@ -47,17 +47,17 @@ def build_network(
     """
     if architecture not in ARCHITECTURES:
         raise ConfigError(
-            f"unknown architecture {architecture!r}{_nearest(architecture, ARCHITECTURES)}"
+            f"unknown architecture {architecture!r}{near(architecture, ARCHITECTURES, 3)}"
         )
     cls = ARCHITECTURES[architecture]
     known = inspect.signature(cls.__init__).parameters
     for option in options:
         if option not in known:
-            raise ConfigError(f"{architecture} has no option {option!r}{_nearest(option, known)}")
+            raise ConfigError(f"{architecture} has no option {option!r}{near(option, known, 3)}")
     encoders = smp.encoders.encoders
     if encoder not in encoders and not encoder.startswith(("tu-", "timm-", "mit_")):
         raise ConfigError(
-            f"unknown encoder {encoder!r}{_nearest(encoder, encoders)}; any timm model works as "
+            f"unknown encoder {encoder!r}{near(encoder, encoders, 3)}; any timm model works as "
             "'tu-<name>'"
         )
     local = encoder_weights if encoder_weights and _is_path(encoder_weights) else None
@@ -78,11 +78,6 @@ def build_network(
     if local:
         _load_local(network.encoder, Path(local))
     return network
-
-
-def _nearest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def _is_path(text: str) -> bool:

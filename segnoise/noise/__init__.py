@@ -3,7 +3,18 @@
 Stands on NumPy and OpenCV only.
 """
 
-from segnoise.noise.base import NOISES, Dose, Noise, build_noise, noise_class, register
+from segnoise.noise.base import (
+    NOISES,
+    Dose,
+    FunctionNoise,
+    Noise,
+    NoiseContractError,
+    NoiseFunction,
+    build_noise,
+    is_at_hand,
+    noise_parameters,
+    register,
+)
 from segnoise.noise.calibration import Calibration, UnreachableDoseError, calibrate
 from segnoise.noise.models.annotators import Annotators
 from segnoise.noise.models.area_controlled import AreaControlled
@@ -50,9 +61,12 @@ __all__ = [
     "Dose",
     "Elastic",
     "FeatureDependent",
+    "FunctionNoise",
     "HullMask",
     "MarkovBoundary",
     "Noise",
+    "NoiseContractError",
+    "NoiseFunction",
     "NoiseReport",
     "Omission",
     "OneOf",
@@ -73,8 +87,9 @@ __all__ = [
     "expanded",
     "generator",
     "group_flip",
+    "is_at_hand",
     "kind_of_noise",
-    "noise_class",
+    "noise_parameters",
     "pair_flip",
     "prediction_path",
     "realised_noise",

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from segnoise.noise.mask import Mask, check_mask, check_number
+from segnoise.checks import check_number
+from segnoise.naming import did_you_mean
+from segnoise.noise.mask import Mask, check_mask
 from segnoise.noise.presets import PRESETS, expanded
 from segnoise.noise.sources import Sources
+from segnoise.registry import Registry, path_of
 
-NOISES: dict[str, type[Noise]] = {}
+NOISES = Registry("noise", also=PRESETS)
 """The noise models by class name; what `build_noise` and configs can name."""
+register = NOISES.register
+"""Enter a noise model, or a function of (mask, rng), in `NOISES` under its name (a decorator)."""
 
 
 class Dose(NamedTuple):
@@ -59,6 +64,7 @@ class Noise(ABC):
             A new contiguous mask of the same shape and dtype.
 
         Raises:
+            NoiseContractError: If what the model makes is none.
             TypeError: If the mask is no array of these dtypes, rng is no NumPy generator, or a
                 source is unknown or of the wrong type.
             ValueError: If the mask is not 2-D, or holds ids that the model has no rule for; if
@@ -70,7 +76,9 @@ class Noise(ABC):
                 f"rng must be a numpy.random.Generator, not {rng!r}: use segnoise.noise.generator"
             )
         given = Sources.checked(sources, self.needs, checked, self)
-        return self._corrupt(checked, rng, given) if checked.size else checked.copy()
+        noisy: Mask = self._corrupt(checked, rng, given) if checked.size else checked.copy()
+        _check_result(self, checked, noisy)
+        return noisy
 
     @abstractmethod
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
@@ -116,7 +124,10 @@ class Noise(ABC):
 
     def _dose(self) -> Dose:
         if self.DOSE is None:
-            raise ValueError(f"{type(self).__name__} has no parameter that stands for its dose")
+            raise ValueError(
+                f"{self._name()} has no parameter that stands for its dose: a class derived from "
+                'Noise says which by DOSE = Dose("width", high=64)'
+            )
         return self.DOSE
 
     def check_fit(self, num_classes: int, ignore_index: int) -> None:
@@ -150,7 +161,12 @@ class Noise(ABC):
     def to_dict(self) -> dict[str, Any]:
         """Return the model as JSON-ready data: its class name under "type", then its parameters."""
         parameters = {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
-        return {"type": type(self).__name__, **parameters}
+        return {"type": self._name(), **parameters}
+
+    def _name(self) -> str:
+        """The name by which `build_noise` finds the class."""
+        cls = type(self)
+        return cls.__name__ if NOISES.get(cls.__name__) is cls else path_of(cls)
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Noise:
@@ -171,33 +187,127 @@ class Noise(ABC):
         return noise
 
 
-_N = TypeVar("_N", bound=type[Noise])
+class NoiseContractError(TypeError):
+    """A noise whose result is no new mask of the same shape and dtype."""
 
 
-def register(model: _N) -> _N:
-    """Enter a noise model in `NOISES` under its class name (a decorator).
+def _check_result(noise: Noise, mask: Mask, noisy: object) -> None:
+    """Raise unless what a noise model has made of a mask is a new mask like it."""
+    if not isinstance(noisy, np.ndarray) or (noisy.shape, noisy.dtype) != (mask.shape, mask.dtype):
+        made = f"{noisy.shape}, {noisy.dtype}" if isinstance(noisy, np.ndarray) else repr(noisy)
+        raise NoiseContractError(
+            f"{noise!r} made a mask of {mask.shape}, {mask.dtype} into {made[:60]}: it must return "
+            "a NumPy array of the same shape and dtype"
+        )
+    if np.may_share_memory(noisy, mask):
+        raise NoiseContractError(
+            f"{noise!r} has written into the mask that it was given, or returns it: it must change "
+            "and return a copy (mask.copy())"
+        )
 
-    A definition that is executed again, as in a notebook, replaces the one before.
+
+NoiseFunction = Callable[[Mask, np.random.Generator], Mask]
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class FunctionNoise(Noise):
+    """A function of (mask, rng), or of a class whose objects are such, as a noise model.
+
+    `build_noise` makes one of any function or class that is not derived from `Noise`. It has no
+    dose, sees a copy of the mask alone, and returns a new mask.
+
+    Args:
+        kind: The function, called as kind(mask, rng, **parameters), or the class, called as
+            kind(**parameters)(mask, rng).
+        parameters: Names and values.
 
     Raises:
-        ValueError: If another model has that name.
+        TypeError: If it cannot be called so.
+
+    Example:
+        >>> import numpy as np
+        >>> from segnoise.noise import build_noise, generator
+        >>> def overwrite(mask, rng, label=0):
+        ...     return np.full_like(mask, label)
+        >>> noise = build_noise(overwrite, label=2)
+        >>> noise, noise(np.zeros((1, 2), np.uint8), generator(0)).tolist()
+        (overwrite(label=2), [[2, 2]])
     """
-    known = NOISES.get(model.__name__, model)
-    if (known.__module__, known.__qualname__) != (model.__module__, model.__qualname__):
-        raise ValueError(f"there is a noise model {model.__name__} already: choose another name")
-    NOISES[model.__name__] = model
-    return model
+
+    kind: Callable[..., Any]
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        given = dict(self.parameters)
+        function, more = self.kind, given
+        if isinstance(self.kind, type):
+            _check_call(self.kind, (), given)
+            function, more = self.kind(**given), {}
+            if not callable(function):
+                raise TypeError(
+                    f"{self.kind.__name__} is no noise: derive it from segnoise.noise.Noise, or "
+                    "give it __call__(self, mask, rng), which returns a new mask"
+                )
+        _check_call(function, ("mask", "rng"), more)
+        object.__setattr__(self, "_function", function)
+        object.__setattr__(self, "_more", more)
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.parameters)
+        return f"{getattr(self.kind, '__name__', repr(self.kind))}({given})"
+
+    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
+        noisy: Mask = self._function(mask.copy(), rng, **self._more)  # type: ignore[attr-defined]
+        return noisy
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return {"type": name or dotted path, **parameters}.
+
+        Raises:
+            TypeError: If the function has no name that a config could hold, as lambdas have none.
+        """
+        return {"type": self._name(), **{name: _plain(value) for name, value in self.parameters}}
+
+    def _name(self) -> str:
+        name, path = getattr(self.kind, "__name__", ""), path_of(self.kind)
+        if NOISES.get(name) is self.kind:
+            return str(name)
+        if "<" in path:
+            raise TypeError(
+                f"{self.kind!r} cannot be written down: define it by class or def at the top of a "
+                "module"
+            )
+        return path
+
+
+def _check_call(function: Any, places: tuple[str, ...], given: Mapping[str, Any]) -> None:
+    """Raise if a function cannot be called with what a noise is called with."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # written in C: it says so itself
+        return
+    try:
+        signature.bind(*places, **given)
+    except TypeError as error:
+        name = getattr(function, "__name__", type(function).__name__)
+        called = ", ".join([*places, *(f"{key}={value!r}" for key, value in given.items())])
+        raise TypeError(
+            f"{name}{signature} cannot be called as {name}({called}): {error}; a noise is a class "
+            "derived from segnoise.noise.Noise, or a function of (mask, rng)"
+        ) from None
 
 
 def build_noise(
-    noise: Noise | Mapping[str, Any] | str | type[Noise], /, **parameters: Any
+    noise: Noise | Mapping[str, Any] | str | Callable[..., Any], /, **parameters: Any
 ) -> Noise:
     """Build a noise model from its name or its config.
 
     Args:
         noise: A class name ("SymmetricFlip"), the name of one of the `PRESETS`
-            ("coco-n-easy"), a class, a config {"type": name or class, **parameters} as
-            `Noise.to_dict` writes it, or a model, which is returned as it is.
+            ("coco-n-easy"), a dotted path ("my_noises.Smear"), a class, a config
+            {"type": any of these, **parameters} as `Noise.to_dict` writes it, or a model, which is
+            returned as it is. A function of (mask, rng) or a class of such becomes a
+            `FunctionNoise`.
         parameters: The model's parameters; they take precedence over the config's.
 
     Returns:
@@ -213,7 +323,7 @@ def build_noise(
         BoundaryErosion(width=3, fill='neighbor', classes=None, ignore_index=255)
         >>> build_noise({"type": "SymetricFlip", "rate": 0.4})
         Traceback (most recent call last):
-        ValueError: unknown noise 'SymetricFlip': did you mean 'SymmetricFlip'? Known: ...
+        segnoise.errors.ConfigError: no noise called 'SymetricFlip'; did you mean SymmetricFlip?
     """
     if isinstance(noise, Noise):
         if parameters:
@@ -224,54 +334,77 @@ def build_noise(
     config = expanded({**noise, **parameters})
     if "type" not in config:
         raise TypeError(f'noise config {dict(noise)!r} lacks "type": name one of {_known()}')
-    model = noise_class(config.pop("type"))
-    fields = [field for field in dataclasses.fields(model) if field.init]
+    kind = NOISES.find(config.pop("type"))
+    if not (isinstance(kind, type) and issubclass(kind, Noise)):
+        return FunctionNoise(kind, tuple(config.items()))
+    known = noise_parameters(kind)
     for name in config:
-        if name not in (known := [field.name for field in fields]):
+        if name not in known:
             raise TypeError(
-                f"{model.__name__} has no parameter {name!r}{_suggestion(str(name), known)} "
-                f"It has: {', '.join(known)}"
+                f"{kind.__name__} has no parameter {name!r}: {did_you_mean(name, known)}"
             )
-    for field in fields:
-        optional = (
-            field.default is not dataclasses.MISSING
-            or field.default_factory is not dataclasses.MISSING
-        )
-        if not optional and field.name not in config:
-            raise TypeError(f"{model.__name__} needs a value for {field.name!r}")
-    return model(**config)
+    for name, required in known.items():
+        if required and name not in config:
+            raise TypeError(f"{kind.__name__} needs a value for {name!r}")
+    return kind(**config)
 
 
-def noise_class(name: object) -> type[Noise]:
-    """Return the class of a noise model.
+def noise_parameters(kind: Callable[..., Any]) -> dict[str, bool]:
+    """Return the parameters of a noise, and whether each must be given.
 
     Args:
-        name: The class itself, its name, or its dotted path (as dumped configs spell it).
+        kind: A class of noise models, or what a `FunctionNoise` is made of.
 
     Raises:
-        TypeError: If it is neither.
-        ValueError: If there is no such model; names the nearest.
+        TypeError: If a class derived from `Noise` is no dataclass.
+
+    Example:
+        >>> from segnoise.noise import SymmetricFlip
+        >>> noise_parameters(SymmetricFlip)
+        {'rate': True, 'num_classes': True, 'include_self': False, 'ignore_index': False}
     """
-    if isinstance(name, type) and issubclass(name, Noise):
-        return name
-    if not isinstance(name, str):
-        raise TypeError(f"a noise is named by its class or class name, not by {name!r}")
-    short = name.rpartition(".")[2] if name.startswith("segnoise.noise.") else name
-    if short not in NOISES:
-        near = _suggestion(short, [*NOISES, *PRESETS])
-        raise ValueError(f"unknown noise {name!r}{near} Known: {_known()}")
-    return NOISES[short]
+    if isinstance(kind, type) and issubclass(kind, Noise):
+        if "__dataclass_params__" not in vars(kind):
+            raise TypeError(
+                f"{kind.__name__} is derived from Noise and no dataclass: write "
+                "@dataclasses.dataclass(frozen=True) above it"
+            )
+        missing = dataclasses.MISSING
+        return {
+            field.name: field.default is missing and field.default_factory is missing
+            for field in dataclasses.fields(kind)
+            if field.init
+        }
+    try:
+        found = list(inspect.signature(kind).parameters.values())
+    except ValueError:  # written in C
+        return {}
+    own = found if isinstance(kind, type) else found[2:]
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {p.name: p.default is p.empty for p in own if p.kind in named}
+
+
+def is_at_hand(config: Any) -> bool:
+    """Tell whether all types in a noise's config are known, with nothing to import.
+
+    Example:
+        >>> is_at_hand({"type": "Compose", "noises": [{"type": "my_noises.Smear"}]})
+        False
+    """
+    if isinstance(config, (list, tuple)):
+        return all(map(is_at_hand, config))
+    if not isinstance(config, Mapping):
+        return True
+    try:
+        if "type" in config and config["type"] not in PRESETS:
+            NOISES.find(config["type"], modules=())
+    except ValueError:
+        return False
+    return all(map(is_at_hand, config.values()))
 
 
 def _known() -> str:
     return f"{', '.join(sorted(NOISES))}; presets: {', '.join(PRESETS)}"
-
-
-def _suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ": did you mean ...?" with the nearest known name, or a full stop if none is near."""
-    by_lower = {other.lower(): other for other in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
-    return f": did you mean {by_lower[near[0]]!r}?" if near else "."
 
 
 def _plain(value: Any) -> Any:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from segnoise.checks import check_integer, check_number
 from segnoise.noise.base import Noise
-from segnoise.noise.mask import Mask, check_integer, check_mask, check_number
+from segnoise.noise.mask import Mask, check_mask
 from segnoise.noise.report.noise_report import NoiseReport, realised_noise
 from segnoise.noise.samples import corrupt_sample
 from segnoise.noise.seeding import generator
@@ -119,7 +120,7 @@ def calibrate(
         raise TypeError(f"only a noise model can be calibrated, not {noise!r}: see build_noise")
     if measure not in MEASURES:
         raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
-    goal = check_number("target", target, above=0, maximum=1)
+    goal = check_number("target", target, above=0, most=1)
     if not hasattr(dataset, "load_mask"):
         dataset = _Masks(dataset, noise, num_classes, ignore_index)
     masks = _Sample(dataset, seed, check_integer("sample", sample, 1))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from segnoise.checks import check_integer
 
 Mask = NDArray[Any]
 """A label mask: (H, W) class ids of one of `MASK_DTYPES`."""
@@ -128,76 +128,6 @@ def count_labels(mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return labels.astype(np.int64), histogram[labels]
 
 
-def check_integer(
-    name: str, value: object, minimum: int | None = None, maximum: int | None = None
-) -> int:
-    """Return an integer parameter as an int.
-
-    Args:
-        name: The parameter, for the error.
-        value: What the user gave; NumPy integers are accepted, booleans are not.
-        minimum: The smallest value allowed, if any.
-        maximum: The largest value allowed, if any.
-
-    Raises:
-        TypeError: If it is not an integer.
-        ValueError: If it is out of range.
-    """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
-    if minimum is not None and value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, not {value!r}")
-    if maximum is not None and int(value) > maximum:
-        raise ValueError(f"{name} must be at most {maximum}, not {value!r}")
-    return int(value)
-
-
-def check_number(
-    name: str,
-    value: object,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    *,
-    above: float | None = None,
-) -> float:
-    """Return a real parameter; an integer stays an int, all others become a float.
-
-    Args:
-        name: The parameter, for the error.
-        value: What the user gave; NumPy numbers are accepted, booleans are not.
-        minimum: The smallest value allowed, if any.
-        maximum: The largest value allowed, if any.
-        above: A value that it must exceed, if any.
-
-    Raises:
-        TypeError: If it is not a number.
-        ValueError: If it is not finite, or out of range.
-    """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, not {value!r}")
-    number = int(value) if isinstance(value, numbers.Integral) else _float(value)
-    low = f"at least {minimum}" if minimum is not None else ""
-    low = f"above {above}" if above is not None else low
-    high = f"at most {maximum}" if maximum is not None else ""
-    if (
-        not math.isfinite(_float(number))
-        or (minimum is not None and number < minimum)
-        or (maximum is not None and number > maximum)
-        or (above is not None and number <= above)
-    ):
-        bounds = " and ".join(filter(None, (low, high))) or "finite"
-        raise ValueError(f"{name} must be {bounds}, not {value!r}")
-    return number
-
-
-def _float(value: Any) -> float:
-    """Return a number as a float; infinity if it is too large for one."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
 def check_fill(fill: object, ignore_index: int) -> str | int:
     """Return what lost pixels become: "neighbor", "void" or a class id.
 
@@ -246,25 +176,6 @@ def is_any_of(mask: Mask, classes: Sequence[int]) -> NDArray[np.bool_]:
         return np.isin(mask, classes)
     table = np.isin(np.arange(256), classes).astype(np.uint8)
     return cv2.LUT(mask, table).view(np.bool_)
-
-
-def check_rate(name: str, value: object) -> float:
-    """Return a probability as a float.
-
-    Args:
-        name: The parameter, for the error.
-        value: What the user gave.
-
-    Raises:
-        TypeError: If it is not a number.
-        ValueError: If it is not within [0, 1].
-    """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number from 0 to 1, not {value!r}")
-    rate = _float(value)
-    if not 0 <= rate <= 1:  # NaN is not either
-        raise ValueError(f"{name} must be from 0 to 1, not {value!r}")
-    return rate
 
 
 def check_void(ignore_index: object, num_classes: int) -> int:

@@ -125,7 +125,7 @@ def test_in_a_training_configs_augmentation():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: MaskNoise({"type": "SymetricFlip"}), "did you mean 'SymmetricFlip'"),
+        (lambda: MaskNoise({"type": "SymetricFlip"}), "did you mean SymmetricFlip"),
         (lambda: MaskNoise({"type": "SymmetricFlip", "rate": 2, "num_classes": 3}), "rate must be"),
         (lambda: MaskNoise({"type": "SpuriousObjects", "count": 2}), "wrap the data set in Noisy"),
         (lambda: Augment([{"type": "MaskNoise", "nois": FLIP}]), "no such argument"),

@@ -78,7 +78,7 @@ def test_what_cannot_be_clipped():
         build_loss("LogitClip", mode="multiclass", base="ER")
     with pytest.raises(TypeError, match="maps its logits itself"):
         build_loss("LogitClip", mode="multiclass", base="SR")
-    with pytest.raises(ValueError, match="unknown loss 'GEC': did you mean GCE"):
+    with pytest.raises(ValueError, match="no loss called 'GEC'; did you mean GCE"):
         build_loss("LogitClip", mode="multiclass", base="GEC")
     with pytest.raises(TypeError, match="GCE has no parameter 'qq'"):
         build_loss("LogitClip", mode="multiclass", base="GCE", qq=1)

@@ -50,7 +50,7 @@ def test_every_loss_takes_the_common_arguments_by_keyword(name):
 @pytest.mark.parametrize(
     ("name", "parameters", "error", "message"),
     [
-        ("ANL", {}, ValueError, "unknown loss 'ANL': did you mean ANL-CE?"),
+        ("ANL", {}, ValueError, "no loss called 'ANL'; did you mean ANL-CE?"),
         ("nce+mae", {}, ValueError, "did you mean NCE.MAE?"),
         ("GCE", {"gama": 1}, TypeError, "GCE has no parameter 'gama'"),
         ("FL", {"gama": 1}, TypeError, "did you mean gamma?"),

@@ -147,7 +147,7 @@ def test_binary_labels():
     ("arguments", "words"),
     [
         ({"scales": (0.5, 2.0)}, r"scales must contain 1, got \[0\.5, 2\.0\]"),
-        ({"tau": 1}, "tau must satisfy"),
+        ({"tau": 1}, "tau must be"),
         ({"interval": 0}, "interval"),
     ],
 )

@@ -70,5 +70,5 @@ def test_the_mean_is_over_boundaries_of_all_images():
 
 
 def test_a_wrong_limit():
-    with pytest.raises(ValueError, match="limit must satisfy limit > 0, got 0"):
+    with pytest.raises(ValueError, match="limit must be above 0, not 0"):
         boundary_bias([], 2, 255, limit=0)

@@ -57,5 +57,5 @@ def test_each_image_by_itself():
 
 
 def test_a_wrong_power():
-    with pytest.raises(ValueError, match=r"power must satisfy .* got 2"):
+    with pytest.raises(ValueError, match=r"power must be .* not 2"):
         ObjectBalanced(power=2)

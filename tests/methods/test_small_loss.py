@@ -87,7 +87,7 @@ def test_shares_are_counted_exactly():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"noise_rate": 1.0}, "noise_rate must satisfy"),
+        ({"noise_rate": 1.0}, "noise_rate must be"),
         ({"noise_rate": 0.1, "group": "pixel"}, "image, class, batch, got 'pixel'"),
         ({"noise_rate": 0.1, "exponent": 0}, "exponent"),
     ],

@@ -160,7 +160,7 @@ def test_losses_may_be_named_by_their_paths(tmp_path):
 
 
 def test_wrong_arguments_are_named_before_anything_is_written(tmp_path):
-    with pytest.raises(ConfigError, match=r"methods: loss: unknown loss 'CEE'"):
+    with pytest.raises(ConfigError, match=r"methods: loss: no loss called 'CEE'"):
         run(tmp_path, methods=[{"type": "WarmUp", "loss": {"type": "CEE"}}])
     with pytest.raises(ConfigError, match=r"model\.extra_outputs"):
         run(tmp_path, model={"network": {"type": "torch.nn.ReLU"}, "extra_outputs": 1})

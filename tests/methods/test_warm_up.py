@@ -100,7 +100,7 @@ def test_a_step_without_a_fade():
     [
         ({"start": 0.5, "end": 0.4}, "end must be at least start=0.5, got 0.4"),
         ({"shape": "step"}, "'step'"),
-        ({"start": -1}, "got -1"),
+        ({"start": -1}, "not -1"),
     ],
 )
 def test_wrong_arguments(arguments, words):
@@ -111,7 +111,7 @@ def test_wrong_arguments(arguments, words):
 @pytest.mark.parametrize(
     ("loss", "words"),
     [
-        ({"type": "CEE"}, "loss: unknown loss 'CEE'"),
+        ({"type": "CEE"}, "loss: no loss called 'CEE'"),
         ({"type": "ER"}, "ER is no loss of labels"),
         ({"type": "CE", "class_weights": [1, 2]}, "2 numbers for 3 classes"),
     ],

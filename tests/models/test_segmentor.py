@@ -103,7 +103,7 @@ def test_new_losses_take_the_place_of_the_old(batch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"losses": [{"type": "ANL"}]}, r"losses\.0: unknown loss 'ANL'.*ANL-"),
+        ({"losses": [{"type": "ANL"}]}, r"losses\.0: no loss called 'ANL'.*ANL-"),
         ({"losses": [{"type": "GCE", "qq": 1}]}, r"losses\.0: GCE has no parameter 'qq'"),
         ({"losses": [{"type": "GCE", "q": 0}]}, r"losses\.0: .*0"),
         ({"losses": [{"alpha": 1}]}, r"losses\.0 has no 'type'"),

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from segnoise.checks import check_integer, check_number, check_rate
 from segnoise.noise import mask as mask_module
-from segnoise.noise.mask import check_integer, check_number, check_rate, count_labels
+from segnoise.noise.mask import count_labels
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.int64])
@@ -25,8 +26,8 @@ def test_numbers_too_large_for_a_float():
     with pytest.raises(ValueError, match="x must be finite"):
         check_number("x", 10**400)
     with pytest.raises(ValueError, match="x must be at most 3"):
-        check_number("x", 10**400, maximum=3)
+        check_number("x", 10**400, most=3)
     with pytest.raises(ValueError, match="x must be from 0 to 1"):
         check_rate("x", 10**400)
     with pytest.raises(ValueError, match="x must be at most 3, not 4"):
-        check_integer("x", 4, maximum=3)
+        check_integer("x", 4, most=3)

@@ -78,7 +78,7 @@ def test_a_copy_has_no_dose(tmp_path, capsys):
     [
         ([], "the config has no noise: name one with --noise"),
         (["--noise", "Shift(distance=-2)"], "distance must be at least 0"),
-        (["--noise", "Shiftt(distance=2)"], "did you mean 'Shift'"),
+        (["--noise", "Shiftt(distance=2)"], "did you mean Shift"),
         (["--noise", "Shift(distance="], "is no noise model: write it like"),
         (["--noise", "coco-n-eazy"], "or the name of a preset, such as coco-n-easy"),
         (["--noise", "SymmetricFlip(**x)"], "write out the parameters that **x stands for"),

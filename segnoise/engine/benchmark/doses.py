@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from segnoise.checks import check_integer, check_number
 from segnoise.datasets.noisy_labels import built_model
 from segnoise.engine import data
 from segnoise.engine.benchmark.grid import slug
@@ -15,7 +16,6 @@ from segnoise.errors import ConfigError, DataError, RecordError
 from segnoise.files import write_json
 from segnoise.noise import UnreachableDoseError, build_noise, calibrate
 from segnoise.noise.calibration import MEASURES
-from segnoise.noise.mask import check_integer, check_number
 from segnoise.records import parse, read_record
 
 _SCHEMA = {
@@ -37,7 +37,7 @@ def check_dose(wanted: Mapping[str, Any], metainfo: Mapping[str, Any]) -> None:
     """
     model = built_model(wanted["noise"], metainfo)
     _ = model.dose
-    check_number("dose", wanted["dose"], above=0, maximum=1)
+    check_number("dose", wanted["dose"], above=0, most=1)
     check_integer("sample", wanted.get("sample", 64), 1)
     measure = wanted.get("measure", "pixel_rate")
     if measure not in MEASURES:

@@ -14,7 +14,6 @@ from segnoise.drawing import colorize, save_png
 from segnoise.engine import data
 from segnoise.engine.evaluate import predictions
 from segnoise.files import write_json
-from segnoise.noise import Noise
 
 _WIDTH = 320
 
@@ -59,8 +58,7 @@ def _works_anywhere(config: Mapping[str, Any], dataset: Any) -> bool:
     """Whether a noise can be shown on images other than the training's."""
     if not config["noise"] or data.of_training_images(config["noise"]):
         return False
-    noise = built_noise(data.with_classes(config["noise"], "noise"), dataset.metainfo)
-    return not isinstance(noise, Noise) or noise.needs <= {"image", "others"}
+    return built_noise(config["noise"], dataset.metainfo).needs <= {"image", "others"}
 
 
 def _small(picture: np.ndarray, how: int) -> np.ndarray:

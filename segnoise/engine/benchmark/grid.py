@@ -14,7 +14,7 @@ from mmengine.config import Config
 from segnoise.engine.benchmark.options import check_options
 from segnoise.engine.config import find_config
 from segnoise.errors import ConfigError
-from segnoise.registry import near
+from segnoise.naming import near
 
 AXES = ("dataset", "noise", "loss", "method", "seed")
 _TABLES = {"datasets": "dataset", "noises": "noise", "losses": "loss", "methods": "method"}

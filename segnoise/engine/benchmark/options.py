@@ -6,7 +6,7 @@ from typing import Any
 
 from segnoise.engine.schema import DEFAULTS
 from segnoise.errors import ConfigError
-from segnoise.registry import near
+from segnoise.naming import near
 
 # Keys of the training config that a cell's place in the grid decides.
 _DECIDED = {

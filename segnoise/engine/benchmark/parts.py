@@ -19,8 +19,7 @@ from segnoise.engine.model import (
     resolve_method_weights,
 )
 from segnoise.errors import ConfigError, DataError
-from segnoise.models import Segmentor
-from segnoise.registry import MODELS, resolve
+from segnoise.models import MODELS, Segmentor
 
 
 def check_parts(grid: Grid, bases: Mapping[str, Mapping[str, Any]]) -> None:
@@ -73,7 +72,7 @@ def _check_noise(
     if dosed:
         check_dose(wanted, metainfo)
     elif not data.of_training_images(noise):
-        built_noise(data.with_classes(noise, "noise"), metainfo)
+        built_noise(noise, metainfo)
 
 
 def _check_methods(config: Mapping[str, Any], metainfo: Mapping[str, Any] | None) -> None:
@@ -85,7 +84,7 @@ def _check_methods(config: Mapping[str, Any], metainfo: Mapping[str, Any] | None
 def _check_losses(config: Mapping[str, Any], metainfo: Mapping[str, Any] | None) -> None:
     """Build the losses as the model would, on a network of a few weights."""
     model = {"type": "Segmentor", **config["model"]}
-    cls: Any = resolve(model["type"], MODELS, "model")
+    cls: Any = MODELS.find(model["type"], "model")
     if not (isinstance(cls, type) and issubclass(cls, Segmentor)):
         return  # a model of the user's, which has losses of its own
     losses = [dict(loss) for loss in config["losses"]]

@@ -30,8 +30,8 @@ class ValidationPictures(Hook):
     def __init__(self, count: int, noise: Any = None, seed: int = 0) -> None:
         self.count = count
         # What belongs to the training images, such as saved predictions, is not there for these.
-        needs = noise.needs if isinstance(noise, Noise) else frozenset()
-        self.noise = noise if needs <= {"image", "others"} else None
+        shown = isinstance(noise, Noise) and noise.needs <= {"image", "others"}
+        self.noise = noise if shown else None
         self.seed = seed
         self._rows: dict[str, list[np.ndarray]] = {}
         self._wanted: dict[str, int] = {}

@@ -8,15 +8,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from segnoise.checks import check_integer, check_number, check_rate
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.mask import (
-    Mask,
-    check_classes,
-    check_fill,
-    check_integer,
-    check_number,
-    check_rate,
-)
+from segnoise.noise.mask import Mask, check_classes, check_fill
 from segnoise.noise.parts.area_steps import Steps, packed_where
 from segnoise.noise.parts.class_pile import ClassPile, Region, Sheets, Window
 from segnoise.noise.parts.motion import Motion

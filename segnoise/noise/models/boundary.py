@@ -8,15 +8,9 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
+from segnoise.checks import check_integer
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.mask import (
-    Mask,
-    check_classes,
-    check_fill,
-    check_integer,
-    check_storable,
-    is_any_of,
-)
+from segnoise.noise.mask import Mask, check_classes, check_fill, check_storable, is_any_of
 from segnoise.noise.parts.ranks import Ranks, highest_within, lowest_within
 from segnoise.noise.parts.squares import (
     LARGEST_WIDTH,

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from segnoise.checks import check_number, check_rate
 from segnoise.noise.base import Dose, Noise, build_noise, register
-from segnoise.noise.mask import Mask, check_classes, check_number, check_rate, is_any_of
+from segnoise.noise.mask import Mask, check_classes, is_any_of
 from segnoise.noise.sources import Sources
 
 

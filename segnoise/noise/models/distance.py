@@ -9,8 +9,9 @@ import math
 import cv2
 import numpy as np
 
+from segnoise.checks import check_integer, check_number
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.mask import Mask, check_classes, check_integer, check_number
+from segnoise.noise.mask import Mask, check_classes
 from segnoise.noise.parts.ranks import RankMap, Ranks, highest_within, lowest_within
 from segnoise.noise.parts.squares import LARGEST_WIDTH
 from segnoise.noise.sources import Sources

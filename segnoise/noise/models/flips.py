@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segnoise.checks import check_integer, check_rate
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.mask import Mask, check_integer, check_rate, check_void
+from segnoise.noise.mask import Mask, check_void
 from segnoise.noise.parts.categorical import CategoricalTable, redraw, shifted
 from segnoise.noise.parts.transitions import confusions, pair_flip, transition_matrix
 from segnoise.noise.sources import Sources

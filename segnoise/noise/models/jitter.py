@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segnoise.checks import check_integer, check_number
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.mask import Mask, check_classes, check_integer, check_number
+from segnoise.noise.mask import Mask, check_classes
 from segnoise.noise.parts.ranks import Ranks, highest_within, lowest_within
 from segnoise.noise.parts.smooth_field import LARGEST_LENGTH, SmoothField
 from segnoise.noise.parts.squares import LARGEST_WIDTH

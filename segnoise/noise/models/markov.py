@@ -12,15 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segnoise.checks import check_integer, check_rate
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.mask import (
-    Mask,
-    check_classes,
-    check_fill,
-    check_integer,
-    check_rate,
-    count_labels,
-)
+from segnoise.noise.mask import Mask, check_classes, check_fill, count_labels
 from segnoise.noise.parts.boundary_walk import Hits, walk
 from segnoise.noise.parts.class_pile import ClassPile, Region, Sheets, Window
 from segnoise.noise.parts.handover import hand_over

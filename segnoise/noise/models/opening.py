@@ -7,8 +7,9 @@ import functools
 
 import numpy as np
 
+from segnoise.checks import check_integer
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.mask import Mask, check_classes, check_integer
+from segnoise.noise.mask import Mask, check_classes
 from segnoise.noise.parts.ranks import RankMap, Ranks, highest_within, lowest_within
 from segnoise.noise.parts.squares import LARGEST_WIDTH, check_width, drawn_width, square_maximum
 from segnoise.noise.sources import Sources

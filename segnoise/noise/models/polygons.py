@@ -10,17 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segnoise.checks import check_integer, check_number, check_rate
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.mask import (
-    Mask,
-    check_class_ids,
-    check_classes,
-    check_fill,
-    check_integer,
-    check_number,
-    check_rate,
-    check_void,
-)
+from segnoise.noise.mask import Mask, check_class_ids, check_classes, check_fill, check_void
 from segnoise.noise.parts.components import Components, connected_components
 from segnoise.noise.parts.layers import Polygon, Scattered, Shape, redraw
 from segnoise.noise.parts.outlines import Outline, drawn, simplified, trace

@@ -7,16 +7,9 @@ import functools
 
 import numpy as np
 
+from segnoise.checks import check_integer, check_rate
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.mask import (
-    Mask,
-    check_class_ids,
-    check_classes,
-    check_integer,
-    check_rate,
-    check_storable,
-    check_void,
-)
+from segnoise.noise.mask import Mask, check_class_ids, check_classes, check_storable, check_void
 from segnoise.noise.parts.categorical import CategoricalTable
 from segnoise.noise.parts.regions import check_regions, find_regions, of_each_pixel, region_needs
 from segnoise.noise.parts.transitions import transition_matrix

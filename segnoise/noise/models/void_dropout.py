@@ -7,15 +7,9 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from segnoise.checks import check_integer, check_rate
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.mask import (
-    Mask,
-    check_classes,
-    check_integer,
-    check_rate,
-    check_storable,
-    is_any_of,
-)
+from segnoise.noise.mask import Mask, check_classes, check_storable, is_any_of
 from segnoise.noise.parts.regions import (
     REGIONS,
     check_regions,

@@ -10,14 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segnoise.checks import check_integer, check_number
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.mask import (
-    Mask,
-    check_classes,
-    check_fill,
-    check_integer,
-    check_number,
-)
+from segnoise.noise.mask import Mask, check_classes, check_fill
 from segnoise.noise.parts.components import Components, connected_components
 from segnoise.noise.parts.layers import Scattered, Shape, pixels_of, redraw
 from segnoise.noise.parts.resampling import rotated, rotation, warp

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.noise.mask import Mask, check_number
+from segnoise.checks import check_number
+from segnoise.noise.mask import Mask
 
 LARGEST_WIDTH = 1 << 14
 """Pixels; the greatest dose of models whose dose is a distance."""

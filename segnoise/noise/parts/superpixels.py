@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.noise.mask import check_integer
+from segnoise.checks import check_integer
 
 # From this size on, the flooding runs at half the resolution, in an eighth of the time.
 _HALVED_FROM = 8

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.noise.mask import check_integer, check_rate
+from segnoise.checks import check_integer, check_rate
 
 Matrix = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from segnoise.noise.mask import check_integer
+from segnoise.checks import check_integer
 
 C = TypeVar("C", bound="Counts")
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.noise.mask import Mask, check_class_ids, check_integer, check_mask, check_void
+from segnoise.checks import check_integer
+from segnoise.noise.mask import Mask, check_class_ids, check_mask, check_void
 from segnoise.noise.parts.bit_maps import packed
 from segnoise.noise.report.boundary import MAX_DISTANCE, count_by_distance
 from segnoise.noise.report.correlation import (
