@@ -44,8 +44,8 @@ ALLOWED = {
     },
     "datasets/ray_cluster.py": {"cv2", "ray", "segnoise.errors"},
     "datasets/transforms.py": {
-        "numpy", "cv2", "albumentations", "pydantic", "segnoise.checks", "segnoise.errors",
-        "segnoise.naming", "segnoise.noise", "segnoise.registry",
+        "numpy", "cv2", "torch", "albumentations", "pydantic", "segnoise.checks",
+        "segnoise.errors", "segnoise.naming", "segnoise.noise", "segnoise.registry",
     },
     "models": {
         "torch", "numpy", "mmengine", "segmentation_models_pytorch", "huggingface_hub",

@@ -2,7 +2,8 @@
 
 Every data set is a plain torch Dataset of `dict(image, mask, sample_id)`; `NoisyLabels` corrupts
 its masks, `NoisyCopy` reads such masks from files, `RaterMasks` takes those that people drew,
-`Transformed` augments, `TrainingStream` orders, `collate` batches.
+`Transformed` augments, `TrainingStream` orders, `collate` batches; `Wrapped` makes such a data set
+of another library's.
 """
 
 from segnoise.datasets.base import SegmentationDataset
@@ -24,6 +25,7 @@ from segnoise.datasets.stream import TrainingStream
 from segnoise.datasets.transformed import Transformed
 from segnoise.datasets.transforms import Augment, MaskNoise
 from segnoise.datasets.voc import PascalVOC
+from segnoise.datasets.wrapped import Wrapped
 from segnoise.noise import NOISES
 from segnoise.registry import Registry
 
@@ -60,6 +62,7 @@ __all__ = [
     "SegmentationDataset",
     "TrainingStream",
     "Transformed",
+    "Wrapped",
     "check_dataset",
     "collate",
     "contact_sheet",

@@ -31,7 +31,7 @@ class SampleFiles(NamedTuple):
 
 
 class LabelledImages(Protocol):
-    """What every data set of this room offers, wrapped or not."""
+    """The protocol of a labelled data set; `Wrapped` gives it to one of another library."""
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class SegmentationDataset(Dataset[Sample]):
         self._files = list(files)
         self._read_mask = read_mask
         self._read_instances = read_instances
-        self._image_range = _checked_range(image_range)
+        self._image_range = checked_range(image_range)
 
     def __len__(self) -> int:
         return len(self._files)
@@ -285,7 +285,12 @@ def checked_palette(palette: Sequence[Sequence[int]], num_classes: int) -> Palet
     return tuple(colors)
 
 
-def _checked_range(image_range: tuple[float, float] | None) -> tuple[float, float] | None:
+def checked_range(image_range: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return (low, high) as floats; None as it is.
+
+    Raises:
+        ConfigError: If these are not two numbers, the lower one first.
+    """
     if image_range is None:
         return None
     try:

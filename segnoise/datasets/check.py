@@ -14,6 +14,7 @@ from segnoise.datasets.image_files import image_size
 from segnoise.datasets.mask_files import BLACK_AND_WHITE
 from segnoise.datasets.parallel import chunks_of, map_chunks, progress_bar
 from segnoise.datasets.problems import DatasetError, Problem
+from segnoise.datasets.wrapped import file_paths, labelled
 from segnoise.errors import DataError
 from segnoise.noise import NoiseReport, realised_noise
 from segnoise.tables import markdown
@@ -142,8 +143,10 @@ def check_dataset(
         The check; problems are collected in it, not raised.
 
     Raises:
+        ConfigError: If the data set does not follow the protocol; shows how to wrap it.
         DataError: If a worker process dies.
     """
+    dataset = labelled(dataset)
     chosen = list(range(len(dataset)) if indices is None else indices)
     chunks = chunks_of(chosen, _CHUNK)
     total = _empty(dataset)
@@ -170,7 +173,7 @@ def _check_one(dataset: LabelledImages, index: int, images: bool) -> DatasetChec
     except DataError as error:
         found = getattr(error, "problems", ())
         if not found:
-            path = str(dataset.paths(index)[1])
+            path = str(file_paths(dataset, index)[1])
             found = (Problem(path, str(error), "mend the sample or drop it from the split"),)
         return DatasetCheck(1, tuple(found), empty.histogram, empty.images_with, 0, empty.noise)
     num_classes, ignore_index = len(empty.histogram), dataset.metainfo["ignore_index"]
@@ -187,14 +190,15 @@ def _load(
     dataset: LabelledImages, index: int, images: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the labels as training sees them, and the clean ones where they differ."""
-    if images:
+    image_path, mask_path = file_paths(dataset, index)
+    # Without a file, as where the data set is another library's, there is no header to read.
+    if images or not image_path.is_file():
         sample = dataset[index]
         return sample["mask"], sample.get("clean_mask")
     if hasattr(dataset, "load_masks"):
         clean, mask = dataset.load_masks(index)
     else:
         clean, mask = None, dataset.load_mask(index)
-    image_path, mask_path = dataset.paths(index)
     size = image_size(image_path)
     if size != mask.shape:
         raise DatasetError([size_problem(image_path, mask_path, size, mask.shape)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from segnoise.datasets.base import LabelledImages
+from segnoise.datasets.wrapped import labelled
 from segnoise.drawing import grid, legend, overlay
 from segnoise.errors import DataError
 
@@ -27,6 +28,7 @@ def contact_sheet(dataset: LabelledImages, n: int = 8) -> np.ndarray:
     Raises:
         DataError: If none of the samples can be read.
     """
+    dataset = labelled(dataset)
     palette = dataset.metainfo["palette"]
     rows, names = [], []
     failure: DataError | None = None

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from segnoise.checks import check_integer, check_number
 from segnoise.datasets.base import LabelledImages
 from segnoise.datasets.noisy_labels import NoisyLabels, built_model
+from segnoise.datasets.wrapped import labelled
 from segnoise.drawing import VOID_COLOR, colorize, grid, legend, overlay
 from segnoise.errors import ConfigError, DataError
 from segnoise.noise import (
@@ -275,6 +276,7 @@ def noise_gallery(
         TypeError: If a number is of the wrong type.
         ValueError: If a number or the measure is not valid.
     """
+    dataset = labelled(dataset)
     check_number("target", target, above=0, most=1)
     check_integer("images", images, 1)
     check_integer("sample", sample, 1)

@@ -11,6 +11,7 @@ from segnoise.datasets.copy_manifest import MANIFEST, Manifest, differences, sha
 from segnoise.datasets.copy_plan import labels_of, reader_of
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.datasets.relabelled import Relabelled
+from segnoise.datasets.wrapped import labelled
 from segnoise.errors import ConfigError
 from segnoise.noise import Noise, build_noise, is_at_hand
 
@@ -52,7 +53,7 @@ class NoisyCopy(Relabelled):
     """
 
     def __init__(self, dataset: LabelledImages, folder: str | Path) -> None:
-        self.dataset = dataset
+        self.dataset = dataset = labelled(dataset)
         self.folder = Path(folder)
         self._reader = reader_of(dataset)
         self.manifest = Manifest.read(self.folder)

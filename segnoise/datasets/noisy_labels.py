@@ -13,6 +13,7 @@ import numpy as np
 from segnoise.datasets.base import LabelledImages
 from segnoise.datasets.problems import one_problem
 from segnoise.datasets.relabelled import Relabelled
+from segnoise.datasets.wrapped import file_paths, labelled
 from segnoise.errors import ConfigError, DataError
 from segnoise.noise import (
     NOISES,
@@ -40,7 +41,8 @@ class NoisyLabels(Relabelled):
 
     Args:
         dataset: A data set with `metainfo`, `sample_id`, `load_mask` and `paths`; for noise that
-            looks at images or instance maps also with `load_image` or `load_instances`.
+            looks at images or instance maps also with `load_image` or `load_instances`. Also a
+            `Subset` or a `ConcatDataset` of such; other libraries' data sets see `Wrapped`.
         noise: A noise model, its config (`dict(type="SymmetricFlip", rate=0.4)`; a bare name or
             class is a config without parameters), or any other function of (mask, rng) that
             returns a new mask of the same shape and dtype; see `FunctionNoise`. Where a config does
@@ -50,7 +52,7 @@ class NoisyLabels(Relabelled):
     Raises:
         ConfigError: If the noise cannot be built, does not fit the data's classes or void, or
             needs what the data set does not have; if the seed is no integer; if the data set is a
-            NoisyLabels already.
+            NoisyLabels already, or none that follows the protocol.
         DataError: On reading, if a mask cannot be corrupted; names the file.
 
     Example:
@@ -80,9 +82,9 @@ class NoisyLabels(Relabelled):
             raise ConfigError(
                 f"{dataset!r} is noisy already: apply several noises with Compose, in one wrapper"
             )
-        self.dataset = dataset
-        self.noise = built_noise(noise, dataset.metainfo)
-        _check_sources(self.noise, dataset)
+        self.dataset = labelled(dataset)
+        self.noise = built_noise(noise, self.metainfo)
+        _check_sources(self.noise, self.dataset)
         self.seed = _checked_seed(seed)
 
     def __repr__(self) -> str:
@@ -99,7 +101,7 @@ class NoisyLabels(Relabelled):
             raise ConfigError(str(error)) from error
         except (TypeError, ValueError) as error:
             raise one_problem(
-                self.dataset.paths(index)[1],
+                file_paths(self.dataset, index)[1],
                 f"{self.noise!r} cannot corrupt it: {error}",
                 "correct the mask, or give the noise the data's classes",
             ) from error

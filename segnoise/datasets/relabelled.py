@@ -10,6 +10,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from segnoise.datasets.base import LabelledImages, Sample
+from segnoise.datasets.wrapped import file_paths
 
 
 class Relabelled(Dataset[Sample], ABC):
@@ -41,7 +42,7 @@ class Relabelled(Dataset[Sample], ABC):
 
     def paths(self, index: int) -> tuple[Path, Path]:
         """Return the image file and the clean mask file of a sample."""
-        return self.dataset.paths(index)
+        return file_paths(self.dataset, index)
 
     def load_mask(self, index: int) -> np.ndarray:
         """Return a sample's labels, (H, W); see `load_masks`."""

@@ -1,15 +1,21 @@
-"""A data set with an augmentation whose draws depend on seed, epoch and sample only."""
+"""A data set with an augmentation: new views of each sample in every epoch, by seed."""
 
 from __future__ import annotations
 
+import inspect
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch.utils.data import Dataset
 
 from segnoise.datasets.base import LabelledImages, Sample
-from segnoise.errors import DataError
+from segnoise.datasets.transforms import as_augment
+from segnoise.datasets.wrapped import check_keys, file_paths, joined
+from segnoise.errors import ConfigError, DataError
 from segnoise.noise.seeding import generator
 
 Transform = Callable[[Sample, np.random.Generator], Sample]
@@ -17,37 +23,82 @@ _FIRST_CELL = 256
 _MOST_CELLS = 2**24 - _FIRST_CELL  # what float32, the largest type that OpenCV warps, tells apart
 
 
-class Transformed:
-    """Applies `transform(sample, rng)` to the samples of a data set.
+class Transformed(Dataset[Sample]):
+    """Applies a transform to the samples of a data set, with other random numbers in every epoch.
 
-    The generator is made anew for each sample from (seed, epoch, sample id), so neither the
-    number of workers nor what was drawn before plays a part.
+    View v of a sample depends on (seed, v, sample id) alone. In a DataLoader, the first time that
+    a sample is drawn gives its view 0, the next time view 1, and so on: every epoch sees new views,
+    and they are the same for any number of worker processes, forked or spawned, kept between
+    epochs or not. The count is in memory that the workers share. `draw` looks without counting.
+
+    `set_epoch(e)` lets all samples go on with view e, also in workers that run: a training that
+    resumes calls it before its first epoch. A loop that leaves epochs before their end calls it at
+    the start of each, because what workers have read ahead counts as drawn. Processes that train
+    together (torch.distributed) count apart, and each draws views of its own.
 
     Args:
-        dataset: Any data set of this room.
-        transform: For example an `Augment`; None leaves samples as they are.
+        dataset: Any data set with the protocol of this package; also a `Subset` or a
+            `ConcatDataset` of such. Others see `Wrapped`.
+        transform: A function of (sample, rng) that returns a sample, such as an `Augment`; an
+            albumentations transform; or a function of the sample alone, for which the global
+            generators (random, NumPy, torch on the CPU) are seeded, and put back after it. None
+            leaves samples as they are.
         seed: Seed of the draws.
         cell_stride: If given, samples also have `cells`, an (H, W) int64 array that moves with the
             mask: the cell of `cell_stride` x `cell_stride` pixels of the untransformed sample that
             each pixel comes from, counted row by row, and -1 where a transform has padded.
 
     Raises:
+        ConfigError: If the transform takes other arguments, or the data set gives no samples of
+            the protocol.
         ValueError: If `cell_stride` is not positive.
+
+    Example:
+        >>> class Steps:
+        ...     def __len__(self): return 2
+        ...     def __getitem__(self, index):
+        ...         image, mask = np.zeros((1, 9, 3), np.uint8), np.arange(9)[None]
+        ...         return dict(image=image, mask=mask, sample_id=str(index))
+        >>> def roll(sample, rng):
+        ...     return {**sample, "mask": np.roll(sample["mask"], rng.integers(9))}
+        >>> data = Transformed(Steps(), roll, seed=0)
+        >>> [data[0]["mask"][0, 0].item() for epoch in range(4)]
+        [4, 0, 8, 1]
+        >>> data.set_epoch(1)
+        >>> data[0]["mask"][0, 0].item()
+        0
     """
 
     def __init__(
         self,
         dataset: LabelledImages,
-        transform: Transform | None = None,
+        transform: Transform | Callable[[Sample], Sample] | None = None,
         seed: int = 0,
         cell_stride: int | None = None,
     ) -> None:
         if cell_stride is not None and cell_stride < 1:
             raise ValueError(f"cell_stride must be at least 1, got {cell_stride}")
-        self.dataset = dataset
+        self.dataset = joined(dataset)
         self.transform = transform
         self.seed = seed
         self.cell_stride = cell_stride
+        self._apply = None if transform is None else _of_sample_and_rng(transform)
+        samples = len(dataset) if hasattr(dataset, "__len__") else 0
+        # What each sample's next view is; also worker processes that run already see a change.
+        self._next = torch.zeros(samples, dtype=torch.int64).share_memory_()
+        self._rank = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A spawned worker does not know which of the training's processes it belongs to.
+        return {**self.__dict__, "_rank": self._process()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._next.share_memory_()  # as it is in a worker; a copy gets a count of its own
+
+    def _process(self) -> int:
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        return torch.distributed.get_rank() if distributed else self._rank
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -58,20 +109,41 @@ class Transformed:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return a sample as epoch 0 draws it."""
-        return self.draw(index, epoch=0)
+        """Return a sample's next view, and count it."""
+        sample = self._read(index)
+        view = int(self._next[index])
+        self._next[index] = view + 1
+        rank = self._process()
+        return self._view(sample, view, *(("process", rank) if rank else ()))
 
     def __repr__(self) -> str:
         return f"Transformed({self.dataset!r}, {self.transform!r}, seed={self.seed})"
 
+    def set_epoch(self, epoch: int) -> None:
+        """Let every sample go on with view `epoch`: with what a training's epoch draws, from 0.
+
+        Raises:
+            ValueError: If it is negative.
+        """
+        if epoch < 0:
+            raise ValueError(f"epochs count from 0, got {epoch}")
+        self._next.fill_(epoch)
+
     def draw(self, index: int, epoch: int) -> Sample:
-        """Return a sample as the given epoch draws it."""
+        """Return a sample as the given epoch draws it, without counting."""
+        return self._view(self._read(index), epoch)
+
+    def _read(self, index: int) -> Sample:
         sample = self.dataset[index]
+        check_keys(sample, self.dataset)
+        return sample
+
+    def _view(self, sample: Sample, epoch: int, *more: int | str) -> Sample:
         if self.cell_stride is not None:
             sample = {**sample, "cells": _cells(sample, self.cell_stride)}
-        if self.transform is not None:
-            rng = generator(self.seed, "transform", epoch, sample["sample_id"])
-            sample = self.transform(sample, rng)
+        if self._apply is not None:
+            rng = generator(self.seed, "transform", epoch, sample["sample_id"], *more)
+            sample = self._apply(sample, rng)
         if self.cell_stride is not None:
             cells = sample["cells"].astype(np.int64)
             # Masks are padded with ids up to 255.
@@ -88,7 +160,57 @@ class Transformed:
 
     def paths(self, index: int) -> tuple[Path, Path]:
         """Return the image file and the mask file of a sample."""
-        return self.dataset.paths(index)
+        return file_paths(self.dataset, index)
+
+
+def _of_sample_and_rng(transform: Any) -> Transform:
+    """Return a transform as a function of sample and generator.
+
+    Raises:
+        ConfigError: If it takes neither these nor a sample alone.
+    """
+    augment = as_augment(transform)
+    if augment is not None:
+        return augment
+    if type(transform).__module__.startswith("torchvision."):
+        raise ConfigError(
+            f"transform={transform!r}: torchvision changes PIL images and tensors, and leaves a "
+            "sample's NumPy arrays as they are; take Augment or albumentations"
+        )
+    try:
+        parameters = inspect.signature(transform)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"transform={transform!r} is no function of (sample, rng)") from error
+    for number, taken in ((2, transform), (1, _Seeded(transform))):
+        try:
+            parameters.bind(*range(number))
+        except TypeError:
+            continue
+        return taken
+    raise ConfigError(
+        f"transform={transform!r} takes {parameters}: it must be a function of (sample, rng), or "
+        "of the sample alone"
+    )
+
+
+class _Seeded:
+    """A function of the sample alone, drawing from global generators seeded for the call."""
+
+    def __init__(self, function: Callable[[Sample], Sample]) -> None:
+        self.function = function
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+        seed = int(rng.integers(2**32))
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs, too
+        try:
+            return self.function(sample)
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+            torch.set_rng_state(states[2])
 
 
 def _cells(sample: Sample, stride: int) -> np.ndarray:

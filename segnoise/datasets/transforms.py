@@ -16,12 +16,12 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import albumentations as A
 import cv2
-from albumentations.augmentations.crops.transforms import CropSizeError
 from albumentations.core.transforms_interface import BaseTransformInitSchema
 from albumentations.core.type_definitions import Targets
 from pydantic import BeforeValidator
+from torch.utils.data import get_worker_info
 
-from segnoise.errors import ConfigError, DataError
+from segnoise.errors import ConfigError, DataError, SegnoiseError
 from segnoise.naming import near
 from segnoise.noise import Noise, build_noise, generator
 
@@ -75,9 +75,15 @@ class Augment:
         arrays = {key: value for key, value in sample.items() if isinstance(value, np.ndarray)}
         try:
             return {**sample, **self._compose(**arrays)}
-        except (ValueError, CropSizeError) as error:
+        except (SegnoiseError, MemoryError):
+            raise
+        # Each transform fails in a way of its own on what it cannot do: a crop larger than the
+        # image, a filter wider than it, a mask that is no array.
+        except Exception as error:
+            size = "x".join(map(str, sample["image"].shape[1::-1]))
             raise DataError(
-                f"sample {sample.get('sample_id')!r}: {self!r} cannot transform it: {error}"
+                f"sample {sample.get('sample_id')!r}: {self!r} cannot transform its {size} pixels: "
+                f"{' '.join(str(error).split()) or type(error).__name__}"
             ) from error
 
     def __repr__(self) -> str:
@@ -90,13 +96,17 @@ class MaskNoise(A.DualTransform):
 
     Without a seed the noise is **drawn anew at every call**, so in every epoch, from the
     pipeline's generator and the mask's content (albumentations gives all steps of a pipeline
-    generators of one seed): label noise as augmentation. A network sees many versions of a mask and
+    generators of one seed): label noise as augmentation. In a worker process of a DataLoader that
+    was not given its generator for the call, as `Augment` gives it, the worker's seed counts too:
+    every epoch's workers begin with the same copy of the pipeline's generator, but torch gives
+    them new seeds, which follow `torch.manual_seed`. A network sees many versions of a mask and
     can average their errors away, which no training on a fixed noisy data set can; for that, wrap
     the data set in `NoisyLabels`. With a seed the noise is a function of the seed and the mask's
     content: the same mask always becomes the same noisy one. Random crops or flips before it make
     other masks, so put it first.
 
-    Images, boxes, keypoints and additional targets (such as `clean_mask`) pass unchanged.
+    Images, boxes, keypoints and additional targets (such as `clean_mask`) pass unchanged. Masks of
+    volumes (`mask3d`, `masks3d`) are refused: noise models are of two dimensions.
 
     Args:
         noise: A noise model, or its config. It may look at the image, but at nothing else
@@ -105,7 +115,8 @@ class MaskNoise(A.DualTransform):
         p: Probability that a sample is corrupted.
 
     Raises:
-        ConfigError: If the noise cannot be built, or needs what a pipeline does not have.
+        ConfigError: If the noise cannot be built, or needs what a pipeline does not have; at a
+            call, if there are masks of volumes.
 
     Example:
         >>> step = MaskNoise(dict(type="SymmetricFlip", rate=1.0, num_classes=2))
@@ -142,15 +153,35 @@ class MaskNoise(A.DualTransform):
         # albumentations keeps its own generator's seed as `self.seed`
         self.noise_seed = seed
 
+    def set_random_seed(self, seed: int | None) -> None:
+        """Draw from a generator of this seed from now on."""
+        super().set_random_seed(seed)
+        self._given = False
+
+    def set_random_state(
+        self, random_generator: np.random.Generator, py_random: random.Random
+    ) -> None:
+        """Draw from these generators, which then decide alone, in whichever process."""
+        super().set_random_state(random_generator, py_random)
+        self._given = True
+
     def get_params(self) -> dict[str, Any]:
         """Draw the seed of this call; replays take it from the record."""
-        return {"call": int(self.random_generator.integers(2**63))}
+        call, worker = int(self.random_generator.integers(2**63)), get_worker_info()
+        if worker is not None and not self._given:
+            call = int(generator("worker", worker.seed, call).integers(2**63))
+        return {"call": call}
 
     def apply_with_params(
         self, params: dict[str, Any], *args: Any, **kwargs: Any
     ) -> dict[str, Any]:
         """Corrupt `mask` and `masks`; the image is what the model may look at."""
         sources = {name: kwargs.get(name) for name in self.noise.needs}
+        for volume in ("mask3d", "masks3d"):
+            if kwargs.get(volume) is not None:
+                raise ConfigError(
+                    f"MaskNoise cannot corrupt {volume}: give the slices of a volume as masks"
+                )
 
         def noisy(mask: np.ndarray, number: int) -> np.ndarray:
             content = hashlib.blake2b(np.ascontiguousarray(mask).data).hexdigest()
@@ -173,6 +204,12 @@ class MaskNoise(A.DualTransform):
     def get_transform_init_args(self) -> dict[str, Any]:
         """Return the arguments as plain data, for `to_dict`, `save` and `repr`."""
         return {"noise": self.noise.to_dict(), "seed": self.noise_seed}
+
+
+def as_augment(transform: Any) -> Augment | None:
+    """Return an albumentations transform or pipeline as an Augment; None for anything else."""
+    known = (A.BasicTransform, A.BaseCompose)
+    return Augment([transform]) if isinstance(transform, known) else None
 
 
 def _build(transform: Any, ignore_index: int) -> Any:

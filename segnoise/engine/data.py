@@ -27,6 +27,7 @@ from segnoise.datasets import (
     collate,
 )
 from segnoise.datasets.problems import DatasetError
+from segnoise.datasets.wrapped import file_paths, labelled
 from segnoise.engine.config import data_path
 from segnoise.engine.loop import DrawSampler
 from segnoise.errors import ConfigError, DataError, SegnoiseError
@@ -39,7 +40,8 @@ def build_dataset(config: Mapping[str, Any], key: str) -> Any:
     """Build ``train_data`` (clean, untransformed), ``val_data`` or ``test_data``.
 
     Raises:
-        ConfigError: if the config names none, or an argument does not fit.
+        ConfigError: if the config names none, an argument does not fit, or the type builds no data
+            set of the protocol.
         DatasetError: if files are missing or unreadable.
     """
     node = config[key]
@@ -54,7 +56,7 @@ def build_dataset(config: Mapping[str, Any], key: str) -> Any:
         arguments["root"] = config["data_root"]
     if arguments.get("root") is not None:
         arguments["root"] = data_path(arguments["root"])
-    return _call(cls, arguments, key)
+    return labelled(_call(cls, arguments, key))
 
 
 def with_noise(dataset: Any, config: Mapping[str, Any]) -> Any:
@@ -233,8 +235,7 @@ def fingerprint(config: Mapping[str, Any], dataset: Any) -> str:
     """What a data check depends on: a resumed run with the same need not repeat it."""
     ids = [dataset.sample_id(i) for i in range(len(dataset))]
     keys = ("train_data", "val_data", "noise", "noise_seed")  # boundary_bias has a fingerprint
-    where = str(
-        dataset.paths(0)[1].resolve()
-    )  # the same names may lie elsewhere, with other labels
+    # The same names may lie elsewhere, with other labels.
+    where = str(file_paths(dataset, 0)[1].resolve())
     parts = [*(config[key] for key in keys), ids, where, getattr(dataset, "fingerprint", None)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch.utils.data import Dataset
 
 from segnoise.errors import ConfigError
 from segnoise.methods.boundary_bias import boundary_bias, shift_boundaries
@@ -15,7 +16,7 @@ from segnoise.methods.known_masks import known_pairs
 LIMIT = 20.0
 
 
-class CorrectedBoundaries:
+class CorrectedBoundaries(Dataset[dict[str, Any]]):
     """A training set with the boundaries between classes moved by a number of pixels.
 
     It wraps any data set, noisy or not, and follows the same protocol; clean masks, where the
@@ -111,8 +112,8 @@ class CorrectedBoundaries:
 
     def paths(self, index: int) -> tuple[Path, Path]:
         """Return the image file and the mask file of a sample."""
-        paths: tuple[Path, Path] = self.dataset.paths(index)
-        return paths
+        image, mask = self.dataset.paths(index)
+        return Path(image), Path(mask)
 
     def load_mask(self, index: int) -> np.ndarray:
         """Return a sample's corrected labels, (H, W)."""

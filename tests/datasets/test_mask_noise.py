@@ -136,6 +136,17 @@ def test_bad_input(call, message):
         call()
 
 
+@pytest.mark.parametrize("volume", ["mask3d", "masks3d"])
+def test_masks_of_volumes_are_refused(volume):
+    """They would pass as they are, and the training would be one on clean labels."""
+    masks = np.stack([MASK] * 3)
+    given = {volume: masks if volume == "mask3d" else masks[None]}
+    with pytest.raises(ConfigError, match=f"cannot corrupt {volume}: give the slices .* as masks"):
+        pipeline(MaskNoise(FLIP))(volume=np.stack([IMAGE] * 3), **given)
+    made = pipeline(MaskNoise(FLIP))(image=IMAGE, masks=masks)["masks"]  # the advice
+    assert 0.3 < (made != masks).sum() / (masks != 255).sum() < 0.5
+
+
 @pytest.mark.filterwarnings("ignore:Argument.* 'rate'")
 def test_strict_refuses_unknown_arguments():
     with pytest.raises(ValueError, match="rate"):

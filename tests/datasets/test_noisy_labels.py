@@ -217,6 +217,7 @@ def test_noise_that_needs_what_the_data_lack_is_refused_at_once(dataset, full_da
 
     class Plain:
         metainfo = dataset.metainfo
+        __len__ = __getitem__ = sample_id = load_mask = paths = None  # never called
 
     with pytest.raises(ConfigError, match=r"has no load_image\(index\)"):
         NoisyLabels(Plain(), RegionSwap(0.5, 3, "superpixels"))
