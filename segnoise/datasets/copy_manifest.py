@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from segnoise.datasets.base import check_same_classes
+from segnoise.datasets.class_file import read_classes
 from segnoise.datasets.mask_files import MaskReader
 from segnoise.datasets.problems import DatasetError, one_problem
 from segnoise.errors import RecordError
@@ -205,6 +207,25 @@ def _mask_reader(dataset: Mapping[str, Any]) -> MaskReader:
         colors=None if colors is None else {tuple(color): label for color, label in colors},
         ignore_index=masks["ignore_index"],
     )
+
+
+def check_folder_classes(metainfo: Mapping[str, Any], folder: str | Path) -> None:
+    """Raise if a folder of masks says that its classes are not a data set's.
+
+    A noisy copy says so in its manifest, other folders in a classes.txt; most say nothing.
+
+    Raises:
+        ConfigError: If classes differ in number, name or order, or void in its id.
+        DatasetError: If the file that says it is damaged.
+    """
+    folder, theirs = Path(folder), None
+    if (folder / MANIFEST).is_file():
+        head = Manifest.read(folder).head["dataset"]
+        theirs = {"classes": head["classes"], "ignore_index": head["masks"]["ignore_index"]}
+    elif (folder / "classes.txt").is_file():
+        theirs = {"classes": read_classes(folder / "classes.txt")[0]}
+    if theirs is not None:
+        check_same_classes(metainfo, theirs, ("the data set", str(folder)))
 
 
 def flat(head: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from segnoise.datasets.base import SegmentationDataset
+from segnoise.datasets.copy_manifest import check_folder_classes
 from segnoise.datasets.pairing import index_folder
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.datasets.relabelled import Relabelled
@@ -38,7 +39,8 @@ class RaterMasks(Relabelled):
         fingerprint: Hash of the drawn files' names: changes with the seed and the folders.
 
     Raises:
-        ConfigError: If no folder is given, or one twice, or the data set has no files to match.
+        ConfigError: If no folder is given, or one twice, or the data set has no files to match,
+            or a folder's classes.txt or manifest names other classes.
         DatasetError: If a folder is missing, or an image has no rater; on reading, if a mask
             cannot be read or is not of the reference's size.
     """
@@ -58,6 +60,8 @@ class RaterMasks(Relabelled):
         if not given or len(set(given)) < len(given):
             raise ConfigError(f"folders={folders!r} must be a list of folders, each of them once")
         self.dataset = dataset
+        for folder in given:
+            check_folder_classes(dataset.metainfo, folder)
         indexed = [index_folder(folder, suffix) for folder in given]
         self.raters: list[Path] = []
         self._files: list[Path] = []

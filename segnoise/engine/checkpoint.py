@@ -7,17 +7,30 @@ temporary name and renamed.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from mmengine.dist import is_main_process
+from torch import Tensor, nn
 
-from segnoise.errors import CheckpointError
+from segnoise.datasets.base import check_same_classes
+from segnoise.engine.hooks import memorisation, scores
+from segnoise.errors import CheckpointError, ConfigError, SegnoiseError
 from segnoise.files import replacing
+from segnoise.metrics.memorisation import OUTCOMES
+from segnoise.models.weight_files import (
+    batch_counts,
+    first_line,
+    misfits,
+    plain_state,
+    prefix_of,
+    read_weights,
+)
+from segnoise.records import Each, Maybe, Within, find_fault
 
 
 def plain(value: Any) -> Any:
@@ -70,63 +83,260 @@ def save(checkpoint: Mapping[str, Any], path: str | Path) -> None:
         ) from error
 
 
+META = {
+    "config?": str,
+    "iter?": Within(0),
+    "dataset?": {"classes": [str], "ignore_index?": int},
+}
+RESUMABLE = {
+    "state_dict": Each(object),
+    "ema_state_dict?": Each(object),
+    "optimizer": {"state": Each(Each(object), keys=int), "param_groups": [{"params": [int]}]},
+    "param_schedulers": [Each(object)],
+    "meta": {
+        "config": str,
+        "iter": Within(0),
+        "global_batch": Within(1),
+        "dataset": {"classes": [str], "ignore_index": int},
+        "best?": Maybe({"iter": Within(0), "mIoU": float}),
+        "history?": [scores.ENTRY],
+        "memorisation?": {
+            "history": [memorisation.ENTRY],
+            "counts": Maybe(([Within(0)],) * len(OUTCOMES)),
+        },
+    },
+}
+"""Schemas: what a checkpoint may say about itself, and what a training needs to go on."""
+
+
 def load(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU without running code from it.
 
+    Args:
+        path: a checkpoint of segnoise, or weights alone: what ``torch.save(model.state_dict())``,
+            safetensors or SMP's ``save_pretrained`` writes.
+
+    Returns:
+        ``state_dict``, and in a checkpoint of segnoise ``meta``; in ``last.pth`` also the state of
+        the training.
+
     Raises:
-        CheckpointError: if the file is missing, damaged, or no checkpoint of segnoise.
+        CheckpointError: if the file is missing, damaged, or holds no weights.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen types for a damaged file
+    value = read_weights(path)
+    if isinstance(value, Mapping) and "meta" in value:
+        if fault := find_fault(value, {"state_dict": Each(object), "meta": META}):
+            raise CheckpointError(f"{path}: damaged: {fault}; use another one")
+        return dict(value)
+    state = plain_state(value)
+    if state is None:
         raise CheckpointError(
-            f"{path}: damaged or not a checkpoint ({_first_line(error)}); use another one"
-        ) from error
-    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-        raise CheckpointError(f"{path}: holds no 'state_dict', so it is no checkpoint of segnoise")
-    return checkpoint
+            f"{path}: holds no 'state_dict', so it is neither a checkpoint of segnoise nor weights"
+        )
+    return {"state_dict": state}
+
+
+def check_classes(
+    stored: Mapping[str, Any], metainfo: Mapping[str, Any], path: str | Path, which: str
+) -> None:
+    """Refuse weights that were trained on other classes, or in another order; void too.
+
+    Args:
+        stored: from :func:`load`; plain weights say nothing of their classes.
+        metainfo: of the data set.
+        path: of the checkpoint.
+        which: the data set's name in the config.
+
+    Raises:
+        CheckpointError: if they differ; names the first difference.
+    """
+    trained = stored.get("meta", {}).get("dataset")
+    if trained is None:
+        if is_main_process():
+            print(f"Note: {path} names no classes: taken to be those of {which}, in its order")
+        return
+    try:
+        check_same_classes(trained, metainfo, (str(path), which))
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
 
 
 def load_weights(
-    model: nn.Module, state: Mapping[str, Any], path: str | Path, new_losses: bool = False
+    model: nn.Module,
+    state: Mapping[str, Any],
+    path: str | Path,
+    new_losses: bool = False,
+    head: bool = True,
 ) -> None:
     """Put a checkpoint's weights into a model, all of them.
 
-    State of losses and methods that the model does not have, as in an evaluation, is left out.
-    With ``new_losses`` the model's own may lack theirs: a training that starts from another's
-    weights.
+    State of losses and methods that the model does not have, as in an evaluation, is left out. The
+    names of a plain state dict may have anything before them (``module.``, ``model.``), and batch
+    norm's counters may be missing.
+
+    Args:
+        model: a model of a config, whose ``network`` plain weights are for.
+        state: the state dict.
+        path: of the file.
+        new_losses: the model's own losses may lack theirs: a training that starts from another's
+            weights.
+        head: False leaves out the layers that give the classes (SMP's ``segmentation_head``, of
+            another network its last layer) and the state of losses and methods.
 
     Raises:
         CheckpointError: if weights are missing, left over, or of another shape.
     """
     own = model.state_dict()
     given = {
-        k: v for k, v in state.items() if k in own or not k.startswith(("losses.", "methods."))
+        k: v
+        for k, v in _named_as(own, state).items()
+        if k in own or not k.startswith(("losses.", "methods."))
     }
-    missing = sorted(
-        k for k in own.keys() - given.keys() if not (new_losses and k.startswith("losses."))
+    last = _head_names(model)
+    may_lack = batch_counts(own)
+    if new_losses:
+        may_lack |= {k for k in own if k.startswith("losses.")}
+    if not head:
+        given = {k: v for k, v in given.items() if not (k in last or k.startswith(_OF_TRAINING))}
+        may_lack |= last | {k for k in own if k.startswith(_OF_TRAINING)}
+    if misfit := misfits(own, given, may_lack):
+        remedy = ""
+        body = {k: v for k, v in given.items() if k not in last}
+        if head and new_losses and not misfits(own, body, may_lack | last):
+            remedy = f"; {WITHOUT_HEAD}"
+        raise CheckpointError(f"{path}: does not fit the config's model: {misfit}{remedy}")
+    with fitting(path):
+        model.load_state_dict(given, strict=False)  # what strict would say has been said
+
+
+WITHOUT_HEAD = "take all but its head by --cfg-options load_head=False"
+_OF_TRAINING = ("losses.", "methods.")
+
+
+def _named_as(own: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state dict under the model's names, where it is of the network alone."""
+    if any(name in own for name in state):
+        return dict(state)
+    inner = [name.removeprefix(_NETWORK) for name in own if name.startswith(_NETWORK)]
+    prefix = prefix_of(state, inner)
+    if prefix is None:
+        return dict(state)
+    return {
+        _NETWORK + name.removeprefix(prefix): value
+        for name, value in state.items()
+        if name.startswith(prefix)
+    }
+
+
+_NETWORK = "network."
+
+
+def _head_names(model: nn.Module) -> set[str]:
+    """Names in the state dict of the layers that give the classes."""
+    names = [name for name in model.state_dict() if name.startswith(_NETWORK)]
+    head = {name for name in names if name.startswith(f"{_NETWORK}segmentation_head.")}
+    parameters = [name for name, _ in model.named_parameters() if name.startswith(_NETWORK)]
+    if head or not parameters:
+        return head
+    last = parameters[-1].rpartition(".")[0]
+    return {name for name in names if name.rpartition(".")[0] == last}
+
+
+@contextlib.contextmanager
+def fitting(path: str | Path) -> Iterator[None]:
+    """Let whatever a module, a hook or an optimizer says of a state in a file name the file."""
+    try:
+        yield
+    except SegnoiseError:
+        raise
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise CheckpointError(
+            f"{path}: damaged, or of another config ({type(error).__name__}: {first_line(error)}); "
+            "use another one"
+        ) from error
+
+
+# Of torch's optimizers; these have their parameter's shape.
+_SHAPED = {
+    "acc_delta", "ax", "exp_avg", "exp_avg_sq", "exp_inf", "grad_avg", "max_exp_avg_sq",
+    "momentum_buffer", "prev", "square_avg", "step_size", "sum",
+}  # fmt: skip
+
+
+def training_fault(
+    stored: Mapping[str, Any], optimizer: torch.optim.Optimizer, schedulers: Sequence[Any]
+) -> str | None:
+    """Say in words why the state of a training is not one of this optimizer and these schedules.
+
+    torch itself takes state of other shapes, and fails at the next step.
+    """
+    state, groups = stored["optimizer"]["state"], stored["optimizer"]["param_groups"]
+    own = optimizer.state_dict()["param_groups"]
+    sizes = [[len(group["params"]) for group in each] for each in (groups, own)]
+    if sizes[0] != sizes[1]:
+        return f"its optimizer is of {sum(sizes[0])} parameters, the model has {sum(sizes[1])}"
+    for number, (group, mine) in enumerate(zip(groups, own, strict=True)):
+        known = {key: value for key, value in mine.items() if key in group and key != "params"}
+        if fault := _unlike(group, known, f"param_groups.{number}"):
+            return fault
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    kinds = {key: type(value) for each in state.values() for key, value in each.items()}
+    for number, each in state.items():
+        if number >= len(parameters) or number < 0:
+            return f"optimizer.state.{number} is of no parameter"
+        for key in kinds if each else ():
+            value, place = each.get(key), f"optimizer.state.{number}.{key}"
+            if type(value) is not kinds[key] or not isinstance(
+                value, (Tensor, float, int, type(None))
+            ):
+                return f"{place} is a {type(value).__name__}"
+            if (
+                isinstance(value, Tensor)
+                and key in _SHAPED
+                and value.shape != parameters[number].shape
+            ):
+                return f"{place} has shape {tuple(value.shape)}, not the parameter's"
+            if isinstance(value, Tensor) and key == "step" and value.numel() != 1:
+                return f"{place} has shape {tuple(value.shape)}, not ()"
+    given = stored["param_schedulers"]
+    if len(given) != len(schedulers):
+        return f"it has {len(given)} schedules, the config {len(schedulers)}"
+    faults = (
+        _unlike(each, scheduler.state_dict(), f"param_schedulers.{number}")
+        for number, (each, scheduler) in enumerate(zip(given, schedulers, strict=True))
     )
-    surplus = sorted(given.keys() - own.keys())
-    reshaped = [
-        f"{k} {tuple(given[k].shape)} instead of {tuple(own[k].shape)}"
-        for k in own.keys() & given.keys()
-        if isinstance(own[k], torch.Tensor) and given[k].shape != own[k].shape
-    ]
-    if missing or surplus or reshaped:
-        parts = [
-            f"{len(names)} {what} ({', '.join(sorted(names)[:2])})"
-            for what, names in (
-                ("missing", missing),
-                ("left over", surplus),
-                ("of another shape", reshaped),
-            )
-            if names
-        ]
-        raise CheckpointError(f"{path}: does not fit the config's model: {'; '.join(parts)}")
-    model.load_state_dict(given, strict=False)  # what strict would say has been said
+    return next(filter(None, faults), None)
+
+
+def _unlike(value: Any, mine: Any, place: str) -> str | None:
+    """Say where a value is not built like another one; None in the other stands for anything."""
+    if mine is None:
+        return None
+    if isinstance(mine, Mapping):
+        if not isinstance(value, Mapping):
+            return f"{place} is a {type(value).__name__}"
+        if missing := [key for key in mine if key not in value]:
+            return f"{place}.{missing[0]} is missing"
+        faults = (_unlike(value[key], inner, f"{place}.{key}") for key, inner in mine.items())
+        return next(filter(None, faults), None)
+    if isinstance(mine, (list, tuple)):
+        if not isinstance(value, (list, tuple)) or len(value) != len(mine):
+            return f"{place} is no list of {len(mine)}"
+        faults = (
+            _unlike(item, inner, f"{place}.{number}")
+            for number, (item, inner) in enumerate(zip(value, mine, strict=True))
+        )
+        return next(filter(None, faults), None)
+    if isinstance(mine, (int, float)) and not isinstance(mine, bool):
+        return find_fault(value, float, place)
+    return find_fault(value, type(mine), place)
 
 
 def _cause(error: BaseException) -> str:
@@ -136,12 +346,4 @@ def _cause(error: BaseException) -> str:
         if isinstance(found, OSError) and found.strerror:
             return found.strerror
         found = found.__cause__ or found.__context__
-    return _first_line(error)
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    refused = re.search(r"Unsupported global: GLOBAL (\S+)", text)
-    if refused:
-        return f"it holds a {refused[1]}, and a safe load reads plain data only"
-    return re.sub(r"\s+", " ", text.splitlines()[0])[:200]
+    return first_line(error)

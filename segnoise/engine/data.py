@@ -26,6 +26,7 @@ from segnoise.datasets import (
     check_dataset,
     collate,
 )
+from segnoise.datasets.copy_manifest import check_folder_classes
 from segnoise.datasets.problems import DatasetError
 from segnoise.datasets.wrapped import file_paths, labelled
 from segnoise.engine.config import data_path
@@ -102,6 +103,7 @@ def with_boundaries(dataset: Any, config: Mapping[str, Any]) -> Any:
     arguments = dict(config["boundary_bias"])
     if arguments.get("clean_masks") is not None:
         arguments["clean_masks"] = data_path(arguments["clean_masks"])
+        check_folder_classes(dataset.metainfo, arguments["clean_masks"])
     return _call(CorrectedBoundaries, {"dataset": dataset, **arguments}, "boundary_bias")
 
 
@@ -120,6 +122,7 @@ def noise_of_clean_masks(dataset: Any, config: Mapping[str, Any]) -> NoiseReport
             "all: leave clean_masks out"
         )
     folder, classes = data_path(config["clean_masks"]), len(dataset.metainfo["classes"])
+    check_folder_classes(dataset.metainfo, folder)
     report = NoiseReport.empty(classes)
     for known, given in known_pairs(dataset, folder):
         try:

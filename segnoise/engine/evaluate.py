@@ -19,7 +19,7 @@ from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data
 from segnoise.engine.launch import init_processes
 from segnoise.engine.model import build_model
-from segnoise.errors import CheckpointError, ConfigError
+from segnoise.errors import ConfigError
 from segnoise.files import replacing
 from segnoise.metrics.segmentation import SegmentationMetric, per_class
 
@@ -56,7 +56,7 @@ def evaluate(
     dataset = data.build_dataset(config, f"{split}_data")
     model = build_model(config, dataset.metainfo)
     stored = checkpoints.load(checkpoint)
-    _check_classes(stored, dataset.metainfo["classes"], checkpoint)
+    checkpoints.check_classes(stored, dataset.metainfo, checkpoint, f"{split}_data")
     checkpoints.load_weights(model, stored["state_dict"], checkpoint)
     folder = _claim_out(out, overwrite)
 
@@ -86,15 +86,6 @@ def with_test_time_augmentation(
     """The config with several views of each image in its inference, where they are given."""
     given = {**({"scales": list(scales)} if scales else {}), **({"flip": True} if flip else {})}
     return {**config, "inference": {**config["inference"], **given}}
-
-
-def _check_classes(stored: Mapping[str, Any], classes: Sequence[str], path: str | Path) -> None:
-    known = stored.get("meta", {}).get("dataset", {}).get("classes")
-    if known is not None and list(known) != list(classes):
-        raise CheckpointError(
-            f"{path}: was trained on the classes {', '.join(known)}; the data set has "
-            f"{', '.join(classes)}"
-        )
 
 
 def _claim_out(out: str | Path | None, overwrite: bool) -> Path | None:

@@ -11,6 +11,7 @@ from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import run_folder
 from segnoise.engine.schema import DEFAULTS, storable
 from segnoise.errors import CheckpointError, ConfigError
+from segnoise.records import find_fault, parse
 
 # What may differ when a run goes on: where things lie, how they are loaded and shown, and what is
 # validated; not what decides the weights.
@@ -22,6 +23,7 @@ FREE = {
     "eval_batch_size",
     "inference",
     "load_from",
+    "load_head",
     "log_interval",
     "num_pictures",
     "num_workers",
@@ -36,6 +38,7 @@ class Start(NamedTuple):
 
     path: Path
     meta: dict[str, Any]
+    config: dict[str, Any]
 
 
 def find(folder: Path, resume: bool | str) -> Start | None:
@@ -60,7 +63,18 @@ def find(folder: Path, resume: bool | str) -> Start | None:
     stored = checkpoints.load(path)
     if "optimizer" not in stored:
         raise CheckpointError(f"--resume: {path} holds weights only; resume from last.pth")
-    return Start(path, stored["meta"])
+    try:
+        if fault := find_fault(stored, checkpoints.RESUMABLE):
+            raise ValueError(fault)
+        config = parse(stored["meta"]["config"])
+        if fault := find_fault(config, dict):
+            raise ValueError(f"its config: {fault}")
+    except ValueError as error:
+        raise CheckpointError(
+            f"--resume: {path}: damaged: {error}; name another one by --resume PATH, or start anew "
+            "by --overwrite"
+        ) from None
+    return Start(path, stored["meta"], config)
 
 
 def check_same_run(
@@ -77,8 +91,8 @@ def check_same_run(
     Raises:
         ConfigError: if anything that decides the weights differs; names it, and the remedy.
     """
-    path, meta = start
-    before, now = json.loads(meta["config"]), json.loads(as_json(config))
+    path, meta, before = start
+    now = json.loads(as_json(config))
     different = [
         f"{key} (was {_short(before.get(key))}, is {_short(now[key])})"
         for key in keys

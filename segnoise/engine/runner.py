@@ -12,12 +12,14 @@ import mmengine.runner
 import torch
 from mmengine.device import get_device
 from mmengine.dist import all_reduce, barrier, broadcast, is_main_process, master_only
+from mmengine.hooks import EMAHook
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from torch import nn
 
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.errors import CheckpointError
+from segnoise.models.weight_files import misfits
 from segnoise.version import __version__
 
 
@@ -134,7 +136,13 @@ class Runner(mmengine.runner.Runner):
     def load_checkpoint(self, filename: str, **_: Any) -> dict[str, Any]:
         """Load weights, all of them, safely."""
         checkpoint = checkpoints.load(filename)
-        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+        for hook in self.hooks:
+            if isinstance(hook, EMAHook):  # mmengine's own passes over what is missing
+                averages = checkpoint.get("ema_state_dict", {})
+                if misfit := misfits(hook.ema_model.state_dict(), averages):
+                    raise CheckpointError(f"{filename}: its averaged weights do not fit: {misfit}")
+        with checkpoints.fitting(filename):
+            self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         checkpoints.load_weights(self.network, checkpoint["state_dict"], filename)
         self.logger.info(f"weights of {filename}")
         return checkpoint
@@ -149,16 +157,15 @@ class Runner(mmengine.runner.Runner):
                 "start a new run with --cfg-options load_from=..."
             )
         self.train_loop._iter = checkpoint["meta"]["iter"]
-        try:
-            self.optim_wrapper.load_state_dict(checkpoint["optimizer"])
-            for scheduler, state in zip(
-                self.param_schedulers or [], checkpoint["param_schedulers"], strict=True
+        schedulers = self.param_schedulers or []
+        with checkpoints.fitting(filename):
+            if fault := checkpoints.training_fault(
+                checkpoint, self.optim_wrapper.optimizer, schedulers
             ):
+                raise ValueError(fault)
+            self.optim_wrapper.load_state_dict(checkpoint["optimizer"])
+            for scheduler, state in zip(schedulers, checkpoint["param_schedulers"], strict=True):
                 scheduler.load_state_dict(state)
-        except (KeyError, ValueError) as error:
-            raise CheckpointError(
-                f"{filename}: optimizer or schedule of another config ({error})"
-            ) from error
-        self.call_hook("after_resume", checkpoint=checkpoint)
+            self.call_hook("after_resume", checkpoint=checkpoint)
         self._has_loaded = True
         self.logger.info(f"resumed at iteration {self.iter} from {filename}")

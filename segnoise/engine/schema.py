@@ -49,6 +49,7 @@ DEFAULTS: dict[str, Any] = {
     "clean_masks": None,  # folder with clean masks of a few samples, for recipe="auto" to see
     "methods": [],  # label correction, selection, teachers; see segnoise.methods
     "load_from": None,  # checkpoint to take the weights from
+    "load_head": True,  # False: all weights of load_from but those of the layers for the classes
     # Training
     "train_cfg": {"max_iters": 20000, "val_interval": 2000},
     "optim_wrapper": {"optimizer": {"type": "SGD", "lr": 0.01, "momentum": 0.9}},
@@ -293,6 +294,8 @@ def _check_values(config: Mapping[str, Any]) -> None:
     for key in ("max_iters", "max_epochs", "val_interval", "val_begin"):
         if key in train and (not isinstance(train[key], int) or train[key] < 1):
             raise ConfigError(f"train_cfg.{key} must be a positive integer, got {train[key]!r}")
+    if not (config["load_head"] or config["load_from"]):
+        raise ConfigError("load_head=False leaves out a part of load_from, which is not given")
     if config["amp"] not in (None, "bf16", "fp16"):
         raise ConfigError(f"amp must be None, 'bf16' or 'fp16', got {config['amp']!r}")
     if config["sync_bn"] not in (None, "torch"):

@@ -15,6 +15,7 @@ from mmengine.hooks import EMAHook
 from mmengine.runner import ValLoop
 from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visualizer
 
+from segnoise.datasets.base import check_same_classes
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data, preparation, run_folder
 from segnoise.engine import resume as resuming
@@ -44,7 +45,7 @@ from segnoise.engine.recipe import with_recipe
 from segnoise.engine.runner import Runner
 from segnoise.engine.schema import storable
 from segnoise.engine.tables import memorised, score_table
-from segnoise.errors import ConfigError
+from segnoise.errors import CheckpointError, ConfigError
 from segnoise.losses import EarlyLearningRegularizedLoss
 from segnoise.metrics.segmentation import SegmentationMetric
 from segnoise.models import Segmentor
@@ -112,6 +113,8 @@ def train(
     if config["boundary_bias"]:
         config["boundary_bias"] = {"shift": dataset.shift}  # as measured: a resume compares it
     validation = data.build_dataset(config, "val_data") if config["val_data"] else None
+    if validation is not None:
+        check_same_classes(clean.metainfo, validation.metainfo, ("train_data", "val_data"))
     classes = clean.metainfo["classes"]
     inspected, picked = None, ""
     if config["recipe"]:  # what the network needs depends on it
@@ -121,8 +124,16 @@ def train(
     torch.manual_seed(config["seed"])  # the first weights
     model = build_model(config, clean.metainfo, training=True)
     if config["load_from"] and not start:
-        stored = checkpoints.load(config["load_from"])
-        checkpoints.load_weights(model, stored["state_dict"], config["load_from"], new_losses=True)
+        source = config["load_from"]
+        stored = checkpoints.load(source)
+        if config["load_head"]:
+            try:
+                checkpoints.check_classes(stored, clean.metainfo, source, "train_data")
+            except CheckpointError as error:
+                raise CheckpointError(f"{error}, or {checkpoints.WITHOUT_HEAD}") from None
+        checkpoints.load_weights(
+            model, stored["state_dict"], source, new_losses=True, head=config["load_head"]
+        )
     stream = data.training_stream(dataset, config, _cell_stride(model, config))
     max_iters = _max_iters(config, len(dataset))
     global_batch = config["batch_size"] * get_dist_info()[1]

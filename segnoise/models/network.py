@@ -10,10 +10,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import segmentation_models_pytorch as smp
-import torch
+from mmengine.dist import is_main_process
 from torch import nn
 
 from segnoise.errors import CheckpointError, ConfigError
+from segnoise.models.weight_files import (
+    batch_counts,
+    misfits,
+    plain_state,
+    prefix_of,
+    read_weights,
+)
 from segnoise.naming import near
 
 ARCHITECTURES: dict[str, Any] = {
@@ -143,24 +150,26 @@ def _no_weights(encoder: str, weights: str, why: str) -> ConfigError:
 
 
 def _load_local(encoder: nn.Module, path: Path) -> None:
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+    """Load an encoder's weights out of a file that may hold a whole network's, or a classifier's.
 
-            state: Any = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ConfigError(f"model.encoder_weights: no file {path}") from None
-    except Exception as error:  # torch raises half a dozen types for a damaged file
-        raise CheckpointError(f"{path}: cannot be read as encoder weights ({error})") from error
-    state = state.get("state_dict", state)
-    own = encoder.state_dict()
-    missing = [key for key in own if key not in state]
-    shapes = [key for key in own if key in state and state[key].shape != own[key].shape]
-    if missing or shapes:
-        raise CheckpointError(
-            f"{path}: does not fit the encoder: {len(missing)} of {len(own)} tensors missing "
-            f"({', '.join(missing[:3])}), {len(shapes)} of another shape"
-        )
-    encoder.load_state_dict({key: state[key] for key in own})
+    Batch norm's counters may be missing: files from before they existed lack them.
+    """
+    if not path.exists():
+        raise ConfigError(f"model.encoder_weights: no file {path}")
+    state, own = plain_state(read_weights(path)), encoder.state_dict()
+    prefix = None if state is None else prefix_of(state, own)
+    if state is None or prefix is None:
+        raise CheckpointError(f"{path}: does not fit the encoder: none of its tensors is in it")
+    given = {name: state[prefix + name] for name in own if prefix + name in state}
+    counts = batch_counts(own)
+    if misfit := misfits(own, given, may_lack=counts):
+        raise CheckpointError(f"{path}: does not fit the encoder of {len(own)} tensors: {misfit}")
+    encoder.load_state_dict(given, strict=False)  # what strict would say has been said
+    unused = [name for name in state if name.removeprefix(prefix) not in own]
+    notes = (
+        [f"{len(unused)} tensors of it are not the encoder's ({unused[0]}, ...)"] if unused else []
+    )
+    if lacking := len(own) - len(given):
+        notes.append(f"{lacking} counters of batch norm are missing, and start at 0")
+    if notes and is_main_process():
+        print(f"Note: {path}: {'; '.join(notes)}", flush=True)

@@ -165,8 +165,34 @@ def test_local_encoder_weights(tmp_path):
     with pytest.raises(CheckpointError, match="does not fit the encoder"):
         build_network("Unet", "resnet34", str(tmp_path / "encoder.pth"), 5)
     (tmp_path / "broken.pth").write_bytes(b"not a checkpoint")
-    with pytest.raises(CheckpointError, match=r"broken\.pth: cannot be read"):
+    with pytest.raises(CheckpointError, match=r"broken\.pth: damaged or not a check"):
         build_network("Unet", "resnet18", str(tmp_path / "broken.pth"), 5)
+
+
+def test_encoder_files_of_other_programs(tmp_path, capsys):
+    source = build_network("Unet", "resnet18", None, 3)
+    encoder = source.encoder.state_dict()
+    old = {k: v for k, v in encoder.items() if not k.endswith("num_batches_tracked")}
+    files = {
+        "counters of batch norm are missing": old,
+        "2 tensors of it are not the encoder's (fc.weight, ...)": {
+            **encoder, "fc.weight": torch.ones(5, 512), "fc.bias": torch.ones(5),
+        },
+        "": {"model": {f"module.{k}": v for k, v in encoder.items()}, "epoch": 3},
+        "tensors of it are not the encoder's (decoder.": source.state_dict(),
+    }  # fmt: skip
+    for words, state in files.items():
+        torch.save(state, tmp_path / "encoder.pth")
+        loaded = build_network("Unet", "resnet18", str(tmp_path / "encoder.pth"), 5).encoder
+        for key, value in old.items():
+            assert torch.equal(loaded.state_dict()[key], value), key
+        said = capsys.readouterr().out
+        assert words in said
+        assert bool(words) == ("Note: " in said)
+    for state in ([1], {"state_dict": [1]}, {"x": torch.ones(2)}, {**old, "conv1.weight": 3}):
+        torch.save(state, tmp_path / "encoder.pth")
+        with pytest.raises(CheckpointError, match=r"encoder\.pth: .*does not fit the encoder"):
+            build_network("Unet", "resnet18", str(tmp_path / "encoder.pth"), 5)
 
 
 def test_a_loss_that_remembers_is_told_the_samples(batch):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
+from segnoise.datasets.base import check_same_classes
 from segnoise.datasets.noisy_labels import built_noise
 from segnoise.engine import data
 from segnoise.engine.benchmark.doses import check_dose
@@ -34,7 +35,8 @@ def check_parts(grid: Grid, bases: Mapping[str, Mapping[str, Any]]) -> None:
     Raises:
         ConfigError: for a name or an argument that does not fit; names the entry of the grid.
     """
-    known = {name: _metainfo(base) for name, base in bases.items()}
+    splits = ["val_data", *(["test_data"] if grid.evaluate == "test" else [])]
+    known = {name: _metainfo(f"datasets.{name}", base, splits) for name, base in bases.items()}
     cells = grid.cells()
     for dataset, noise in dict.fromkeys((cell.dataset, cell.noise) for cell in cells):
         wanted = grid.noise_of(dataset, noise)
@@ -53,10 +55,15 @@ def check_parts(grid: Grid, bases: Mapping[str, Mapping[str, Any]]) -> None:
             raise ConfigError(f"{dataset} / {loss} / {method}: {error}") from error
 
 
-def _metainfo(base: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _metainfo(
+    where: str, base: Mapping[str, Any], splits: Sequence[str]
+) -> Mapping[str, Any] | None:
     """Classes of a data set; None where files are missing, of which its cells complain."""
     try:
         metainfo: Mapping[str, Any] = data.build_dataset(base, "train_data").metainfo
+        for split in splits:
+            other = data.build_dataset(base, split).metainfo
+            check_same_classes(metainfo, other, (f"{where}.train_data", f"{where}.{split}"))
     except DataError:
         return None
     return metainfo

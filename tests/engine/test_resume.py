@@ -1,0 +1,89 @@
+"""Going on with a training: what a checkpoint must hold."""
+
+import copy
+import re
+
+import pytest
+import torch
+from tiny_training import config
+
+from segnoise.engine import checkpoint
+from segnoise.engine.schema import complete
+from segnoise.engine.train import train
+from segnoise.errors import CheckpointError
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A run of four iterations, and its checkpoint."""
+    root = tmp_path_factory.mktemp("run")
+    folder = train(complete(short(root))).folder
+    return root, checkpoint.load(folder / "last.pth")
+
+
+def short(root, iters=4, **changes):
+    return config(root, train_cfg={"max_iters": iters, "val_interval": 2}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (["meta", "config"], 7, "meta.config is 7, not a text"),
+        (["meta", "config"], "[", "no JSON"),
+        (["meta", "config"], "[]", "its config: it is a list of 0"),
+        (["meta", "config"], None, "meta.config is null"),
+        (["meta", "iter"], -1, "meta.iter is -1, not a whole number from 0"),
+        (["meta", "global_batch"], None, "meta.global_batch is null"),
+        (["meta", "best"], {"iter": 2}, "meta.best.mIoU is missing"),
+        (["meta", "history"], [{"iter": 1}], "meta.history.0.mIoU is missing"),
+        (["meta", "memorisation"], 5, "meta.memorisation is 5"),
+        (["optimizer"], [], "optimizer is a list of 0"),
+        (["optimizer", "param_groups"], [], "of 0 parameters, the model has 6"),
+        (["optimizer", "param_groups", 0, "lr"], "x", 'param_groups.0.lr is "x", not a number'),
+        (["optimizer", "param_groups", 0, "betas"], [1], "param_groups.0.betas is no list of 2"),
+        (["optimizer", "state", 0, "exp_avg"], torch.ones(2), "exp_avg has shape (2,), not the"),
+        (["optimizer", "state", 0, "exp_avg"], 7, "exp_avg is a"),
+        (["optimizer", "state", 0], {"step": torch.ones(())}, "exp_avg is a NoneType"),
+        (["optimizer", "state", 0], [], "optimizer.state.0 is a list of 0"),
+        (["param_schedulers"], [], "it has 0 schedules, the config 1"),
+        (["param_schedulers", 0, "power"], "x", 'param_schedulers.0.power is "x"'),
+        (["param_schedulers", 0], {}, "is missing"),
+        (["state_dict", "network.0.bias"], "x", "1 no tensor (network.0.bias is a str)"),
+        (["state_dict"], [], "state_dict is a list of 0"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else repr(value)[:30],
+)
+def test_a_training_of_another_shape_is_named(done, path, value, words):
+    root, stored = done
+    damaged = copy.deepcopy(stored)
+    *parents, last = path
+    node = damaged
+    for part in parents:
+        node = node[part]
+    node[last] = value
+    torch.save(damaged, root / "run" / "damaged.pth")
+    with pytest.raises(CheckpointError, match=re.escape(words)) as error:
+        train(complete(short(root)), resume=str(root / "run" / "damaged.pth"))
+    assert "damaged.pth" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert train(complete(short(root)), resume=True).last["iter"] == 4
+
+
+def test_momentum_and_averages_of_another_shape_are_named(tmp_path):
+    sgd = {"optimizer": {"type": "SGD", "lr": 0.01, "momentum": 0.9}}
+    changes = {"optim_wrapper": sgd, "ema": {"momentum": 0.1}}
+    mine = complete(short(tmp_path, **changes))
+    path = train(mine).folder / "last.pth"
+    stored = checkpoint.load(path)
+    assert train(mine, resume=True).last["iter"] == 4
+    for change in (
+        lambda c: c["optimizer"]["state"][1].update(momentum_buffer=torch.ones(9)),
+        lambda c: c.update(ema_state_dict=7),
+        lambda c: c["ema_state_dict"].update({"module.network.0.bias": torch.ones(99)}),
+        lambda c: c["ema_state_dict"].clear(),
+    ):
+        damaged = copy.deepcopy(stored)
+        change(damaged)
+        torch.save(damaged, path)
+        with pytest.raises(CheckpointError, match=r"last\.pth: "):
+            train(mine, resume=True)
