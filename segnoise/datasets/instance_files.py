@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segnoise.datasets.image_files import load_picture
+from segnoise.datasets.image_files import load_picture, stored_numbers
 from segnoise.datasets.problems import one_problem
 
 
@@ -19,24 +19,22 @@ def read_instances(path: str | Path, least: int = 1, void: int | None = None) ->
         void: A number that stands for no object.
 
     Returns:
-        (H, W) uint8, uint16 or int32; 0 where there is no object.
+        (H, W) integers of 8 to 32 bits; 0 where there is no object.
 
     Raises:
         DatasetError: If the file cannot be read, or has colour.
     """
-    picture, _ = load_picture(path)
+    picture, raw_mode = load_picture(path)
     if picture.mode not in ("1", "L", "P", "I") and not picture.mode.startswith("I;16"):
         raise one_problem(
             path,
-            f"is a colour image (Pillow mode {picture.mode}), not one of object numbers",
+            f"is a colour image or a fraction a pixel (mode {picture.mode}), not object numbers",
             "save the numbers as 8- or 16-bit grey PNG, or 32-bit TIFF",
         )
-    stored = np.array(picture)
     if picture.mode == "1":
-        numbers = stored.astype(np.uint8)
+        numbers = np.array(picture).astype(np.uint8)
     else:
-        # Big-endian files give big-endian arrays.
-        numbers = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+        numbers = stored_numbers(picture, raw_mode)
     numbers[numbers < least] = 0
     if void is not None:
         numbers[numbers == void] = 0

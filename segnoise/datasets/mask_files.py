@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from segnoise.datasets.image_files import load_picture
+from segnoise.datasets.image_files import load_picture, stored_numbers
 from segnoise.datasets.palettes import Color, Palette
 from segnoise.datasets.problems import one_problem
 from segnoise.errors import ConfigError
@@ -19,8 +19,8 @@ ValueMap = Mapping[int, int] | Mapping[str, int]
 
 MASK_FORMATS = ("ids", "palette", "rgb")
 BLACK_AND_WHITE = "if the masks are black and white (0/255), give"  # and how
-# Pillow spreads 2- and 4-bit grey over 0..255; dividing brings the stored numbers back.
-GREY_FACTORS = {"L;2": 85, "L;4": 17}
+# What a picture is that holds no ids, by Pillow's mode.
+_NO_IDS = {"F": "holds floating-point numbers", "LA": "is a grey image with transparency"}
 
 
 class MaskReader:
@@ -29,7 +29,7 @@ class MaskReader:
     Args:
         num_classes: K; ids are 0..K-1.
         mask_format: How the file writes a pixel's class. `"ids"`: the stored number is the id,
-            be it a grey value (1 to 16 bits) or a palette index. `"palette"`: the same, but only
+            be it a grey value (1 to 32 bits) or a palette index. `"palette"`: the same, but only
             files with a palette are accepted, so that a palette mask that some tool turned into
             grey is not mistaken for ids. `"rgb"`: a colour, looked up in `colors`.
         value_map: File value -> class id (or `ignore_index`), for `"ids"` and `"palette"`. It
@@ -101,15 +101,17 @@ class MaskReader:
             return stored
         if stored.dtype == np.uint8:
             mask = np.asarray(cv2.LUT(stored, self._table[:256]))
-        else:
+        elif stored.dtype == np.uint16:
             mask = self._table[stored]
+        else:
+            mask = self._look_up(stored)
         bad = mask == self._bad
         if bad.any():
             raise self._unknown(path, stored, bad)
         return mask if mask.dtype == self.dtype else mask.astype(self.dtype)
 
     def _read_stored(self, path: str | Path) -> np.ndarray:
-        """Return the numbers in the file, as uint8 or uint16."""
+        """Return the numbers in the file, of any integer type."""
         picture, raw_mode = load_picture(path)
         if self.mask_format == "palette" and picture.mode != "P":
             raise one_problem(
@@ -117,18 +119,17 @@ class MaskReader:
                 f"has no palette (Pillow mode {picture.mode})",
                 "use mask_format='ids' if its grey values are class ids",
             )
-        if picture.mode in ("L", "P", "1"):
-            stored = np.array(picture).astype(np.uint8, copy=False)
-            return stored // np.uint8(GREY_FACTORS.get(raw_mode, 1)) if ";" in raw_mode else stored
-        if picture.mode == "I" or picture.mode.startswith("I;16"):
-            wide = np.array(picture)
-            if wide.dtype == np.int32 and ((wide < 0) | (wide > 65535)).any():
-                raise self._unknown(path, wide, (wide < 0) | (wide > 65535))
-            return wide.astype(np.uint16)
+        if picture.mode == "1":
+            return np.array(picture).astype(np.uint8)
+        if picture.mode in ("L", "P", "I") or picture.mode.startswith("I;16"):
+            return stored_numbers(picture, raw_mode)
+        what, remedy = "is a colour image", "use mask_format='rgb' with a colour table, or "
+        if picture.mode in _NO_IDS:
+            what, remedy = _NO_IDS[picture.mode], ""
         raise one_problem(
             path,
-            f"is a colour image (Pillow mode {picture.mode}), not one of class ids",
-            "use mask_format='rgb' with a colour table, or save the ids as 8- or 16-bit grey PNG",
+            f"{what} (Pillow mode {picture.mode}), not class ids",
+            f"{remedy}save the ids as 8- or 16-bit grey PNG",
         )
 
     def _read_colors(self, path: str | Path, colors: tuple[tuple[Color, int], ...]) -> np.ndarray:
@@ -167,8 +168,19 @@ class MaskReader:
             table[self.ignore_index] = self.ignore_index
         else:
             for value, label in self.value_map.items():
-                table[value] = label
+                if 0 <= value <= 65535:
+                    table[value] = label
         return table, bad
+
+    def _look_up(self, stored: np.ndarray) -> np.ndarray:
+        """Return the ids of numbers that may be negative, or more than the table holds."""
+        values, places = np.unique(stored, return_inverse=True)
+        inside = (values >= 0) & (values <= 65535)
+        labels = np.where(inside, self._table[np.where(inside, values, 0)], self._bad)
+        for number, value in enumerate(values.tolist()):
+            if self.value_map is not None and not inside[number]:
+                labels[number] = self.value_map.get(value, self._bad)
+        return labels[places].reshape(stored.shape).astype(self._table.dtype)
 
     def _checked(self, value_map: ValueMap) -> dict[int, int]:
         """Return the map with integer keys: JSON and command lines write them as text."""
@@ -182,8 +194,8 @@ class MaskReader:
             ) from None
         if len(checked) < len(value_map):
             raise ConfigError(f"value_map={value_map!r} names a file value twice")
-        if not checked or not all(0 <= value <= 65535 for value in checked):
-            raise ConfigError(f"value_map={value_map!r}: file values lie in 0..65535, at least one")
+        if not checked:
+            raise ConfigError("value_map is empty: give the class id of every value in the files")
         self._check_targets(checked)
         return checked
 
@@ -218,8 +230,15 @@ class MaskReader:
             f"{_lossy(path)}",
             self._remedy
             or f"labels are 0..{self.num_classes - 1} and {self.ignore_index} for void: mend the "
-            f"mask, extend classes, or give a value_map such as {{{value}: <class id>}}",
+            f"mask, extend classes, or give the class id of every value: value_map="
+            f"{{{self._as_it_is()}, {value}: <class id>}}",
         )
+
+    def _as_it_is(self) -> str:
+        """Return the entries of a value_map that changes nothing."""
+        labels = [*range(self.num_classes), self.ignore_index]
+        shown = [f"{label}: {label}" for label in labels]
+        return ", ".join(shown if len(shown) <= 8 else [*shown[:2], "...", *shown[-2:]])
 
 
 def parse_colors(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segnoise.datasets.image_files import load_picture
-from segnoise.datasets.mask_files import GREY_FACTORS, MaskReader
+from segnoise.datasets.image_files import load_picture, stored_numbers
+from segnoise.datasets.mask_files import MaskReader
 from segnoise.datasets.palettes import Color
 from segnoise.datasets.png_file import png_depth, png_with_samples
 from segnoise.datasets.problems import DatasetError, one_problem
@@ -74,7 +74,8 @@ class MaskWriter:
         samples = np.array(picture)
         if samples.dtype == bool:
             samples = samples.astype(np.uint8)
-        samples //= samples.dtype.type(GREY_FACTORS.get(raw_mode, 1))
+        else:
+            samples = stored_numbers(picture, raw_mode)
         is_png = picture.format == "PNG"
         depth = png_depth(content) if is_png else 1 if picture.mode == "1" else 8 * samples.itemsize
         labels = np.flatnonzero(np.bincount(noisy[changed]))
@@ -104,7 +105,7 @@ class MaskWriter:
                 f"add one to {table}, or choose a noise that makes no {what}",
             )
         if isinstance(stored, int):
-            if stored >= 1 << depth:
+            if not 0 <= stored < 1 << depth:
                 raise one_problem(
                     source,
                     f"{stored} for {what} does not fit its {depth} bit{'s' * (depth > 1)} a pixel",

@@ -68,7 +68,7 @@ def test_sixteen_bit_colour_keeps_its_low_bits(tmp_path, suffix, channels):
 
 
 def test_float_and_constant_images(tmp_path):
-    Image.fromarray(np.array([[0.0, np.nan, 0.5, 1.0]], np.float32)).save(tmp_path / "f.tif")
+    Image.fromarray(np.array([[0.0, -1.0, 0.5, 1.0]], np.float32)).save(tmp_path / "f.tif")
     assert read_image(tmp_path / "f.tif", (0, 1))[0, :, 0].tolist() == [0, 0, 128, 255]
     cv2.imwrite(str(tmp_path / "c.png"), np.full((4, 4), 1234, np.uint16))
     assert (read_image(tmp_path / "c.png") == 0).all()
