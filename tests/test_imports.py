@@ -21,7 +21,7 @@ ALLOWED = {
     "kernels.py": {"torch", "segnoise.naming"},
     # torch itself depends on typing_extensions.
     "losses": {
-        "torch", "typing_extensions",
+        "torch", "typing_extensions", "segnoise.errors",
         "segnoise.checks", "segnoise.kernels", "segnoise.naming", "segnoise.registry",
     },
     "losses/triton_core.py": {"torch", "triton"},  # imported only where Triton computes

@@ -140,7 +140,14 @@ class SegmentationLoss(nn.Module, ABC):
 def _weights(mode: str, class_weights: Sequence[float] | Tensor | None) -> Tensor | None:
     if class_weights is None:
         return None
-    weights = torch.as_tensor(class_weights).detach().clone().float()
+    weights = torch.as_tensor(class_weights)
+    if weights.requires_grad:
+        raise ValueError(
+            "class_weights are fixed when a loss is built: give class_weights.detach(), and to "
+            "learn them call torch.func.functional_call(loss, {'class_weights': weights}, "
+            "(y_pred, y_true))"
+        )
+    weights = weights.clone().float()
     if weights.dim() != 1 or len(weights) == 0:
         raise ValueError(
             f"class_weights must be a vector, one for each class, got the shape "

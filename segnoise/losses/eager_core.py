@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from segnoise.losses.blocks import blocks, compute_dtype
 from segnoise.losses.core import Core
+from segnoise.losses.derivatives import twice_differentiable
 
 
 def eager_statistics(logits: Tensor, target: Tensor, core: Core) -> tuple[Tensor, ...]:
@@ -40,7 +40,7 @@ class _Statistics(torch.autograd.Function):
         return maps
 
     @staticmethod
-    @once_differentiable
+    @twice_differentiable(lambda ctx, logits, target: ctx.core.statistics(logits, target))
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor, None, None]:
         logits, target = ctx.saved_tensors
         core: Core = ctx.core

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from segnoise.checks import check_float, check_integer
+from segnoise.errors import SegnoiseError
 from segnoise.losses.blocks import blocks, compute_dtype, softmax
+from segnoise.losses.derivatives import (
+    by_operators,
+    outside_transforms,
+    twice_differentiable,
+    unwrapped,
+)
 from segnoise.losses.domain import check_min_prob
 from segnoise.losses.logit_maps import LogitMap
 from segnoise.losses.pixelwise import PixelwiseLoss
@@ -130,6 +136,12 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # else a graph for every id
     def _remembered(self, p: Tensor, sample_id: Sequence[str], cells: Tensor | None) -> Tensor:
         """The running means of some samples, with their new predictions."""
+        if unwrapped(p).shape != p.shape:
+            raise SegnoiseError(
+                "ELR cannot look samples up inside torch.func.vmap: give the batch as a whole, or "
+                "leave sample_id out"
+            )
+        p = unwrapped(p)
         spatial = p.shape[3:] if self.mode == "multilabel" else p.shape[2:]
         if cells is None:
             whole = cells_of_grid(spatial, self.stride).to(p.device)
@@ -140,7 +152,8 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
                 f"cells of shape {tuple(cells.shape)} for pixels of {(len(p), *spatial)}"
             )
         flat = p.reshape(len(p), -1, spatial.numel())
-        mean = self._memory(flat, sample_id, cells.reshape(len(p), -1), self.training)
+        with outside_transforms():
+            mean = self._memory(flat, sample_id, cells.reshape(len(p), -1), self.training)
         return mean.reshape(p.shape)
 
     def _check_sizes(self, sample_id: Sequence[str], cells: int) -> None:
@@ -168,7 +181,7 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         if self.mode != "multiclass":
             z = self._mapped_score(logits.to(compute_dtype(logits)))
             return mean[:, 0] * torch.sigmoid(-z) + mean[:, 1] * torch.sigmoid(z)
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or by_operators():
             return (self._probabilities(logits) * mean).sum(1)
         shape = logits[:, 0].shape
         flat = (m.reshape(*m.shape[:2], shape[1:].numel()) for m in (logits, mean))
@@ -198,7 +211,7 @@ class _InnerProduct(torch.autograd.Function):
         return product
 
     @staticmethod
-    @once_differentiable
+    @twice_differentiable(lambda ctx, logits, mean: (_softmax(logits, ctx.logit_map) * mean).sum(1))
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         logits, mean = ctx.saved_tensors
         gradient = torch.empty_like(logits)

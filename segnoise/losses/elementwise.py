@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from segnoise.losses.blocks import blocks, compute_dtype
+from segnoise.losses.derivatives import by_operators, twice_differentiable
 
 
 def in_blocks(
@@ -33,7 +33,7 @@ def in_blocks(
         >>> in_blocks(lambda z, y: z.square() * y, torch.tensor([3.0, 2.0]), torch.tensor([1, 0]))
         tensor([9., 0.])
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or by_operators():
         return function(scores, labels)
     value: Tensor = _InBlocks.apply(scores.reshape(1, 1, -1), labels.reshape(1, 1, -1), function)
     return value.reshape(scores.shape)
@@ -52,7 +52,7 @@ class _InBlocks(torch.autograd.Function):
         return value
 
     @staticmethod
-    @once_differentiable
+    @twice_differentiable(lambda ctx, scores, labels: ctx.function(scores, labels))
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         scores, labels = ctx.saved_tensors
         gradient = torch.empty_like(scores)

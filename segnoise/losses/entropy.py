@@ -9,6 +9,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from segnoise.losses.blocks import compute_dtype
+from segnoise.losses.derivatives import FLOOR
 from segnoise.losses.regions import region_sums
 from segnoise.losses.target import check_mode, prepare_target
 from segnoise.naming import did_you_mean
@@ -76,8 +77,8 @@ class EntropyRegularizer(nn.Module):
         mass, count = _class_mass(target.logits, target.valid, self.mode)
         mass, count = _over_all_processes(mass, count)
         mean = mass / count.clamp_min(1)[:, None]
-        # The floor keeps 0 log 0 and its gradient finite where a class's probability underflows.
-        log_mean = mean.clamp_min(torch.finfo(mean.dtype).tiny).log()
+        # The floor keeps 0 log 0 and its derivatives finite where a class's probability underflows.
+        log_mean = mean.clamp_min(FLOOR).log()
         return (mean * (log_mean - self._log_prior(mean))).sum(1).mean()
 
     def _log_prior(self, mean: Tensor) -> Tensor:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from segnoise.checks import check_float
 from segnoise.losses.active import ActiveLoss
 from segnoise.losses.blocks import blocks, class_index, compute_dtype, softmax
+from segnoise.losses.derivatives import FLOOR, by_operators, twice_differentiable
 from segnoise.losses.logit_maps import LogitMap
 from segnoise.losses.pixelwise import PixelwiseLoss
 from segnoise.losses.terms import BoundedTerm
@@ -167,12 +167,11 @@ class GeneralizedJensenShannonLoss(PixelwiseLoss):
         else:
             flat = logits.reshape(*logits.shape[:3], logits.shape[3:].numel())
             flat_labels = labels.reshape(flat.shape[1], flat.shape[3])
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or by_operators():
             label_prob, divergence = _agreement(flat, flat_labels, binary, self.logit_map)
         else:
             label_prob, divergence = _Agreement.apply(flat, flat_labels, binary, self.logit_map)
-        tiny = torch.finfo(label_prob.dtype).tiny
-        to_label = -self.term(label_prob.clamp_min(tiny).log())
+        to_label = -self.term(label_prob.clamp_min(FLOOR).log())
         # (1 - pi) / Z
         return (to_label + divergence / -math.log1p(-self.pi)).reshape(labels.shape)
 
@@ -192,7 +191,7 @@ def _mapped(logits: Tensor, logit_map: LogitMap | None) -> Tensor:
 
 
 def _negative_entropy(p: Tensor) -> Tensor:
-    return p * p.clamp_min(torch.finfo(p.dtype).tiny).log()
+    return p * p.clamp_min(FLOOR).log()
 
 
 class _Agreement(torch.autograd.Function):
@@ -215,7 +214,9 @@ class _Agreement(torch.autograd.Function):
         return maps
 
     @staticmethod
-    @once_differentiable
+    @twice_differentiable(
+        lambda ctx, logits, labels: _agreement(logits, labels, ctx.binary, ctx.logit_map)
+    )
     def backward(ctx: Any, grad_label: Tensor, grad_divergence: Tensor) -> tuple[Any, ...]:
         """With q = p_v: d divergence / d q_k is (log q_k - log pbar_k) / V, up to a constant."""
         logits, labels = ctx.saved_tensors

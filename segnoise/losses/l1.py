@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+
+from segnoise.losses.derivatives import by_operators, twice_differentiable
 
 
 class L1Penalty(nn.Module):
@@ -41,8 +42,17 @@ class L1Penalty(nn.Module):
             if not (isinstance(parameter, Tensor) and parameter.is_floating_point()):
                 kind = getattr(parameter, "dtype", type(parameter).__name__)
                 raise TypeError(f"parameters must be floating tensors, got {kind}")
-        norm: Tensor = _L1Norm.apply(*parameters)
+        norm: Tensor = (
+            _sum_of_absolutes(*parameters) if by_operators() else _L1Norm.apply(*parameters)
+        )
         return norm
+
+
+def _sum_of_absolutes(*parameters: Tensor) -> Tensor:
+    double = any(p.dtype == torch.float64 for p in parameters)
+    dtype = torch.float64 if double else torch.float32
+    norms = [p.abs().sum(dtype=dtype).to(parameters[0].device) for p in parameters]
+    return torch.stack(norms).sum()
 
 
 class _L1Norm(torch.autograd.Function):
@@ -58,7 +68,7 @@ class _L1Norm(torch.autograd.Function):
         return torch.stack([norm.to(device) for norm in norms]).sum()
 
     @staticmethod
-    @once_differentiable
+    @twice_differentiable(lambda _, *parameters: _sum_of_absolutes(*parameters))
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         needed = [
             p for p, need in zip(ctx.saved_tensors, ctx.needs_input_grad, strict=True) if need

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from segnoise.checks import check_float, check_integer
 from segnoise.losses.blocks import compute_dtype
+from segnoise.losses.derivatives import FLOOR
 from segnoise.losses.elementwise import in_blocks
 from segnoise.losses.epoch import EpochAware, register_epoch
 from segnoise.losses.pixelwise import PixelwiseLoss
@@ -203,8 +204,8 @@ class AsymmetricFocalLoss(ScoreLoss):
             negative = _focal(-z, self.gamma_negative)
         else:
             q = (torch.sigmoid(z) - self.clip).clamp_min(0)
-            # q >= tiny keeps the power's slope finite; 1 - q >= clip keeps the logarithm so.
-            power = q.clamp_min(torch.finfo(q.dtype).tiny).pow(self.gamma_negative)
+            # The floor keeps the power's derivatives finite; 1 - q >= clip the logarithm's.
+            power = q.clamp_min(FLOOR).pow(self.gamma_negative)
             negative = -power * torch.log1p(-q)
         return torch.where(positive, _focal(z, self.gamma_positive), negative)
 

@@ -16,7 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segnoise.errors import SegnoiseError
 from segnoise.kernels import VARIABLE, wanted
+from segnoise.losses.derivatives import by_operators
+from segnoise.losses.target import Target
 
 GRAPHS = 64  # PyTorch's own limit is 8, for all losses together
 
@@ -25,33 +28,55 @@ _compiled: weakref.WeakKeyDictionary[nn.Module, Callable[..., Tensor]] = weakref
 _failed = False
 
 
-def as_one_graph(loss: nn.Module, method: str, *arguments: Any) -> Tensor:
-    """Call a method of a loss, as a compiled graph where that is wanted.
+def as_one_graph(loss: nn.Module, target: Target, pixel_weights: Tensor | None) -> Tensor:
+    """Return ``loss.value(target, pixel_weights)``, by a compiled graph where that is wanted.
 
     Args:
         loss: the loss; its compiled graph is kept as long as it lives.
-        method: name of the method, which returns a tensor.
-        *arguments: the method's.
+        target: scores and labels, checked.
+        pixel_weights: the pixels' weights, or None.
+
+    Raises:
+        SegnoiseError: later, if the gradient of a compiled loss is differentiated.
 
     Example:
         >>> from segnoise.losses import build_loss
-        >>> as_one_graph(build_loss("CE", mode="multiclass"), "extra_repr")
-        "'multiclass'"
+        >>> loss = build_loss("CE", mode="multiclass")
+        >>> as_one_graph(loss, loss.prepare(torch.zeros(1, 4, 1), torch.tensor([[3]])), None)
+        tensor(1.3863)
     """
     global _failed
-    function = getattr(loss, method)
-    if _failed or torch.compiler.is_compiling() or wanted() != "compile":
-        result: Tensor = function(*arguments)
-        return result
+    value: Callable[..., Tensor] = loss.value  # type: ignore[assignment]
+    unbound: Any = type(loss)
+    if _failed or torch.compiler.is_compiling() or wanted() != "compile" or by_operators():
+        return value(target, pixel_weights)
     if loss not in _compiled:
         # The method as a function of the loss: a bound one would keep the loss alive for good.
-        _compiled[loss] = torch.compile(getattr(type(loss), method), dynamic=False)
+        _compiled[loss] = torch.compile(unbound.value, dynamic=False)
     try:
         with torch._dynamo.config.patch(recompile_limit=GRAPHS):
-            return _compiled[loss](loss, *arguments)
+            compiled: Tensor = _Once.apply(_compiled[loss](loss, target, pixel_weights))
+            return compiled
     except (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError) as error:
-        result = function(*arguments)  # where the arguments are at fault, this says so
+        result = value(target, pixel_weights)  # where the arguments are at fault, this says so
         _failed = True
         reason = str(error).strip().splitlines()[0]
         _log.warning("%s=compile does not work here, going on with eager: %s", VARIABLE, reason)
         return result
+
+
+class _Once(torch.autograd.Function):
+    """The value itself, whose gradient is an error where it is to be differentiated again."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            raise SegnoiseError(
+                f"a compiled loss has no second derivatives (create_graph=True): set {VARIABLE}="
+                "eager"
+            )
+        return grad

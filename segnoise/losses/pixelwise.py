@@ -31,7 +31,7 @@ class PixelwiseLoss(SegmentationLoss):
     ) -> Tensor:
         """Return the reduced loss; see the class for the shapes."""
         # Labels are checked before: a graph could only assert, without saying which pixel.
-        return as_one_graph(self, "value", self.prepare(y_pred, y_true), pixel_weights)
+        return as_one_graph(self, self.prepare(y_pred, y_true), pixel_weights)
 
     def value(self, target: Target, pixel_weights: Tensor | None = None) -> Tensor:
         """Return the reduced loss of a target that has been prepared."""

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from segnoise.losses.blocks import blocks, class_index, compute_dtype
+from segnoise.losses.derivatives import FLOOR, by_operators, twice_differentiable
 from segnoise.losses.logit_maps import LogitMap
 
 
@@ -65,7 +65,7 @@ def region_sums(
 
     pixels = _Pixels(gamma, sigmoid, logit_map)
     arguments = (flat, flattened(labels), flattened(weights))
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or by_operators(labels):
         return RegionSums(*pixels.sums(*arguments))
     return RegionSums(*_RegionSums.apply(*arguments, pixels))
 
@@ -138,8 +138,12 @@ class _Pixels(NamedTuple):
         if self.gamma is None:
             return p * self._weights_of_labels(p, labels)
         if labels.is_floating_point():
-            return (p - labels).abs().pow(self.gamma)
-        return torch.where(self._labelled(p, labels), 1 - p, p).pow(self.gamma)
+            error = (p - labels).abs()
+        else:
+            error = torch.where(self._labelled(p, labels), 1 - p, p)
+        if torch.is_grad_enabled():  # autograd follows: its second derivative is finite at 0
+            error = error.clamp_min(FLOOR)
+        return error.pow(self.gamma)
 
     def _match_slope(self, p: Tensor, labels: Tensor) -> Tensor:
         """Return the derivative of ``_match`` in p."""
@@ -157,6 +161,8 @@ class _Pixels(NamedTuple):
         if self.sigmoid:
             return labels > 0
         index = class_index(labels, p.shape[1])
+        if by_operators():  # a comparison is slower, but vmap knows no scatter in place
+            return torch.arange(p.shape[1], device=p.device)[:, None] == index
         return torch.zeros_like(p, dtype=torch.bool).scatter_(1, index, True)
 
     def _weights_of_labels(self, p: Tensor, labels: Tensor) -> Tensor:
@@ -183,7 +189,7 @@ class _RegionSums(torch.autograd.Function):
         return mass, match
 
     @staticmethod
-    @once_differentiable
+    @twice_differentiable(lambda ctx, *saved: ctx.pixels.sums(*saved))
     def backward(ctx: Any, grad_mass: Tensor, grad_match: Tensor) -> tuple[Tensor | None, ...]:
         logits, labels, weights = ctx.saved_tensors
         gradient = torch.empty_like(logits)

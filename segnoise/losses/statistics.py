@@ -13,6 +13,7 @@ from torch import Tensor
 
 from segnoise.kernels import use_triton
 from segnoise.losses.core import Core, LabelModel
+from segnoise.losses.derivatives import by_operators
 from segnoise.losses.eager_core import eager_statistics
 from segnoise.losses.graph_core import fits, graph_statistics
 from segnoise.losses.logit_maps import LogitMap
@@ -83,11 +84,13 @@ def pixel_statistics(
     core = Core(sums, binary, logit_map, label_model)
     if torch.compiler.is_compiling():
         # A compiler fuses plain operations. An exported graph has no backward pass of ours.
-        by_graph = fits(core) and not torch.compiler.is_exporting()
+        by_graph = fits(core) and not (torch.compiler.is_exporting() or by_operators(target))
         if by_graph:
             maps = graph_statistics(flat, flat_target, core)
         else:
             maps = core.statistics(flat, flat_target)
+    elif by_operators(target):
+        maps = core.statistics(flat, flat_target)
     else:
         maps = _by_triton(flat, flat_target, core) or eager_statistics(flat, flat_target, core)
     maps = tuple(m.reshape(shape) for m in maps)

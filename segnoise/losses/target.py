@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from segnoise.losses.blocks import compute_dtype
+from segnoise.losses.derivatives import unwrapped
 from segnoise.naming import did_you_mean
 
 MODES = ("binary", "multiclass", "multilabel")
@@ -140,7 +141,7 @@ def check_labels(
     labels = _comparable(labels)
     valid = _valid(labels, ignore_index)
     if on_demand or _may_look(labels):
-        low, high = (labels if valid is None else torch.where(valid, labels, 0)).aminmax()
+        low, high = unwrapped(labels if valid is None else torch.where(valid, labels, 0)).aminmax()
         if low >= 0 and high < num_classes:
             return
     inside = (labels >= 0) & (labels < num_classes)
@@ -179,14 +180,10 @@ def _check_soft_multiclass(y_pred: Tensor, y_true: Tensor, soft: bool) -> None:
         )
     if not soft:
         raise TypeError("this loss admits no soft (floating) labels: give integer class ids")
-    if y_true.requires_grad:
-        raise ValueError("soft labels receive no gradient: give y_true.detach()")
 
 
 def _float_target(logits: Tensor, labels: Tensor, ignore_index: int | None, soft: bool) -> Target:
     """Floating labels of binary and multilabel mode: probabilities, or 0 and 1 as SMP's users."""
-    if labels.requires_grad:
-        raise ValueError("soft labels receive no gradient: give y_true.detach()")
     valid = _valid(labels, ignore_index)
     if soft:
         inside = (labels >= 0) & (labels <= 1)
@@ -194,6 +191,8 @@ def _float_target(logits: Tensor, labels: Tensor, ignore_index: int | None, soft
         if valid is not None:
             labels = labels.masked_fill(~valid, 0)
         return Target(logits, labels.to(compute_dtype(logits)), valid, 2)
+    if labels.requires_grad:
+        raise ValueError("these labels are 0 and 1 and receive no gradient: give y_true.detach()")
     inside = (labels == 0) | (labels == 1)
     check_values(inside, valid, labels, _NOT_HARD)
     return Target(logits, (labels == 1).to(torch.uint8), valid, 2)
@@ -238,8 +237,9 @@ def check_values(
     if not (on_demand or _may_look(values)):
         torch._assert_async(inside.all(), f"segnoise: a {what} {complaint}")
         return
-    if inside.all():
+    if unwrapped(inside).all():
         return
+    values, inside = unwrapped(torch.where(inside, 0, values)), unwrapped(inside)
     position = tuple((~inside).nonzero()[0].tolist())
     value = values[position].item()
     raise ValueError(f"{what} {value:g} at position {position} {complaint}")

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from segnoise.losses.derivatives import FLOOR
+
 
 class Term(ABC):
     """A function f of a log-probability.
@@ -84,9 +86,8 @@ class FocalTerm(Term):
 
     def __call__(self, log_p: Tensor) -> Tensor:
         """Return ``(1 - p)^gamma log p``."""
-        # The floor keeps the power's gradient finite at p = 1, where gamma < 1 would give 0 * inf.
-        tiny = torch.finfo(log_p.dtype).tiny
-        return torch.expm1(log_p).neg().clamp_min_(tiny).pow_(self.gamma).mul_(log_p)
+        # The floor keeps the power's derivatives finite at p = 1, where they would give 0 * inf.
+        return torch.expm1(log_p).neg().clamp_min_(FLOOR).pow_(self.gamma).mul_(log_p)
 
     def at(self, p: float) -> float:
         """Return ``(1 - p)^gamma log p``."""

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import torch
 import triton
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from segnoise.losses import triton_kernels as kernels
 from segnoise.losses.core import Core
+from segnoise.losses.derivatives import twice_differentiable
 from segnoise.losses.sums import ClassSum
 from segnoise.losses.terms import EntropyTerm, FocalTerm, LogTerm, PowerTerm, Term
 
@@ -86,7 +86,7 @@ class _TritonStatistics(torch.autograd.Function):
         rows, classes, pixels = logits.shape
         target = target.contiguous()
         sums = tuple(_described(s) for s in core.sums)  # type: ignore[arg-type]
-        ctx.sums, ctx.binary = sums, core.binary
+        ctx.sums, ctx.core = sums, core
         ctx.set_materialize_grads(False)
         maps = [logits.new_empty((rows, pixels), dtype=torch.float32) for _ in range(1 + len(sums))]
         lse = logits.new_empty((2, rows, pixels), dtype=torch.float32)
@@ -103,7 +103,7 @@ class _TritonStatistics(torch.autograd.Function):
         return tuple(maps)
 
     @staticmethod
-    @once_differentiable
+    @twice_differentiable(lambda ctx, logits, target, _: ctx.core.statistics(logits, target))
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor, None, None]:
         logits, target, lse = ctx.saved_tensors
         rows, classes, pixels = logits.shape
@@ -114,7 +114,7 @@ class _TritonStatistics(torch.autograd.Function):
         first, second = (*ctx.sums, _ABSENT, _ABSENT)[:2]
         if logits.numel():
             grid, blocks = _launch(rows, classes, pixels)
-            kernel = kernels.backward_binary if ctx.binary else kernels.backward
+            kernel = kernels.backward_binary if ctx.core.binary else kernels.backward
             kernel[grid](
                 logits, target, lse, *given, gradient, rows * pixels, classes, pixels,
                 *logits.stride(),

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from segnoise.losses.blocks import block_elements, compute_dtype
 from segnoise.losses.core import Core
+from segnoise.losses.derivatives import by_operators, twice_differentiable
 
 
 class Band(NamedTuple):
@@ -42,8 +42,21 @@ def upsampled_statistics(
     Returns:
         Maps (N, H, W).
     """
+    if by_operators(target):
+        return _of_the_whole(logits, target, core, align_corners)
     maps: tuple[Tensor, ...] = _UpsampledStatistics.apply(logits, target, core, align_corners)
     return maps
+
+
+def _of_the_whole(
+    logits: Tensor, target: Tensor, core: Core, align_corners: bool
+) -> tuple[Tensor, ...]:
+    size = target.shape[1:]
+    whole = F.interpolate(
+        logits.to(compute_dtype(logits)), size=size, mode="bilinear", align_corners=align_corners
+    )
+    maps = core.statistics(whole.flatten(2), target.flatten(1))
+    return tuple(m.reshape(target.shape) for m in maps)
 
 
 @functools.lru_cache(maxsize=16)
@@ -83,7 +96,9 @@ class _UpsampledStatistics(torch.autograd.Function):
         return maps
 
     @staticmethod
-    @once_differentiable
+    @twice_differentiable(
+        lambda ctx, logits, target: _of_the_whole(logits, target, ctx.core, ctx.align_corners)
+    )
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor, None, None, None]:
         logits, target = ctx.saved_tensors
         classes, height, width = logits.shape[1:]

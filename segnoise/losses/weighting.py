@@ -102,7 +102,6 @@ def label_counts(labels: Tensor, valid: Tensor | None, mode: str, num_classes: i
         >>> label_counts(torch.tensor([[0, 2, 2]]), None, "multiclass", 3)
         tensor([1., 0., 2.], dtype=torch.float64)
     """
-    labels = labels.detach()
     if mode == "multilabel":
         ones = labels.double() if valid is None else torch.where(valid, labels, 0).double()
         return ones.transpose(0, 1).flatten(1).sum(1)
