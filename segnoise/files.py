@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from typing import Any
 
 from segnoise.errors import ConfigError, DataError
 
-_SHORT = 64  # bytes: temporary names of this length fit every file system
+_PREFIX = ".segnoise-"  # of temporary names: short, and nobody else's file is called so
+_TEMPORARY = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}(\.[^.]*)?")
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -93,8 +95,8 @@ def replacing(path: str | Path, folder: Path | None = None) -> Iterator[Path]:
     with naming(path):
         with contextlib.suppress(FileNotFoundError):
             os.lstat(path)  # a name that is too long is found before the work, not after it
-        prefix, suffix = _temporary_name(path.name)
-        handle, name = tempfile.mkstemp(dir=folder or path.parent, prefix=prefix, suffix=suffix)
+        suffix = path.suffix if len(os.fsencode(path.suffix)) <= 8 else ""
+        handle, name = tempfile.mkstemp(suffix, _PREFIX, dir=folder or path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -127,17 +129,37 @@ def read_text(path: str | Path, errors: str = "strict") -> str:
         raise DataError(f"{path}: is no UTF-8 text ({error.reason}); save it as UTF-8") from None
 
 
-def _temporary_name(name: str) -> tuple[str, str]:
-    """Return what a temporary file's name begins and ends with; its middle takes 8 bytes.
+def check_new_file(path: str | Path, flag: str, overwrite: bool) -> None:
+    """See that a file can be written before the work that it is to hold.
 
-    It is never longer than the target's name or 64 bytes: names end at 255 bytes, which a
-    longer one would pass where the target does not.
+    Args:
+        path: the file.
+        flag: what it was given by.
+        overwrite: it may be there already.
+
+    Raises:
+        ConfigError: if it is there, is a folder, or lies below a file.
+
+    Example:
+        >>> check_new_file("no-such-folder/scores.json", "--json", overwrite=False)
     """
-    stem, suffix = os.path.splitext(name)
-    room = max(len(os.fsencode(name)), _SHORT) - len(os.fsencode(suffix)) - len(".-12345678")
-    if room < 0:
-        room, suffix = _SHORT // 2, ""
-    return f".{os.fsencode(stem)[:room].decode(errors='ignore')}-", suffix
+    path = Path(path)
+    if path.is_dir():
+        raise ConfigError(f"{flag} {path} is a folder: name a file, such as {path / 'out.json'}")
+    if blocked := [parent for parent in path.parents if parent.exists() and not parent.is_dir()]:
+        raise ConfigError(f"{flag} {path}: {blocked[0]} is a file, not a folder")
+    if os.path.lexists(path) and not overwrite:
+        raise ConfigError(f"{path} exists: name another file by {flag}, or give --overwrite")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one that :func:`replacing` writes to, such as a kill leaves.
+
+    Example:
+        >>> is_temporary(".segnoise-a1b2c3d4.png"), is_temporary(".segnoise-notes.png")
+        (True, False)
+    """
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 @contextlib.contextmanager

@@ -8,7 +8,15 @@ import stat
 import pytest
 
 from segnoise.errors import ConfigError, DataError
-from segnoise.files import read_text, regular, replacing, user_path, write_json, write_text
+from segnoise.files import (
+    is_temporary,
+    read_text,
+    regular,
+    replacing,
+    user_path,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -75,7 +83,7 @@ def test_temporary_names_are_no_longer_than_the_longest_target(tmp_path, name):
 
 def test_short_names_keep_their_suffix(tmp_path):
     with replacing(tmp_path / "a.png") as temporary:
-        assert temporary.name.startswith(".a-")
+        assert is_temporary(temporary.name)
         assert temporary.suffix == ".png"
 
 

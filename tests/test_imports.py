@@ -33,14 +33,19 @@ ALLOWED = {
     "drawing.py": {"numpy", "cv2", "PIL", "segnoise.files", "segnoise.tables"},
     "errors.py": {"segnoise.tables"},
     "files.py": {"segnoise.errors"},
+    "lock.py": {"segnoise.errors", "segnoise.records"},
+    "output_folder.py": {
+        "segnoise.errors", "segnoise.files", "segnoise.lock", "segnoise.records",
+        "segnoise.version",
+    },
     "pages.py": {"numpy", "cv2", "segnoise.tables"},
     "records.py": {"segnoise.errors"},
     "metrics": {"torch", "mmengine"},
     "datasets": {
         "numpy", "cv2", "PIL", "torch", "tqdm",
         "segnoise.noise", "segnoise.checks", "segnoise.errors", "segnoise.files",
-        "segnoise.drawing", "segnoise.naming", "segnoise.pages", "segnoise.records",
-        "segnoise.registry", "segnoise.tables", "segnoise.version",
+        "segnoise.drawing", "segnoise.naming", "segnoise.output_folder", "segnoise.pages",
+        "segnoise.records", "segnoise.registry", "segnoise.tables", "segnoise.version",
     },
     "datasets/ray_cluster.py": {"cv2", "ray", "segnoise.errors"},
     "datasets/transforms.py": {

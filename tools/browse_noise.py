@@ -49,30 +49,39 @@ def main(argv: Sequence[str] | None = None) -> int:
 def browse(arguments: Any) -> None:
     """Draw the gallery and write it."""
     # Imported late, so that --help answers at once.
-    from segnoise.datasets.noise_gallery import default_noises, noise_gallery
-    from segnoise.datasets.noisy_labels import built_model
     from segnoise.drawing import save_png
     from segnoise.engine import data
     from segnoise.engine.config import load_config
     from segnoise.errors import ConfigError
     from segnoise.files import write_text
+    from segnoise.output_folder import claim
 
     for flag in ("images", "sample"):
         if getattr(arguments, flag) < 1:
             raise ConfigError(f"--{flag} {getattr(arguments, flag)}: at least 1")
     out = Path(arguments.out or f"work_dirs/browse_noise/{Path(arguments.config).stem}")
-    for folder in (out, *out.parents):
-        if folder.exists() and not folder.is_dir():
-            raise ConfigError(f"--out {out}: {folder} is a file, not a folder")
-    for file in (out / "gallery.html", out / "gallery.png"):
-        if file.is_dir():
-            raise ConfigError(f"--out {out}: {file} is a folder, and would have to be a file")
-    if (out / "gallery.html").exists() and not arguments.overwrite:  # the last to be written
-        raise ConfigError(
-            f"{out / 'gallery.html'} exists; take another folder (--out), or --overwrite"
-        )
-    config = load_config(arguments.config, cli.options(arguments.cfg_options))
-    dataset = data.build_dataset(config, "train_data")
+    with claim(out, "a noise gallery") as folder:
+        if not arguments.overwrite:
+            folder.refuse_held()
+        config = load_config(arguments.config, cli.options(arguments.cfg_options))
+        dataset = data.build_dataset(config, "train_data")
+        data.keep_apart(out, "--out", dataset)
+        gallery = drawn(arguments, config, dataset)
+        print(gallery.table())
+        page, picture = gallery.html(), gallery.png()
+        folder.clear()
+        folder.expect(["gallery.png", "gallery.html"])
+        save_png(out / "gallery.png", picture)
+        write_text(out / "gallery.html", page)
+    print(f"\npage     {out / 'gallery.html'}\npicture  {out / 'gallery.png'}")
+
+
+def drawn(arguments: Any, config: dict[str, Any], dataset: Any) -> Any:
+    """Return the gallery of the noise models that the command line names."""
+    from segnoise.datasets.noise_gallery import default_noises, noise_gallery
+    from segnoise.datasets.noisy_labels import built_model
+    from segnoise.errors import ConfigError
+
     if arguments.noises:
         # Built here, so that a wrong name ends the work before it starts.
         models = [built_model(cli.noise_config(t), dataset.metainfo) for t in arguments.noises]
@@ -80,7 +89,7 @@ def browse(arguments: Any) -> None:
     else:
         noises = default_noises(dataset)
     try:
-        gallery = noise_gallery(
+        return noise_gallery(
             dataset,
             noises,
             target=arguments.target,
@@ -92,11 +101,6 @@ def browse(arguments: Any) -> None:
         )
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    print(gallery.table())
-    page, picture = gallery.html(), gallery.png()
-    save_png(out / "gallery.png", picture)
-    write_text(out / "gallery.html", page)
-    print(f"\npage     {out / 'gallery.html'}\npicture  {out / 'gallery.png'}")
 
 
 def titles(texts: Sequence[str]) -> list[str]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segnoise.engine import cli
+
+if TYPE_CHECKING:
+    from segnoise.datasets.problems import Problem
 
 EXAMPLES = """
 examples:
@@ -43,16 +46,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         from segnoise.engine.config import load_config
         from segnoise.errors import DataError
         from segnoise.files import write_json
+        from segnoise.output_folder import claim
 
         config = load_config(arguments.config, cli.options(arguments.cfg_options))
         out = Path(arguments.out) / Path(arguments.config).stem
+        n = arguments.images
         splits = arguments.splits or [s for s in ("train", "val") if config[f"{s}_data"]]
-        (out / "problems.json").unlink(missing_ok=True)
-        problems = [p for split in splits for p in check(config, split, out, arguments)]
-        if not problems:
-            print("\nno problems: training may start")
-            return
-        write_json(out / "problems.json", [problem.to_dict() for problem in problems])
+        with claim(out, "a check's sheets") as folder:
+            opened = {split: open_split(config, split, out) for split in splits}
+            folder.clear(keep=[f"{s}.png" for s in ("train", "val", "test") if s not in splits])
+            folder.expect([*(f"{split}.png" for split in splits), "problems.json"])
+            problems = [p for s, found in opened.items() for p in check(config, s, found, out, n)]
+            if not problems:
+                print("\nno problems: training may start")
+                return
+            write_json(out / "problems.json", [problem.to_dict() for problem in problems])
         more = len(problems) - arguments.max_problems
         print("\nproblems", *problems[: arguments.max_problems], sep="\n  ")
         if more > 0:
@@ -64,19 +72,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     return cli.run_tool(work, go_on=cli.AGAIN)
 
 
-def check(config: dict[str, Any], split: str, out: Path, arguments: Any) -> Sequence[Any]:
+def open_split(config: dict[str, Any], split: str, out: Path) -> Any:
+    """Return the data set of a split, or the problems for which there is none."""
+    from segnoise.datasets.problems import DatasetError
+    from segnoise.engine import data
+
+    try:
+        dataset = data.build_dataset(config, f"{split}_data")
+    except DatasetError as error:
+        return error.problems
+    data.keep_apart(out, "--out", dataset)
+    return dataset
+
+
+def check(
+    config: dict[str, Any], split: str, opened: Any, out: Path, images: int
+) -> Sequence[Problem]:
     """Check one split: print its histogram, draw its contact sheet, return its problems."""
     from segnoise.datasets import check_dataset, contact_sheet
-    from segnoise.datasets.problems import DatasetError
     from segnoise.drawing import save_png
     from segnoise.engine import data
 
     print(f"\n{split}")
-    try:
-        dataset = data.build_dataset(config, f"{split}_data")
-    except DatasetError as error:
+    if isinstance(opened, tuple):
         print("its other files have not been opened: first mend what is listed below")
-        return error.problems
+        return opened
+    dataset = opened
     if split == "train":
         dataset = data.with_noise(dataset, config)
     found = check_dataset(dataset, workers=config["num_workers"], progress=f"checking {split}")
@@ -86,7 +107,7 @@ def check(config: dict[str, Any], split: str, out: Path, arguments: Any) -> Sequ
         print("\nrealised noise\n" + found.noise.table(classes))
     if not found.problems:
         path = out / f"{split}.png"
-        save_png(path, contact_sheet(dataset, arguments.images))
+        save_png(path, contact_sheet(dataset, images))
         print(f"contact sheet  {path}")
     return found.problems
 

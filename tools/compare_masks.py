@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--allow-missing", action="store_true", help="pass over masks that only one folder has"
     )
     parser.add_argument("--out", type=Path, help="JSON file: the report, and rates image by image")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file of --out")
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
     )
@@ -58,12 +59,12 @@ def compare(arguments: argparse.Namespace) -> None:
     from segnoise.datasets.class_file import read_classes
     from segnoise.datasets.compare import compare_masks, pair_masks
     from segnoise.datasets.mask_files import MaskReader
-    from segnoise.files import write_json
+    from segnoise.files import check_new_file, write_json
 
     if arguments.workers < 0:
         raise ConfigError(f"--workers {arguments.workers}: at least 0")
     if arguments.out:
-        check_output(arguments.out)
+        check_new_file(arguments.out, "--out", arguments.overwrite)
     classes = arguments.classes
     if len(classes) == 1 and classes[0].endswith(".txt"):
         classes, _ = read_classes(Path(classes[0]))
@@ -77,14 +78,6 @@ def compare(arguments: argparse.Namespace) -> None:
     if arguments.out:
         write_json(arguments.out, found.to_dict(classes))
         print(f"\nall of it    {arguments.out}")
-
-
-def check_output(path: Path) -> None:
-    """Raise ConfigError if no file can be at a path: found before the work, not after it."""
-    if path.is_dir():
-        raise ConfigError(f"--out {path} is a folder: name a file, such as {path / 'noise.json'}")
-    if blocked := [parent for parent in path.parents if parent.exists() and not parent.is_dir()]:
-        raise ConfigError(f"--out {path}: {blocked[0]} is a file, not a folder")
 
 
 def value_map(pairs: Sequence[str] | None) -> dict[int, int] | None:

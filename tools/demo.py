@@ -30,31 +30,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     def work() -> None:
-        # Imported late, so that --help answers at once.
-        from segnoise.engine.config import load_config
-        from segnoise.engine.tables import percent, score_table
-        from segnoise.engine.train import train
+        from segnoise.output_folder import claim
 
         folder = Path(arguments.work_dir)
-        options = cli.options(arguments.cfg_options)
-        results: dict[str, Any] = {}
-        for title, name in RUNS.items():
-            print(f"\n{title}: configs/phantoms/{name}.py", flush=True)
-            config = load_config(f"configs/phantoms/{name}.py", options)
-            config["work_dir"] = str(folder / name)
-            resume = not arguments.overwrite and (folder / name).exists()
-            results[title] = train(config, name=name, resume=resume, overwrite=arguments.overwrite)
-        noise = (results["CE, noisy"].folder / "noise.md").read_text(encoding="utf-8")
-        table = score_table({title: result.last for title, result in results.items()})
-        print(f"\nRealised noise of the training labels\n\n{noise}")
-        print(f"Scores on the clean labels of the validation images, last iteration\n\n{table}")
-        best = [f"{title} {percent(result.best['mIoU'])}" for title, result in results.items()]
-        print(f"mIoU of the best iteration: {', '.join(best)}")
-        picture = folder / "demo.png"
-        draw(results, picture)
-        print(f"\npicture      {picture}\nrun folders  {folder}/")
+        with claim(folder, "a demonstration", flag="--work-dir") as out:
+            out.expect(["demo.png"])
+            run(folder, cli.options(arguments.cfg_options), arguments.overwrite)
 
     return cli.run_tool(work)
+
+
+def run(folder: Path, options: dict[str, Any], overwrite: bool) -> None:
+    """Train or go on, print the comparison and draw it."""
+    # Imported late, so that --help answers at once.
+    from segnoise.engine.config import load_config
+    from segnoise.engine.tables import percent, score_table
+    from segnoise.engine.train import train
+
+    results: dict[str, Any] = {}
+    for title, name in RUNS.items():
+        print(f"\n{title}: configs/phantoms/{name}.py", flush=True)
+        config = load_config(f"configs/phantoms/{name}.py", options)
+        config["work_dir"] = str(folder / name)
+        resume = not overwrite and (folder / name).exists()
+        results[title] = train(config, name=name, resume=resume, overwrite=overwrite)
+    noise = (results["CE, noisy"].folder / "noise.md").read_text(encoding="utf-8")
+    table = score_table({title: result.last for title, result in results.items()})
+    print(f"\nRealised noise of the training labels\n\n{noise}")
+    print(f"Scores on the clean labels of the validation images, last iteration\n\n{table}")
+    best = [f"{title} {percent(result.best['mIoU'])}" for title, result in results.items()]
+    print(f"mIoU of the best iteration: {', '.join(best)}")
+    picture = folder / "demo.png"
+    draw(results, picture)
+    print(f"\npicture      {picture}\nrun folders  {folder}/")
 
 
 def draw(results: dict[str, Any], path: Path, images: int = 4) -> None:

@@ -42,15 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         from segnoise.engine.evaluate import evaluate, with_test_time_augmentation
         from segnoise.engine.tables import score_table
         from segnoise.errors import ConfigError
-        from segnoise.files import write_json
+        from segnoise.files import check_new_file, write_json
+        from segnoise.output_folder import announce
 
         checkpoint = Path(arguments.checkpoint)
         default = checkpoint.with_name(f"{arguments.split}_{checkpoint.stem}.json")
         report = Path(arguments.json) if arguments.json else default
         if report.suffix != ".json":
             raise ConfigError(f"--json {report}: scores go to a file that ends in .json")
-        if report.exists() and not arguments.overwrite:
-            raise ConfigError(f"{report} exists; name another file by --json, or --overwrite")
+        check_new_file(report, "--json", arguments.overwrite)
         config = load_config(arguments.config, cli.options(arguments.cfg_options))
         config = with_test_time_augmentation(config, arguments.scales, arguments.flip)
         scores = evaluate(
@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return
         print(f"\n{scores['samples']} images of {arguments.split}_data\n")
         print(score_table({checkpoint.name: scores}), flush=True)
+        if not report.exists():
+            announce(report.parent, report.name)  # in a run's folder, it is the run's
         write_json(report, scores)
         print(f"\nscores       {report}")
         if arguments.out:

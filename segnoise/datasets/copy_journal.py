@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ from segnoise.datasets.copy_manifest import UNFINISHED, MaskRecord, check_head
 from segnoise.files import naming, replacing
 from segnoise.noise import NoiseReport
 from segnoise.records import read_lines
+
+JOURNAL = f"{UNFINISHED}/journal.jsonl"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / UNFINISHED
-        self._path = self.folder / "journal.jsonl"
+        self._path = folder / JOURNAL
 
     def read(self) -> tuple[dict[str, Any] | None, list[Done]]:
         """Return the head and the files done; (None, []) if no head has been written.
@@ -67,11 +69,7 @@ class Journal:
         return self._path.is_file()
 
     def start(self, head: Mapping[str, Any], done: list[Done]) -> None:
-        """Begin with a head and files done before, and clear the folder of other files."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for path in self.folder.iterdir():
-            if path != self._path:
-                path.unlink()
+        """Begin with a head and files done before."""
         lines = [json.dumps(head), *(json.dumps(asdict(entry)) for entry in done)]
         with replacing(self._path) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
@@ -85,4 +83,6 @@ class Journal:
 
     def remove(self) -> None:
         """Remove the journal and its folder: the copy is finished."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # gone, or not empty
+            self.folder.rmdir()

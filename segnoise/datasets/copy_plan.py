@@ -19,6 +19,7 @@ from segnoise.datasets.mask_files import MaskReader
 from segnoise.datasets.noisy_labels import NoisyLabels
 from segnoise.datasets.problems import one_problem
 from segnoise.errors import ConfigError
+from segnoise.output_folder import keep_apart
 from segnoise.version import __version__
 
 
@@ -50,7 +51,6 @@ class CopyPlan:
         images, masks = ([os.path.abspath(pair[side]) for pair in pairs] for side in (0, 1))
         root = _common([*images, *masks]) or _common(masks) or Path(Path(masks[0]).anchor)
         target = Path(folder).absolute()
-        real = Path(os.path.realpath(target))  # Path.resolve raises RuntimeError at a loop of links
         paths = tuple(Path(os.path.relpath(path, root)).as_posix() for path in masks)
         if len(set(paths)) < len(paths):
             shared = next(path for path in paths if paths.count(path) > 1)
@@ -60,14 +60,7 @@ class CopyPlan:
                 f"is the mask of {len(ids)} samples ({', '.join(ids[:3])})",
                 "one file cannot hold their different noise: give each sample a mask of its own",
             )
-        own = {_common(images), _common(masks)} - {root, None}
-        own |= {Path(os.path.dirname(path)) for path in (*images, *masks)}
-        for place in sorted(path.resolve() for path in own if path is not None):
-            if real == root.resolve() or real.is_relative_to(place):
-                raise ConfigError(
-                    f"{folder} is the data set's own folder, or among its files in {place}: choose "
-                    "another folder for the noisy copy"
-                )
+        keep_apart(folder, images, masks)
         return cls(noisy, root, target, paths)
 
     def source(self, index: int) -> Path:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from segnoise.datasets.copy_check import altered, verify_noisy_copy
-from segnoise.datasets.copy_journal import Done, Journal
-from segnoise.datasets.copy_lock import LOCK, locked
+from segnoise.datasets.copy_journal import JOURNAL, Done, Journal
 from segnoise.datasets.copy_manifest import (
     JOB,
     MANIFEST,
+    UNFINISHED,
     Manifest,
     MaskRecord,
     differences,
@@ -28,6 +28,7 @@ from segnoise.datasets.problems import DatasetError, Problem
 from segnoise.errors import ConfigError, DataError
 from segnoise.files import replacing
 from segnoise.noise import NoiseReport, realised_noise
+from segnoise.output_folder import OutputFolder, claim
 
 _CHUNK = 8  # files a worker takes at a time
 
@@ -61,30 +62,32 @@ def write_noisy_copy(
 
     Raises:
         ConfigError: If the noise cannot be written down, the masks are not read by a
-            `MaskReader`, or the folder holds something else.
+            `MaskReader`, the folder holds something else or leads to the clean masks, or another
+            process is writing into it.
         DatasetError: If masks cannot be read or written; holds all problems, and what could be
             written stays for the next call.
-        DataError: If another process is writing into the folder.
     """
     plan = CopyPlan.of(noisy, folder)
     head = plan.head()
     mapper = mapper or partial(map_chunks, workers=0)
     if (plan.folder / MANIFEST).exists() and not overwrite:
         return _finished(plan, head, mapper), 0
-    if plan.folder.exists() and not plan.folder.is_dir():
-        raise ConfigError(f"{plan.folder} is a file: choose a folder for the noisy copy")
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    with locked(plan.folder):
+    with claim(plan.folder, "a noisy copy", adopt=_earlier_copy) as out:
         if (plan.folder / MANIFEST).exists() and not overwrite:  # the last holder was faster
             return _finished(plan, head, mapper), 0
-        return _write(plan, head, overwrite, mapper, progress)
+        return _write(plan, head, out, overwrite, mapper, progress)
 
 
 def _write(
-    plan: CopyPlan, head: dict[str, Any], overwrite: bool, mapper: Mapper, progress: str | None
+    plan: CopyPlan,
+    head: dict[str, Any],
+    out: OutputFolder,
+    overwrite: bool,
+    mapper: Mapper,
+    progress: str | None,
 ) -> tuple[Manifest, int]:
     noisy, journal = plan.noisy, Journal(plan.folder)
-    known = _begin(plan, head, journal, overwrite)
+    known = _begin(plan, head, out, journal, overwrite)
     todo = [i for i in range(len(noisy)) if noisy.sample_id(i) not in known]
     problems: list[Problem] = []
     with progress_bar(len(noisy), progress, "mask", done=len(known)) as bar:
@@ -123,19 +126,10 @@ def _finished(plan: CopyPlan, head: dict[str, Any], mapper: Mapper) -> Manifest:
 
 
 def _begin(
-    plan: CopyPlan, head: dict[str, Any], journal: Journal, overwrite: bool
+    plan: CopyPlan, head: dict[str, Any], out: OutputFolder, journal: Journal, overwrite: bool
 ) -> dict[str, Done]:
     """Ready the folder and return the files by sample id that are there and as they should be."""
     begun, done = journal.read()
-    has_manifest = (plan.folder / MANIFEST).exists()
-    if not journal.exists() and not has_manifest:
-        own = (journal.folder.name, LOCK)
-        others = [path.name for path in plan.folder.iterdir() if path.name not in own]
-        if others:
-            raise ConfigError(
-                f"{plan.folder} holds {sorted(others)[0]!r} and is no noisy copy: choose a new or "
-                "an empty folder"
-            )
     if begun is not None:
         keys = (*JOB, "versions")
         different = differences(flat(head, keys), flat(begun, keys))
@@ -145,32 +139,29 @@ def _begin(
                 "folder, or replace it with --overwrite"
             )
         if different:
-            _remove(plan, [entry.record for entry in done])
             done = []
     kept = [entry for entry in done if not altered(entry.record, plan.root, plan.folder)]
     if len(kept) < len(done) and "others" in getattr(plan.noisy.noise, "needs", ()):
         kept = []  # the others may hold pieces of the one that has changed
+    out.expect([*plan.paths, MANIFEST, JOURNAL])
     journal.start(head, kept)
-    if has_manifest:
-        _remove(plan, _listed(plan.folder))
-        (plan.folder / MANIFEST).unlink()
+    out.clear(keep=[*plan.paths, JOURNAL])  # another copy's, and the manifest
+    out.expect([MANIFEST])
     return {entry.record.sample_id: entry for entry in kept}
 
 
-def _listed(folder: Path) -> Sequence[MaskRecord]:
+def _earlier_copy(folder: Path) -> list[str] | None:
+    """Names of the files in a copy of an earlier version, finished or not; None if it is none."""
+    begun, done = Journal(folder).read()
     try:
-        return Manifest.read(folder).files
+        listed = Manifest.read(folder).files
     except DatasetError:
-        return ()
-
-
-def _remove(plan: CopyPlan, records: Sequence[MaskRecord]) -> None:
-    """Remove the files of another copy that this one does not replace."""
-    wanted = set(plan.paths)
-    for record in records:
-        path = plan.folder / record.path
-        if record.path not in wanted and path.resolve().is_relative_to(plan.folder.resolve()):
-            path.unlink(missing_ok=True)
+        if begun is None:
+            return None
+        listed = ()
+    own = [path.relative_to(folder).as_posix() for path in (folder / UNFINISHED).glob("*")]
+    names = [MANIFEST, ".lock", *own, *(r.path for r in (*listed, *(d.record for d in done)))]
+    return [name for name in names if (folder / name).is_file()]
 
 
 def _corrupt_some(plan: CopyPlan, indices: Sequence[int]) -> tuple[list[Done], list[Problem]]:

@@ -8,6 +8,7 @@ temporary name and renamed.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,9 @@ def plain(value: Any) -> Any:
         return {plain(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(plain(v) for v in value)
-    scalars: tuple[Any, ...] = (bool, int, float, str, bytes)
+    if isinstance(value, str):
+        return sys.intern(str(value))  # equal content makes an equal file
+    scalars: tuple[Any, ...] = (bool, int, float, bytes)
     for kind in scalars:
         if isinstance(value, kind):
             return kind(value)  # not a subclass, such as torch's TorchVersion
@@ -100,6 +103,7 @@ RESUMABLE = {
         "dataset": {"classes": [str], "ignore_index": int},
         "best?": Maybe({"iter": Within(0), "mIoU": float}),
         "history?": [scores.ENTRY],
+        "since_scalar?": Each(([float], [float])),
         "memorisation?": {
             "history": [memorisation.ENTRY],
             "counts": Maybe(([Within(0)],) * len(OUTCOMES)),
@@ -159,6 +163,13 @@ def check_classes(
         check_same_classes(trained, metainfo, (str(path), which))
     except ConfigError as error:
         raise CheckpointError(str(error)) from None
+
+
+def weights_only(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint without what serves a resume alone, such as the memory of methods."""
+    state = checkpoint["state_dict"].items()
+    kept = {name: value for name, value in state if not name.startswith("methods.")}
+    return {"meta": checkpoint["meta"], "state_dict": kept}
 
 
 def load_weights(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,6 +14,7 @@ import torch
 from mmengine.dist import all_gather_object, get_dist_info
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from segnoise import output_folder
 from segnoise.datasets import (
     DATASETS,
     LABELS,
@@ -232,6 +234,22 @@ def inspect(dataset: Any, config: Mapping[str, Any], what: str) -> DatasetCheck:
     if check.problems:
         raise DatasetError(check.problems, what)
     return check
+
+
+def keep_apart(folder: str | Path, flag: str, *datasets: Any) -> None:
+    """Refuse a folder of results that lies among the files of data sets, or holds them.
+
+    Args:
+        folder: of results.
+        flag: what it was given by.
+        datasets: that name their files; None is passed over.
+
+    Raises:
+        ConfigError: if it does.
+    """
+    for dataset in filter(None, datasets):
+        pairs = [dataset.paths(index) for index in range(len(dataset))]
+        output_folder.keep_apart(folder, *zip(*pairs, strict=True), flag=flag)
 
 
 def fingerprint(config: Mapping[str, Any], dataset: Any) -> str:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.device import get_device
-from mmengine.dist import all_gather_object, barrier, get_dist_info, is_main_process
+from mmengine.dist import is_main_process
 from tqdm import tqdm
 
 from segnoise.datasets import collate
 from segnoise.datasets.palettes import palette_image
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data
-from segnoise.engine.launch import init_processes
+from segnoise.engine.launch import init_processes, on_main
 from segnoise.engine.model import build_model
-from segnoise.errors import ConfigError
 from segnoise.files import replacing
 from segnoise.metrics.segmentation import SegmentationMetric, per_class
+from segnoise.output_folder import claim
 
 
 def evaluate(
@@ -40,7 +41,7 @@ def evaluate(
         checkpoint: file with the weights.
         split: "test" or "val": which data set of the config.
         out: folder for coloured predictions, ``<sample id>.png`` with the classes' palette.
-        overwrite: replace predictions that are there.
+        overwrite: replace predictions that an earlier call has left in ``out``.
         launcher: how the processes were started.
 
     Returns:
@@ -49,7 +50,8 @@ def evaluate(
 
     Raises:
         CheckpointError: if the checkpoint is damaged or belongs to another model or classes.
-        ConfigError: if ``out`` holds files already.
+        ConfigError: if ``out`` holds predictions already, or anything else, lies among the data
+            set's files, or another process writes there.
         DatasetError: if a file is missing or unreadable.
     """
     init_processes(launcher)
@@ -58,20 +60,18 @@ def evaluate(
     stored = checkpoints.load(checkpoint)
     checkpoints.check_classes(stored, dataset.metainfo, checkpoint, f"{split}_data")
     checkpoints.load_weights(model, stored["state_dict"], checkpoint)
-    folder = _claim_out(out, overwrite)
-
     model.to(get_device()).eval()
     metric = SegmentationMetric()
     metric.dataset_meta = dataset.metainfo
     batches = data.eval_loader(dataset, config)
-    with torch.no_grad():
+    with torch.no_grad(), _claimed(out, dataset, overwrite) as folder:
         for batch in tqdm(batches, desc=f"{split} set", disable=not is_main_process()):
             samples = model.val_step(batch)
             metric.process(batch, samples)
             if folder is not None:
                 for sample in samples:
                     _write_prediction(folder, sample, dataset.metainfo)
-    means = metric.evaluate(len(dataset))
+        means = metric.evaluate(len(dataset))  # once all processes have written theirs
     assert metric.matrix is not None
     return {
         **{k: None if math.isnan(v) else v for k, v in means.items()},
@@ -88,23 +88,35 @@ def with_test_time_augmentation(
     return {**config, "inference": {**config["inference"], **given}}
 
 
-def _claim_out(out: str | Path | None, overwrite: bool) -> Path | None:
+@contextlib.contextmanager
+def _claimed(out: str | Path | None, dataset: Any, overwrite: bool) -> Iterator[Path | None]:
+    """The folder of the predictions, claimed by the main process for all; None for none."""
     if out is None:
-        return None
-    folder = Path(out)
-    taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-    taken = any(all_gather_object(taken)) if get_dist_info()[1] > 1 else taken
-    if taken and not overwrite:
-        raise ConfigError(f"--out {folder} is not empty; take another folder, or --overwrite")
-    barrier()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+        yield None
+        return
+    data.keep_apart(out, "--out", dataset)
+    names = [_file_name(dataset.sample_id(index)) for index in range(len(dataset))]
+    with contextlib.ExitStack() as stack:
+
+        def enter() -> None:
+            folder = stack.enter_context(claim(out, "predictions"))
+            if not overwrite:
+                folder.refuse_held()
+            folder.clear()
+            folder.expect(names)
+
+        on_main(enter)
+        yield Path(out)
+
+
+def _file_name(sample_id: str) -> str:
+    return f"{sample_id}.png"
 
 
 def _write_prediction(folder: Path, sample: Mapping[str, Any], metainfo: Mapping[str, Any]) -> None:
     """A palette PNG: colours to look at, class ids to compute with."""
     labels = sample["prediction"].cpu().numpy()
-    with replacing(folder / f"{sample['sample_id']}.png") as temporary:
+    with replacing(folder / _file_name(sample["sample_id"])) as temporary:
         palette_image(labels.astype(np.uint8), metainfo["palette"]).save(temporary, format="PNG")
 
 

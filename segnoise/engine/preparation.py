@@ -12,6 +12,7 @@ from segnoise.engine.resume import Start
 from segnoise.errors import RecordError
 from segnoise.files import write_json, write_text
 from segnoise.noise import NoiseReport
+from segnoise.output_folder import OutputFolder
 from segnoise.records import Maybe, Within, read_record
 
 CHECK = {
@@ -55,7 +56,7 @@ def _known_check(path: Path, key: str) -> dict[str, Any] | None:
 
 
 def prepare(
-    folder: Path,
+    out: OutputFolder,
     config: Mapping[str, Any],
     check: Mapping[str, Any],
     report: str | None,
@@ -63,21 +64,21 @@ def prepare(
     start: Start | None,
 ) -> None:
     """Ready the run's folder, now that nothing known in advance stands in the way."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = out.path
     if start is None:
-        run_folder.clear(folder)
-    else:
-        run_folder.rewind(folder, start.meta["iter"])
+        out.clear()
+    out.expect(run_folder.RECORDS)
+    if start is not None:
+        run_folder.rewind(folder, start.path, start.meta)
     run_folder.record(folder, config)
-    if report is None:
-        return
-    print(report, flush=True)
-    samples = check["num_samples"]
-    if config["batch_size"] > samples:
-        print(
-            f"Note: batch_size={config['batch_size']} is more than the {samples} samples: a batch "
-            "holds some of them several times. Take a smaller one."
-        )
+    if report is not None:
+        print(report, flush=True)
+        samples = check["num_samples"]
+        if config["batch_size"] > samples:
+            print(
+                f"Note: batch_size={config['batch_size']} is more than the {samples} samples: a "
+                "batch holds some of them several times. Take a smaller one."
+            )
     write_json(folder / "data.json", check)
     if check["noise"] is not None:
         write_json(folder / "noise.json", check["noise"])

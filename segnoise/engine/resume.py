@@ -11,6 +11,7 @@ from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import run_folder
 from segnoise.engine.schema import DEFAULTS, storable
 from segnoise.errors import CheckpointError, ConfigError
+from segnoise.output_folder import OutputFolder
 from segnoise.records import find_fault, parse
 
 # What may differ when a run goes on: where things lie, how they are loaded and shown, and what is
@@ -41,7 +42,7 @@ class Start(NamedTuple):
     config: dict[str, Any]
 
 
-def find(folder: Path, resume: bool | str) -> Start | None:
+def find(out: OutputFolder, resume: bool | str) -> Start | None:
     """The checkpoint to go on from; None to start at the beginning.
 
     Raises:
@@ -49,17 +50,16 @@ def find(folder: Path, resume: bool | str) -> Start | None:
     """
     if not resume:
         return None
-    path = Path(resume) if isinstance(resume, str) else folder / "last.pth"
+    path = Path(resume) if isinstance(resume, str) else out.path / "last.pth"
     if not path.is_file():
-        held = [name for name in ("best.pth", "scores.json") if (folder / name).exists()]
-        if resume is True and not held:
+        if resume is True and not (out.path / "best.pth").exists():
             return None  # killed before its first checkpoint
         raise CheckpointError(
             f"--resume: no checkpoint {path}; name one by --resume PATH, or start anew by "
             "--overwrite"
         )
-    if path.parent.resolve() != folder.resolve():
-        run_folder.check_unused(folder)
+    if path.parent.resolve() != out.path.resolve():
+        run_folder.check_unused(out)
     stored = checkpoints.load(path)
     if "optimizer" not in stored:
         raise CheckpointError(f"--resume: {path} holds weights only; resume from last.pth")

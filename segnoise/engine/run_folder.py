@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine.config import dump_config
-from segnoise.errors import ConfigError
-from segnoise.files import write_json, write_text
-from segnoise.records import Within, read_lines
+from segnoise.engine.launch import on_main
+from segnoise.errors import CheckpointError, ConfigError, RecordError
+from segnoise.files import replacing, write_json, write_text
+from segnoise.output_folder import OutputFolder, claim
+from segnoise.records import Within, read_lines, read_record
 from segnoise.version import __version__
 
 _RECORDED = (
@@ -28,46 +32,141 @@ _RECORDED = (
     "torch",
     "torchvision",
 )
-# Files whose presence means that a training has been here, and all that one leaves.
+KIND = "a training"
+# Files whose presence means that a training has been here, and all that one leaves; pictures and
+# TensorBoard's files are listed as they are written.
 _RESULTS = ("last.pth", "best.pth", "scores.json", "scalars.json")
-_RECORDS = (
-    *_RESULTS, "config.py", "data.json", "noise.json", "noise.md", "versions.json", "train.log",
-    "memorisation.json", "pictures", "tensorboard",
+RECORDS = (
+    *_RESULTS, "config.py", "data.json", "noise.json", "noise.md", "versions.json",
+    "train.log", "memorisation.json",
 )  # fmt: skip
 
 SCALARS = {"iter?": Within(0), "step?": Within(0), "time?": Within(0, kind=float)}
 """Schema of a line of ``scalars.json``."""
 
 
-def check_unused(folder: Path) -> None:
+@contextlib.contextmanager
+def claimed(folder: Path, resume: bool) -> Iterator[OutputFolder | None]:
+    """The run's folder, claimed by the main process; None in the others.
+
+    A run of an earlier version, which has no list of its files, is known by its ``last.pth`` and
+    ``versions.json``: to go on with it makes the list.
+
+    Args:
+        folder: the folder.
+        resume: whether a run goes on in it.
+
+    Raises:
+        ConfigError: if it is somebody else's, or another process is writing there.
+    """
+    with contextlib.ExitStack() as stack:
+        held: list[OutputFolder] = []
+
+        def adopt(place: Path) -> list[str] | None:
+            names = _earlier_run(place)
+            if names is not None and not resume:
+                raise ConfigError(
+                    f"{folder} holds a run of an earlier version, which kept no list of its files: "
+                    "go on with it by --resume, take another --work-dir, or remove it by hand"
+                )
+            return names
+
+        def enter() -> None:
+            place = claim(folder, KIND, flag="--work-dir", adopt=adopt)
+            held.append(stack.enter_context(place))
+
+        on_main(enter)
+        yield held[0] if held else None
+
+
+def _earlier_run(folder: Path) -> list[str] | None:
+    """Names of the files that a training of an earlier version has left; None if it is none."""
+    try:
+        read_record(folder / "versions.json", {"segnoise": str})
+        known = "config" in checkpoints.load(folder / "last.pth")["meta"]
+    except (RecordError, CheckpointError, LookupError, TypeError):
+        return None
+    return records(folder) if known else None
+
+
+def records(folder: Path) -> list[str]:
+    """Names of the files of a run's folder that are called as a training calls its own."""
+    scores = [f"{split}_{which}.json" for split in ("test", "val") for which in ("best", "last")]
+    found = [*folder.glob("pictures/iter_*.png"), *folder.glob("tensorboard/events.out.tfevents.*")]
+    names = [path.relative_to(folder).as_posix() for path in found]
+    return [name for name in (*RECORDS, *scores, *names) if (folder / name).is_file()]
+
+
+def check_unused(folder: OutputFolder) -> None:
     """Refuse a run's folder that holds another run's results.
 
     Raises:
-        ConfigError: if it does, or is no folder.
+        ConfigError: if it does.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"--work-dir {folder} is a file")
-    held = [name for name in _RESULTS if (folder / name).exists()]
+    held = [name for name in folder.held() if name in _RESULTS]
     if held:
         raise ConfigError(
-            f"{folder} holds a run already ({', '.join(held)}); go on with it by --resume, take "
-            "another --work-dir, or replace it by --overwrite"
+            f"{folder.path} holds a run already ({', '.join(held)}); go on with it by --resume, "
+            "take another --work-dir, or replace it by --overwrite"
         )
 
 
-def clear(folder: Path) -> None:
-    """Remove what another run has left in a folder, and nothing else."""
-    scores = (path for split in ("test", "val") for path in folder.glob(f"{split}_*.json"))
-    for path in (*(folder / name for name in _RECORDS), *scores):
-        if path.is_dir():
-            shutil.rmtree(path)
+def rewind(folder: Path, checkpoint: Path, meta: Mapping[str, Any]) -> None:
+    """Bring a folder to where a run goes on: all that it had then, and nothing later.
+
+    Args:
+        folder: of the run.
+        checkpoint: what it goes on from, in this folder or another one.
+        meta: what the checkpoint says of its run.
+    """
+    _mend_best(folder, checkpoint, meta)
+    for name, entries in {
+        "scores.json": meta.get("history"),
+        "memorisation.json": (meta.get("memorisation") or {}).get("history"),
+    }.items():
+        if entries:
+            write_json(folder / name, entries)
         else:
-            path.unlink(missing_ok=True)
+            (folder / name).unlink(missing_ok=True)
+    _rewind_scalars(folder / "scalars.json", meta["iter"])
 
 
-def rewind(folder: Path, iteration: int) -> None:
-    """Forget the scalars after an iteration that a run goes on from."""
-    path = folder / "scalars.json"
+def _mend_best(folder: Path, checkpoint: Path, meta: Mapping[str, Any]) -> None:
+    """Let best.pth be the one that a checkpoint names, or not be there.
+
+    It is written after the checkpoint of its own iteration, so whatever came between the two, its
+    weights are in that. The best of an earlier iteration may lie beside the checkpoint.
+    """
+    best, target = meta.get("best"), folder / "best.pth"
+    if not best:
+        target.unlink(missing_ok=True)
+    elif best["iter"] == meta["iter"]:
+        checkpoints.save(checkpoints.weights_only(checkpoints.load(checkpoint)), target)
+    elif not _is_best(target, meta):
+        beside = checkpoint.with_name("best.pth")
+        if _is_best(beside, meta):
+            with replacing(target) as temporary:
+                shutil.copyfile(beside, temporary)
+            return
+        target.unlink(missing_ok=True)
+        print(
+            f"note: the weights of iteration {best['iter']}, the best so far, are not in {beside}: "
+            "best.pth will hold the best from here on"
+        )
+
+
+def _is_best(path: Path, meta: Mapping[str, Any]) -> bool:
+    """Whether a file holds the weights that a checkpoint names as the best so far."""
+    try:
+        found = checkpoints.load(path)["meta"]
+    except (CheckpointError, LookupError):
+        return False
+    history = found.get("history", [])  # whose run it is
+    same = history == meta.get("history", [])[: len(history)]
+    return same and found.get("best") == meta["best"] and found.get("iter") == meta["best"]["iter"]
+
+
+def _rewind_scalars(path: Path, iteration: int) -> None:
     if not path.is_file():
         return
     kept = [

@@ -113,13 +113,7 @@ class Runner(mmengine.runner.Runner):
             checkpoint["optimizer"] = self.optim_wrapper.state_dict()
             checkpoint["param_schedulers"] = [s.state_dict() for s in self.param_schedulers or []]
         else:
-            checkpoint.pop("ema_state_dict", None)
-            # What methods remember, such as a teacher, serves a resume alone.
-            checkpoint["state_dict"] = {
-                name: value
-                for name, value in checkpoint["state_dict"].items()
-                if not name.startswith("methods.")
-            }
+            checkpoint = checkpoints.weights_only(checkpoint)
         checkpoints.save(checkpoint, path)
 
     def average_buffers(self) -> None:

@@ -49,6 +49,7 @@ from segnoise.errors import CheckpointError, ConfigError
 from segnoise.losses import EarlyLearningRegularizedLoss
 from segnoise.metrics.segmentation import SegmentationMetric
 from segnoise.models import Segmentor
+from segnoise.output_folder import OutputFolder, announce
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class Result:
 
     Attributes:
         folder: the run's folder.
-        best: entry of ``scores.json`` with the highest mIoU; None without validation data.
+        best: entry of ``scores.json`` with the highest mIoU, of the weights in ``best.pth``; None
+            without validation data.
         last: entry of the last iteration.
         check: label histogram and realised noise of the training set.
         memorisation: entries of ``memorisation.json``; none where clean labels are not known.
@@ -77,6 +79,7 @@ def train(
     resume: bool | str = False,
     overwrite: bool = False,
     launcher: str = "none",
+    into: OutputFolder | None = None,
 ) -> Result:
     """Check the data, train, validate, and leave everything in ``config["work_dir"]``.
 
@@ -86,6 +89,7 @@ def train(
         resume: True goes on from ``last.pth`` in the run's folder, a path from that checkpoint.
         overwrite: replace the results of another run in the folder.
         launcher: how the processes were started; see :func:`init_processes`.
+        into: ``config["work_dir"]`` where the caller has claimed it already, in a single process.
 
     Returns:
         The scores and the run's folder.
@@ -101,11 +105,27 @@ def train(
     if resume and overwrite:
         raise ConfigError("--resume goes on with a run and --overwrite replaces it: give one")
     _check_device(config)
-    start = on_main(lambda: resuming.find(folder, resume))
+    if into is not None:
+        return _train(config, name, resume, overwrite, launcher, into)
+    with run_folder.claimed(folder, resume=bool(resume)) as out:
+        return _train(config, name, resume, overwrite, launcher, out)
+
+
+def _train(
+    config: dict[str, Any],
+    name: str,
+    resume: bool | str,
+    overwrite: bool,
+    launcher: str,
+    out: OutputFolder | None,
+) -> Result:
+    """Train in a folder that the main process has claimed, which alone gets it."""
+    folder = Path(config["work_dir"])
+    start = on_main(lambda: resuming.find(_own(out), resume))
     if resume and not start:
         on_main(lambda: print(f"nothing to resume in {folder}: from the beginning", flush=True))
     if not (resume or overwrite):
-        on_main(lambda: run_folder.check_unused(folder))
+        on_main(lambda: run_folder.check_unused(_own(out)))
     if not config["train_data"]:
         raise ConfigError("the config has no train_data")
     clean = data.build_dataset(config, "train_data")
@@ -115,6 +135,7 @@ def train(
     validation = data.build_dataset(config, "val_data") if config["val_data"] else None
     if validation is not None:
         check_same_classes(clean.metainfo, validation.metainfo, ("train_data", "val_data"))
+    data.keep_apart(folder, "--work-dir", clean, dataset, validation)
     classes = clean.metainfo["classes"]
     inspected, picked = None, ""
     if config["recipe"]:  # what the network needs depends on it
@@ -155,9 +176,10 @@ def train(
     set_methods(model, config["methods"], max_iters, epoch_iters)
     if start:
         resuming.check_same_run(start, config, global_batch, weighted)
-    on_main(lambda: preparation.prepare(folder, config, check, report, classes, start))
+    on_main(lambda: preparation.prepare(_own(out), config, check, report, classes, start))
 
     scores, memorisation = Scores(), Memorisation()
+    kept = Checkpoints(config["checkpoint_interval"] or config["train_cfg"]["val_interval"])
     runner = Runner(
         name=name,
         record={"config": resuming.as_json(config), "global_batch": global_batch},
@@ -178,9 +200,7 @@ def train(
             "timer": IterationTimer(),
             "sampler_seed": None,  # the order of the data is a function of the seed already
             "logger": ScalarLog(interval=config["log_interval"], log_metric_by_epoch=False),
-            "checkpoint": Checkpoints(
-                config["checkpoint_interval"] or config["train_cfg"]["val_interval"]
-            ),
+            "checkpoint": kept,
             "finite": FiniteLoss(),
             "epochs": LossEpochs(),
             "memorisation": memorisation,
@@ -190,7 +210,7 @@ def train(
         load_from=str(start.path) if start else None,
         resume=start is not None,
         launcher=launcher,
-        # A scalar is the mean since the one before it. (A resume between two starts a new mean.)
+        # A scalar is the mean since the one before it.
         log_processor={"by_epoch": False, "window_size": config["log_interval"]},
         visualizer=_visualizer(folder),
         randomness={"seed": config["seed"], "deterministic": config["deterministic"]},
@@ -201,8 +221,15 @@ def train(
     runner.logger.info(f"{clean!r}, noise {config['noise'] or 'none'}, run folder {folder}")
     runner.train()
     runner.visualizer.close()
-    best, last = (scores.best, scores.last) if scores.history else (None, None)
+    last = scores.history[-1] if scores.history else None
+    held = (kept.best or {}).get("iter")  # what best.pth holds
+    best = next((entry for entry in scores.history if entry["iter"] == held), None)
     return Result(folder, best, last, check, memorisation.history)
+
+
+def _own(out: OutputFolder | None) -> OutputFolder:
+    assert out is not None  # asked for by the main process alone
+    return out
 
 
 def _check_device(config: Mapping[str, Any]) -> None:
@@ -260,8 +287,19 @@ def _visualizer(folder: Path) -> dict[str, Any]:
     except ImportError:
         print("TensorBoard is not installed (segnoise[tracking]): scalars go to scalars.json only")
     else:
-        backends.append({"type": TensorboardVisBackend, "save_dir": str(folder / "tensorboard")})
+        backends.append({"type": _ListedEvents, "save_dir": str(folder / "tensorboard")})
     return {"type": Visualizer, "vis_backends": backends}
+
+
+class _ListedEvents(TensorboardVisBackend):
+    """mmengine's, whose files are listed in the run's folder; it alone knows their names."""
+
+    def _init_env(self) -> None:
+        folder = Path(self._save_dir)
+        before = set(folder.glob("*"))
+        super()._init_env()
+        new = [f"{folder.name}/{path.name}" for path in folder.glob("*") if path not in before]
+        announce(folder.parent, *new, made=True)
 
 
 def summary(result: Result) -> str:

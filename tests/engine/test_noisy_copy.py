@@ -55,18 +55,18 @@ def losses(folder):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_trainings_are_identical_to_the_last_digit(tmp_path, copied, workers):
     results = []
-    for name, noise in (("fly", NOISE), ("copy", copied)):
+    for name, noise in (("fly", NOISE), ("copied", copied)):
         changes = {"noise": noise, "noise_seed": 3, "num_workers": workers}
         config = tiny_training.config(tmp_path, work_dir=str(tmp_path / name), **changes)
         results.append(train(complete(config)))
-    assert losses(tmp_path / "fly") == losses(tmp_path / "copy")
+    assert losses(tmp_path / "fly") == losses(tmp_path / "copied")
     assert results[0].last == results[1].last
     checks = [{**result.check, "fingerprint": None} for result in results]
     assert checks[0] == checks[1]
     for name in ("noise.json", "noise.md"):
-        assert (tmp_path / "fly" / name).read_text() == (tmp_path / "copy" / name).read_text()
-    assert list((tmp_path / "copy" / "pictures").iterdir())
-    stored = load_config(tmp_path / "copy" / "config.py")
+        assert (tmp_path / "fly" / name).read_text() == (tmp_path / "copied" / name).read_text()
+    assert list((tmp_path / "copied" / "pictures").iterdir())
+    stored = load_config(tmp_path / "copied" / "config.py")
     assert stored["noise"]["folder"] == copied["folder"]
 
 

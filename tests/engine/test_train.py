@@ -23,6 +23,7 @@ from segnoise.engine.interrupt import FirstInterrupt
 from segnoise.engine.schema import complete
 from segnoise.engine.train import summary, train
 from segnoise.errors import CheckpointError, ConfigError, DataError, TrainingError
+from segnoise.output_folder import MARK
 
 NOISE = {"type": "SymmetricFlip", "rate": 0.4}
 
@@ -277,6 +278,7 @@ def test_the_run_folder_tells_all(tmp_path):
     assert {
         "best.pth", "last.pth", "config.py", "versions.json", "data.json", "noise.json", "noise.md",
         "scores.json", "scalars.json", "tensorboard", "pictures", "train.log", "memorisation.json",
+        MARK,
     } == names  # fmt: skip
     assert list((folder / "tensorboard").glob("events*"))
     assert [p.name for p in sorted((folder / "pictures").iterdir())] == ["iter_4.png", "iter_8.png"]
@@ -317,7 +319,7 @@ def test_a_test_of_the_best_checkpoint_gives_the_best_score(tmp_path):
     assert scores["mIoU"] == pytest.approx(result.best["mIoU"], abs=1e-9)
     assert scores["classes"] == result.best["classes"]
     assert len(list((tmp_path / "out").glob("*.png"))) == 6
-    with pytest.raises(ConfigError, match="not empty"):
+    with pytest.raises(ConfigError, match="holds predictions already"):
         evaluate(config, result.folder / "best.pth", split="val", out=tmp_path / "out")
 
 
@@ -399,7 +401,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
         run(tmp_path, resume=True)
     folder = tmp_path / "run"
     assert checkpoint.load(folder / "last.pth")["meta"]["iter"] == 4
-    assert not list(folder.glob(".*"))
+    assert [path.name for path in folder.glob(".*")] == [MARK]
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):

@@ -23,12 +23,12 @@ FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component
 @pytest.fixture(scope="module")
 def gallery(tmp_path_factory):
     """A folder with a gallery of two noise models."""
-    folder = tmp_path_factory.mktemp("gallery")
+    folder = tmp_path_factory.mktemp("gallery") / "out"
     arguments = [
         "browse_noise", str(CONFIG), "--noises", "SymmetricFlip(rate=0.2)",
         "BoundaryErosion(width=1)", "BoundaryErosion(width=1, classes=[4])", "--images", "2",
         "--sample", "6", "--target", "0.05", "--out", str(folder),
-        "--cfg-options", f"data_root={folder / 'data'}", "train_data.num_images=8",
+        "--cfg-options", f"data_root={folder.parent / 'data'}", "train_data.num_images=8",
     ]  # fmt: skip
     assert cli.main(arguments) == 0
     return folder
@@ -45,8 +45,9 @@ def test_the_page_is_one_file_without_addresses(gallery):
 def test_a_gallery_is_not_replaced_unasked(gallery, capsys):
     arguments = ["browse_noise", str(CONFIG), "--out", str(gallery)]
     assert cli.main(arguments) == 2
-    assert "gallery.html exists; take another folder (--out), or --overwrite" in (
-        capsys.readouterr().err
+    assert (
+        "holds a noise gallery already (gallery.png, gallery.html): take another folder, or "
+        "replace it by --overwrite" in capsys.readouterr().err
     )
 
 

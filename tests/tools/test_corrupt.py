@@ -18,10 +18,10 @@ from trees import tree
 
 from segnoise import cli as command
 from segnoise.datasets import CamVid, NoisyCopy, NoisyLabels
-from segnoise.datasets.copy_lock import locked
 from segnoise.engine.cli import options, run_tool
 from segnoise.engine.config import dump_config, load_config
 from segnoise.engine.schema import complete
+from segnoise.lock import locked
 
 FLIP = {"type": "SymmetricFlip", "rate": 0.3}
 

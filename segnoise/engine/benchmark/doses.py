@@ -44,6 +44,11 @@ def check_dose(wanted: Mapping[str, Any], metainfo: Mapping[str, Any]) -> None:
         raise ConfigError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}")
 
 
+def dose_file(dataset: str, noise: str) -> str:
+    """Where a calibration lies below the benchmark's folder."""
+    return f"noises/{slug(dataset)}/{slug(noise)}.json"
+
+
 def stored_dose(
     folder: Path, dataset: str, noise: str, wanted: Mapping[str, Any], config: Mapping[str, Any]
 ) -> dict[str, Any] | None:
@@ -55,7 +60,7 @@ def stored_dose(
     Raises:
         RecordError: if the file is damaged.
     """
-    path = folder / "noises" / slug(dataset) / f"{slug(noise)}.json"
+    path = folder / dose_file(dataset, noise)
     found: dict[str, Any] | None = read_record(path, _SCHEMA, optional=True)
     if found is None:
         return None
@@ -127,5 +132,5 @@ def calibrated(
         "reached": found.reached,
         "hit": found.hit,
     }
-    write_json(folder / "noises" / slug(dataset) / f"{slug(noise)}.json", result)
+    write_json(folder / dose_file(dataset, noise), result)
     return result

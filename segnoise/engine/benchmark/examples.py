@@ -14,6 +14,7 @@ from segnoise.drawing import colorize, save_png
 from segnoise.engine import data
 from segnoise.engine.evaluate import predictions
 from segnoise.files import write_json
+from segnoise.output_folder import announce
 
 _WIDTH = 320
 
@@ -37,14 +38,18 @@ def draw_examples(config: Mapping[str, Any], checkpoint: Path, folder: Path, cou
     chosen = list(dict.fromkeys(places.round().astype(int).tolist()))
     noisy = data.with_noise(dataset, config) if _works_anywhere(config, dataset) else None
     found = predictions(config, checkpoint, dataset, chosen)
+    pictures = ("image", "clean", "prediction", "noisy")
+    numbered = [f"{number}_{name}.png" for number in range(len(chosen)) for name in pictures]
+    listed = [f"{folder.name}/{name}" for name in ("examples.json", *numbered)]
+    announce(folder.parent, *listed)
     names = []
     for number, (index, prediction) in enumerate(zip(chosen, found, strict=True)):
         sample = dataset[index]
         masks = {"clean": sample["mask"], "prediction": prediction}
         if noisy is not None:
             masks["noisy"] = noisy.load_mask(index)
-        pictures = {name: colorize(mask, palette) for name, mask in masks.items()}
-        for name, picture in {"image": sample["image"], **pictures}.items():
+        drawn = {name: colorize(mask, palette) for name, mask in masks.items()}
+        for name, picture in {"image": sample["image"], **drawn}.items():
             how = cv2.INTER_AREA if name == "image" else cv2.INTER_NEAREST
             save_png(folder / f"{number}_{name}.png", _small(picture, how))
         names.append(sample["sample_id"])

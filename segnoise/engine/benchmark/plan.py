@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from segnoise.engine.resume import as_json, without_root
 from segnoise.engine.schema import DEFAULTS
 from segnoise.errors import ConfigError, DataError, RecordError
 from segnoise.files import write_json, write_text
+from segnoise.output_folder import OutputFolder, claim
 from segnoise.records import Maybe, Within, read_record
 
 # What neither the weights of a cell nor its validation scores depend on.
@@ -34,7 +35,7 @@ _FREE = {
     "test_data",
     "work_dir",
 }
-RESULT, FAILURE, CELL, CONFIG, OUTPUT = (
+RESULT, FAILURE, CELL, CONFIG, OUTPUT = CELL_FILES = (
     "result.json", "failure.json", "cell.json", "cell.py", "output.log",
 )  # fmt: skip
 _RESULT_SCHEMA = {
@@ -45,6 +46,9 @@ _RESULT_SCHEMA = {
     "seconds": Maybe(Within(0, kind=float)),
     "tested?": dict,
 }
+EXAMPLES = "examples"
+_KIND = "a benchmark's cell"
+_PATIENCE = 60.0  # seconds; a cell's process ends when it notices that its benchmark is gone
 
 
 @dataclass
@@ -265,22 +269,37 @@ def prepare(plan: Plan, overwrite: bool = False) -> list[Cell]:
                 continue
         if what == "done":
             continue
-        folder.mkdir(parents=True, exist_ok=True)
-        if anew:
-            _clear(folder)
-            plan.problems.pop(cell, None)
-        write_text(folder / CONFIG, dump_config(plan.configs[cell]))
-        write_json(folder / CELL, {"config": fingerprint(plan.configs[cell])})
+        with claimed_cell(folder) as out:
+            if anew:
+                out.clear()
+                plan.problems.pop(cell, None)
+            out.expect(CELL_FILES)
+            write_text(folder / CONFIG, dump_config(plan.configs[cell]))
+            write_json(folder / CELL, {"config": fingerprint(plan.configs[cell])})
         waiting.append(cell)
     return waiting
 
 
-def _clear(folder: Path) -> None:
-    """Remove what a cell's run has left."""
-    run_folder.clear(folder)
-    shutil.rmtree(folder / "examples", ignore_errors=True)
-    for name in (RESULT, FAILURE, OUTPUT):
-        (folder / name).unlink(missing_ok=True)
+def claimed_cell(
+    folder: Path, keep: Collection[str] = ()
+) -> contextlib.AbstractContextManager[OutputFolder]:
+    """A cell's folder, claimed once the process of a killed benchmark has left it.
+
+    Args:
+        folder: of the cell.
+        keep: names that a clearing leaves.
+    """
+    flag = "--work-dir"
+    return claim(folder, _KIND, flag=flag, adopt=_earlier_cell, keep=keep, patience=_PATIENCE)
+
+
+def _earlier_cell(folder: Path) -> list[str] | None:
+    """Names of the files in a cell of an earlier version; None if it is none."""
+    if not (folder / CELL).is_file():
+        return None
+    own = [folder / name for name in (*CELL_FILES, ".lock")] + list((folder / EXAMPLES).glob("*"))
+    names = [path.relative_to(folder).as_posix() for path in own if path.is_file()]
+    return [*names, *run_folder.records(folder)]
 
 
 def read_cell(folder: Path) -> dict[str, Any] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from collections import Counter
@@ -11,14 +10,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from segnoise.engine.benchmark.doses import dose_file
 from segnoise.engine.benchmark.grid import Cell, Grid
 from segnoise.engine.benchmark.page import report_page
-from segnoise.engine.benchmark.plan import Plan, make_plan, prepare, state
+from segnoise.engine.benchmark.plan import CELL, Plan, make_plan, prepare, state
 from segnoise.engine.benchmark.processes import Job, run_here, run_with_ray
 from segnoise.engine.benchmark.report import report
 from segnoise.engine.benchmark.results import Row, main_score, read_rows, write_csv
 from segnoise.errors import ConfigError
 from segnoise.files import write_text
+from segnoise.output_folder import claim
+
+_REPORTS = ("results.csv", "results.md", "report.html")
 
 
 def run_benchmark(
@@ -52,7 +55,7 @@ def run_benchmark(
     """
     if jobs < 1:
         raise ConfigError(f"--jobs {jobs}: at least 1")
-    with _locked(folder):
+    with _claimed(grid, folder):
         plan = make_plan(grid, folder, options)
         waiting = prepare(plan, overwrite)
         cells = grid.cells()
@@ -93,7 +96,8 @@ def report_only(
     """
     if not folder.is_dir():
         raise ConfigError(f"--report-only: no folder {folder}; name a benchmark's by --work-dir")
-    return write_report(make_plan(grid, folder, options, calibrate=False), title)
+    with _claimed(grid, folder):
+        return write_report(make_plan(grid, folder, options, calibrate=False), title)
 
 
 def dry_run(grid: Grid, folder: Path, options: Mapping[str, Any] | None = None) -> str:
@@ -165,12 +169,17 @@ def _eta(seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep a second benchmark out of the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"another benchmark is at work in {folder}") from None
+def _claimed(grid: Grid, folder: Path) -> Iterator[None]:
+    """Make the folder this benchmark's, and keep a second one out of it."""
+    with claim(folder, "a benchmark", flag="--work-dir", adopt=_earlier_benchmark) as out:
+        doses = {dose_file(cell.dataset, cell.noise) for cell in grid.cells()}
+        out.expect([*_REPORTS, *sorted(doses)])
         yield
+
+
+def _earlier_benchmark(folder: Path) -> list[str] | None:
+    """Names of the files in a benchmark of an earlier version; None if it is none."""
+    if not any(folder.glob(f"*/*/*/*/seed_*/{CELL}")):
+        return None
+    doses = [path.relative_to(folder).as_posix() for path in folder.glob("noises/*/*.json")]
+    return [*(name for name in (*_REPORTS, ".lock") if (folder / name).exists()), *doses]

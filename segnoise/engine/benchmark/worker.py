@@ -7,12 +7,14 @@ benchmark that is killed leaves nothing behind that goes on writing. Killed itse
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segnoise.output_folder import OutputFolder
 
 
 def main(folder: Path, select: str, evaluate: str, num_examples: int, checkpoints: str) -> None:
@@ -25,37 +27,44 @@ def main(folder: Path, select: str, evaluate: str, num_examples: int, checkpoint
         num_examples: validation images to draw.
         checkpoints: "delete" removes them when all is done.
     """
-    lock = (folder / ".lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)  # waits until a killed predecessor is really gone
-    for cut_off in folder.glob(".*-*.pth"):  # a checkpoint that it had not finished
-        cut_off.unlink()
     from segnoise.engine.benchmark.examples import draw_examples
-    from segnoise.engine.benchmark.plan import CONFIG, RESULT, read_result, scored_on
+    from segnoise.engine.benchmark.plan import (
+        CELL_FILES,
+        CONFIG,
+        EXAMPLES,
+        RESULT,
+        claimed_cell,
+        read_result,
+        scored_on,
+    )
     from segnoise.engine.config import load_config
     from segnoise.engine.evaluate import evaluate as score
     from segnoise.files import write_json
 
-    config = load_config(folder / CONFIG)
-    result = read_result(folder) or _train(folder, config)  # or trained, but not tested
-    checkpoint = folder / f"{select}.pth"
-    if evaluate == "test":
-        result["test"] = score(config, checkpoint)
-        result["tested"] = scored_on(config, select)
-    if num_examples:
-        draw_examples(config, checkpoint, folder / "examples", num_examples)
-    write_json(folder / RESULT, result)
-    if checkpoints == "delete":
-        for name in ("last.pth", "best.pth"):
-            (folder / name).unlink(missing_ok=True)
+    with claimed_cell(folder, keep=CELL_FILES) as out:
+        config = load_config(folder / CONFIG)
+        # It may be trained, but not tested.
+        result = read_result(folder) or _train(folder, config, out)
+        checkpoint = folder / f"{select}.pth"
+        if evaluate == "test":
+            result["test"] = score(config, checkpoint)
+            result["tested"] = scored_on(config, select)
+        if num_examples:
+            draw_examples(config, checkpoint, folder / EXAMPLES, num_examples)
+        write_json(folder / RESULT, result)
+        if checkpoints == "delete":
+            for name in ("last.pth", "best.pth"):
+                (folder / name).unlink(missing_ok=True)
 
 
-def _train(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+def _train(folder: Path, config: dict[str, Any], out: OutputFolder) -> dict[str, Any]:
     """Train, or go on; returns what ``result.json`` holds of it."""
     from segnoise.engine.train import summary, train
 
     begun = (folder / "last.pth").is_file()
     # Files without a checkpoint are those of a run that was killed before its first one.
-    trained = train(config, name="_".join(folder.parts[-5:]), resume=begun, overwrite=not begun)
+    name = "_".join(folder.parts[-5:])
+    trained = train(config, name=name, resume=begun, overwrite=not begun, into=out)
     print(summary(trained))
     noise = trained.check["noise"]
     return {

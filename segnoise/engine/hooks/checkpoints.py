@@ -8,17 +8,21 @@ from typing import Any
 
 from mmengine.hooks import Hook
 
+from segnoise.engine.launch import on_main
+
 
 class Checkpoints(Hook):
     """Write ``last.pth`` every ``interval`` iterations and ``best.pth`` when a score is beaten.
 
     mmengine's own hook deletes the old checkpoint before it writes the new one, so a full disk
     or a kill in between leaves nothing; here a file is replaced in one step. ``best.pth`` holds
-    weights only (averaged ones, under EMA), ``last.pth`` all that a resume needs.
+    weights only (averaged ones, under EMA), ``last.pth`` all that a resume needs. A score that is
+    beaten writes both, ``last.pth`` first: if nothing comes after it, a resume takes the best
+    weights from there.
 
     Args:
-        interval: iterations between two writings of ``last.pth``; the end always writes, and an
-            interrupt.
+        interval: iterations between two writings of ``last.pth``; the end always writes, an
+            interrupt, and a new best.
         metric: validation score that ``best.pth`` maximises.
     """
 
@@ -31,7 +35,7 @@ class Checkpoints(Hook):
 
     def after_resume(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Know the best score so far, if its weights are in this folder."""
-        if (Path(runner.work_dir) / "best.pth").is_file():
+        if on_main(lambda: (Path(runner.work_dir) / "best.pth").is_file()):
             self.best = checkpoint["meta"].get("best")
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
@@ -44,11 +48,12 @@ class Checkpoints(Hook):
     def after_iteration(self, runner: Any) -> None:
         """Write what is due, after a validation of the same iteration."""
         folder, meta = Path(runner.work_dir), {"best": self.best}
-        due = runner.iter % self.interval == 0 or runner.iter == runner.max_iters
-        if due or runner.train_loop.interrupted:
+        loop = runner.train_loop
+        beaten = self.best is not None and self.best["iter"] == runner.iter
+        ends = runner.iter == runner.max_iters or loop.interrupted or loop.stop_training
+        if beaten or ends or runner.iter % self.interval == 0:
             runner.average_buffers()
             runner.call_hook("before_checkpoint")  # in all processes; only the main one saves
             runner.save(folder / "last.pth", meta)
-        # After last.pth: a disk that fills up here leaves something to go on from.
-        if self.best and self.best["iter"] == runner.iter:
+        if beaten:
             runner.save(folder / "best.pth", meta, training_state=False)

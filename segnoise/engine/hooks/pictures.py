@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from segnoise.datasets import NoisyLabels
 from segnoise.drawing import colorize, grid, legend, save_png
 from segnoise.noise import Noise
+from segnoise.output_folder import announce
 
 
 class ValidationPictures(Hook):
@@ -84,5 +85,7 @@ class ValidationPictures(Hook):
             list(self._rows),
             footer=legend(metainfo["classes"], metainfo["palette"]),
         )
-        save_png(Path(runner.work_dir) / "pictures" / f"iter_{runner.iter}.png", picture)
+        name = f"pictures/iter_{runner.iter}.png"
+        announce(Path(runner.work_dir), name)
+        save_png(Path(runner.work_dir) / name, picture)
         self._rows = {}

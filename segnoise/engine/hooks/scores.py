@@ -50,13 +50,3 @@ class Scores(Hook):
         write_json(Path(runner.work_dir) / "scores.json", self.history)
         scalars = {f"IoU/{c}": v["IoU"] for c, v in table.items() if v["IoU"] is not None}
         runner.visualizer.add_scalars(scalars, step=runner.iter)
-
-    @property
-    def best(self) -> dict[str, Any]:
-        """The validation with the highest mIoU (the first of equals)."""
-        return max(self.history, key=lambda entry: entry["mIoU"] or 0.0)
-
-    @property
-    def last(self) -> dict[str, Any]:
-        """The validation at the end."""
-        return self.history[-1]

@@ -13,6 +13,7 @@ from segnoise.engine.config import dump_config, load_config, shipped_configs
 from segnoise.engine.resume import as_json
 from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError
+from segnoise.output_folder import MARK, announce
 
 FLIPS = {"type": "SymmetricFlip", "rate": 0.4}
 RESULT = {"best": None, "last": None, "test": None, "noise_share": 0.0, "seconds": None}
@@ -141,6 +142,7 @@ def test_changed_cells_are_refused_or_cleared(base, tmp_path):
     plan = make_plan(grid(base), tmp_path / "x")
     done = prepare(plan)[0]
     (plan.folder_of(done) / "result.json").write_text(json.dumps(RESULT))
+    announce(plan.folder_of(done), "last.pth", "scores.json", "examples/0_image.png")
     for name in ("last.pth", "scores.json", "output.log"):
         (plan.folder_of(done) / name).write_text("{}")
     (plan.folder_of(done) / "examples").mkdir()
@@ -152,7 +154,7 @@ def test_changed_cells_are_refused_or_cleared(base, tmp_path):
         prepare(other)
     assert (plan.folder_of(done) / "result.json").exists()
     assert done in prepare(other, overwrite=True)
-    assert {p.name for p in plan.folder_of(done).iterdir()} == {"cell.py", "cell.json"}
+    assert {p.name for p in plan.folder_of(done).iterdir()} == {"cell.py", "cell.json", MARK}
 
 
 def finished(plan, **result):
@@ -162,6 +164,7 @@ def finished(plan, **result):
         (folder / "result.json").write_text(json.dumps({**RESULT, **result}))
         (folder / "last.pth").touch()
         (folder / "examples").mkdir()
+        announce(folder, "examples/0_image.png")
     return plan
 
 
@@ -190,7 +193,7 @@ def test_a_test_score_that_is_missing_is_measured_of_the_checkpoint(base, tmp_pa
     assert {row.score("test") for row in read_rows(plan)} == {None}
     cells = prepare(plan)
     assert len(cells) == 4
-    kept = {"result.json", "last.pth", "examples", "cell.py", "cell.json"}
+    kept = {"result.json", "last.pth", "examples", "cell.py", "cell.json", MARK}
     for cell in cells:
         assert {p.name for p in plan.folder_of(cell).iterdir()} == kept
     first = plan.folder_of(cells[0])
@@ -216,7 +219,7 @@ def test_a_checkpoint_that_is_missed_is_told(base, tmp_path):
     assert "checkpoints='keep'" in plan.problems[gone]
     assert next(row.status for row in read_rows(plan) if row.cell == gone) == "failed"
     assert len(prepare(make_plan(wanted, tmp_path / "x"), overwrite=True)) == 4
-    assert {p.name for p in plan.folder_of(gone).iterdir()} == {"cell.py", "cell.json"}
+    assert {p.name for p in plan.folder_of(gone).iterdir()} == {"cell.py", "cell.json", MARK}
     assert (plan.folder_of(plan.grid.cells()[1]) / "result.json").is_file()
 
 

@@ -1,0 +1,358 @@
+"""Folders of results: new, empty, or one of ours; what is not ours in them stays as it is.
+
+A folder that a tool writes holds a hidden file, ``.segnoise.jsonl``. Its first line says what
+kind of folder it is; each further line is the name of a file that segnoise writes there, put down
+before the file appears, so that a kill leaves no file of ours unlisted. Only listed files are ever
+replaced or removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from segnoise.errors import ConfigError
+from segnoise.files import is_temporary, write_text
+from segnoise.lock import LOCK, locked
+from segnoise.records import parse
+from segnoise.version import __version__
+
+MARK = ".segnoise.jsonl"
+"""The file that makes a folder ours, and lists our files in it."""
+
+_FORMAT = 1
+_SHOWN = 5  # names of a list in a message
+
+Adopt = Callable[[Path], "Iterable[str] | None"]
+"""Names of our files in a folder of an earlier version, which has no list; None if it is none."""
+
+
+class OutputFolder:
+    """A folder that this process writes and no other; made by :func:`claim`.
+
+    Attributes:
+        path: the folder.
+        kind: what it is of, in words, such as "a training".
+        keep: listed names that :meth:`clear` leaves.
+    """
+
+    def __init__(self, path: Path, kind: str, flag: str, keep: Collection[str] = ()) -> None:
+        self.path = path
+        self.kind = kind
+        self.keep = frozenset(keep)
+        self._flag = flag
+        self._real = Path(os.path.realpath(path))
+        self._names: list[str] | None = None  # None: there is no list yet
+
+    def held(self) -> list[str]:
+        """Listed files that are there, but those to keep."""
+        names = [name for name in self._names or () if name not in self.keep]
+        return [name for name in names if os.path.lexists(self._real / name)]
+
+    def refuse_held(self) -> None:
+        """Refuse a folder that has results.
+
+        Raises:
+            ConfigError: if a listed file is there.
+        """
+        if held := self.held():
+            raise ConfigError(
+                f"{self._flag} {self.path} holds {self.kind} already ({_some(held)}): take another "
+                "folder, or replace it by --overwrite"
+            )
+
+    def clear(self, keep: Collection[str] = ()) -> None:
+        """Remove the listed files, and folders that are empty without them; say what stays.
+
+        Args:
+            keep: listed names to leave, besides the attribute's.
+        """
+        kept = self.keep.union(keep)
+        removed = [name for name in self._names or () if name not in kept]
+        for name in removed:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                if not _link_above(self._real, name):
+                    (self._real / name).unlink()
+        for parent in sorted({p for n in removed for p in PurePosixPath(n).parents}, reverse=True):
+            folder = self._real / parent
+            if folder != self._real and not _link_above(self._real, f"{parent}/x"):
+                with contextlib.suppress(OSError):  # not empty, or gone
+                    folder.rmdir()
+        if self._names is not None:
+            self._names = [name for name in self._names if name in kept]
+            self._write()
+        others = _foreign(self._real, self._names or ())
+        if others:
+            print(
+                f"note: left in {self.path}, since segnoise has not put it there: {_some(others)}",
+                file=sys.stderr,
+            )
+
+    def expect(self, names: Iterable[str]) -> None:
+        """List files that are going to be written.
+
+        Args:
+            names: paths below the folder, with forward slashes.
+
+        Raises:
+            ConfigError: if one is there that is not ours, or lies behind a link.
+        """
+        wanted = dict.fromkeys(names)
+        for parent in {PurePosixPath(name).parent for name in wanted}:
+            if link := _link_above(self._real, f"{parent}/x"):
+                raise ConfigError(
+                    f"{link} is a link to {os.path.realpath(link)}, and what is written there "
+                    f"would land in that: remove the link, or take another folder ({self._flag})"
+                )
+        known = frozenset(self._names or ())
+        new = [name for name in wanted if name not in known]
+        for name in new:
+            if os.path.lexists(self._real / name):
+                raise ConfigError(
+                    f"{self.path / name} is not of segnoise, and would be replaced: move it, or "
+                    f"take another folder ({self._flag})"
+                )
+        self._names = [*(self._names or ()), *new]
+        if (self._real / MARK).exists():
+            _append(self._real / MARK, new)
+        else:
+            self._write()
+
+    def _write(self) -> None:
+        head = {"segnoise": __version__, "kind": self.kind, "format": _FORMAT}
+        lines: list[Any] = [head, *(self._names or ())]
+        write_text(self._real / MARK, "".join(json.dumps(line) + "\n" for line in lines))
+
+    def _enter(self, adopt: Adopt | None) -> None:
+        """Read the list, or see that the folder is empty or one of an earlier version.
+
+        Raises:
+            ConfigError: if it is somebody else's.
+        """
+        self._names = None
+        found = _read(self._real, self.path)
+        if found is not None:
+            kind, names = found
+            if kind != self.kind:
+                raise ConfigError(
+                    f"{self._flag} {self.path} is a folder of {kind}, not of {self.kind}: take "
+                    "another one"
+                )
+            self._names = names
+        elif others := _foreign(self._real, ()):
+            known = adopt(self._real) if adopt else None
+            if known is None:
+                raise ConfigError(
+                    f"{self._flag} {self.path} holds {others[0]!r}, which segnoise has not put "
+                    "there: take a new or an empty folder"
+                )
+            self._names = list(dict.fromkeys(known))
+
+
+@contextlib.contextmanager
+def claim(
+    folder: str | Path,
+    kind: str,
+    *,
+    flag: str = "--out",
+    adopt: Adopt | None = None,
+    keep: Collection[str] = (),
+    patience: float = 0.0,
+) -> Iterator[OutputFolder]:
+    """Make a folder ours for the time of a block, in which no other process may write it.
+
+    What a killed process has left half-written is removed. A block that lists no file leaves
+    nothing behind.
+
+    Args:
+        folder: new, empty, or one of this kind; the folders above it are made.
+        kind: what it is to be of, in words, such as "a training".
+        flag: what it was given by, for messages.
+        adopt: knows the folders of earlier versions.
+        keep: see :class:`OutputFolder`.
+        patience: seconds to wait for another process.
+
+    Raises:
+        ConfigError: if it holds anything else, is no folder, or another process writes it.
+        OSError: if it cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> place = Path(tempfile.mkdtemp()) / "new"
+        >>> with claim(place, "a report") as out:
+        ...     out.expect(["report.txt"])
+        ...     write_text(place / "report.txt", "text")
+        >>> with claim(place, "a report") as out:
+        ...     out.held()
+        ['report.txt']
+    """
+    path = Path(folder)
+    out = OutputFolder(path, kind, flag, keep)
+    real = Path(os.path.realpath(path))
+    for above in (real, *real.parents):
+        if above.exists() and not above.is_dir():
+            place = "is a file" if above == real else f"lies below {above}, which is a file"
+            raise ConfigError(f"{flag} {path} {place}, not a folder: name another one")
+    if real.exists():
+        out._enter(adopt)  # before anything is written
+    missing = [above for above in (real, *real.parents) if not above.exists()]
+    real.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(real, patience):
+            out._enter(adopt)
+            _remove_temporaries(real, out._names or ())
+            try:
+                yield out
+            finally:
+                if out._names == []:
+                    (real / MARK).unlink(missing_ok=True)
+    finally:
+        for made in missing:
+            with contextlib.suppress(OSError):  # not empty: something was written
+                made.rmdir()
+
+
+def announce(folder: Path, *names: str, made: bool = False) -> None:
+    """List files that are going to be written, where a folder is ours; else do nothing.
+
+    Args:
+        folder: such as that of a running training.
+        names: paths below it, with forward slashes.
+        made: they are there already, since nobody knew before how they would be called.
+
+    Raises:
+        ConfigError: if a file is there that is not ours, or lies behind a link.
+    """
+    found = _read(folder, folder)
+    if found is not None:
+        out = OutputFolder(folder, found[0], "the folder")
+        out._names = found[1]
+        if made:
+            _append(folder / MARK, names)
+        else:
+            out.expect(names)
+
+
+def keep_apart(folder: str | Path, *groups: Sequence[str | Path], flag: str = "--out") -> None:
+    """Refuse a folder of results that lies among a data set's files, or holds them.
+
+    Args:
+        folder: of results, whether or not it is there.
+        groups: the data set's images, its masks, and so on: files that lie together.
+        flag: what the folder was given by.
+
+    Raises:
+        ConfigError: if it does.
+    """
+    real = Path(os.path.realpath(folder))
+    files = [[os.path.abspath(file) for file in group] for group in groups]
+    folders = [{os.path.dirname(file) for file in group} for group in files]
+    commons = {common for group in folders if group and (common := _common(group))}
+    root = _common([place for group in folders for place in group])
+    # Below the data set's own folder is room for results, among its images or masks is not.
+    own = {Path(os.path.realpath(place)) for place in set().union(commons - {root}, *folders)}
+    for place in sorted(own):
+        if real == place or real.is_relative_to(place) or place.is_relative_to(real):
+            how = "holds" if place.is_relative_to(real) else "is among"
+            raise ConfigError(
+                f"{flag} {folder} {how} the data set's files in {place}: name a folder apart from "
+                "them"
+            )
+
+
+def _common(folders: Iterable[str]) -> str | None:
+    """The folder that holds all; None if that is the root of the file system, or there is none."""
+    try:
+        folder = os.path.commonpath(list(folders))
+    except ValueError:  # no folders, or several drives
+        return None
+    return None if folder == Path(folder).anchor else folder
+
+
+def _read(real: Path, shown: Path) -> tuple[str, list[str]] | None:
+    """Kind and names of a folder of ours; None if it is none."""
+    try:
+        text = (real / MARK).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except UnicodeDecodeError:
+        text = ""
+    first, *lines = text.split("\n")
+    head = _parsed(first)
+    if not isinstance(head, dict) or not isinstance(head.get("kind"), str):
+        raise ConfigError(
+            f"{shown / MARK} is damaged, and nobody knows which files there are segnoise's: take "
+            "another folder"
+        )
+    if head.get("format") != _FORMAT:
+        raise ConfigError(
+            f"{shown} was written by another version of segnoise: take another folder"
+        )
+    # A line that a kill has cut stands for a file that has not been begun.
+    return head["kind"], [name for name in map(_parsed, lines) if _is_below(name)]
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return parse(line)
+    except ValueError:
+        return None
+
+
+def _is_below(name: Any) -> bool:
+    if not isinstance(name, str) or not name or "\0" in name:
+        return False
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _append(path: Path, names: Sequence[str]) -> None:
+    """Add lines to a list in one writing; after a line that a kill has cut, on a new one."""
+    if not names:
+        return
+    handle = os.open(path, os.O_RDWR | os.O_APPEND)
+    try:
+        size = os.fstat(handle).st_size
+        cut = os.pread(handle, 1, size - 1) != b"\n"
+        text = "\n" * cut + "".join(json.dumps(name) + "\n" for name in names)
+        content = text.encode()
+        if os.write(handle, content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(handle)
+
+
+def _foreign(real: Path, names: Iterable[str]) -> list[str]:
+    """Names directly in a folder that are none of ours."""
+    own = {MARK, LOCK, *(PurePosixPath(name).parts[0] for name in names)}
+    return sorted(name for name in os.listdir(real) if name not in own and not is_temporary(name))
+
+
+def _link_above(real: Path, name: str) -> Path | None:
+    """The first folder between a folder and a file in it that is a link."""
+    path = real
+    for part in PurePosixPath(name).parts[:-1]:
+        path = path / part
+        if path.is_symlink():
+            return path
+    return None
+
+
+def _remove_temporaries(real: Path, names: Iterable[str]) -> None:
+    """Remove what a killed process has left half-written."""
+    for parent in {PurePosixPath(name).parent for name in names} | {PurePosixPath(".")}:
+        if _link_above(real, f"{parent}/x"):
+            continue
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            for name in filter(is_temporary, os.listdir(real / parent)):
+                (real / parent / name).unlink(missing_ok=True)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
