@@ -197,11 +197,14 @@ def load_weights(
     Raises:
         CheckpointError: if weights are missing, left over, or of another shape.
     """
-    own = model.state_dict()
+    # What a loss remembers of the samples grows with them: it is not in a new model yet.
+    samples = tuple(
+        f"{n}.{m.remembers}" for n, m in model.named_modules() if hasattr(m, "remembers")
+    )
+    own = {k: v for k, v in model.state_dict().items() if not k.startswith(samples)}
+    remembered = {k: v for k, v in state.items() if head and k.startswith(samples)}
     given = {
-        k: v
-        for k, v in _named_as(own, state).items()
-        if k in own or not k.startswith(("losses.", "methods."))
+        k: v for k, v in _named_as(own, state).items() if k in own or not k.startswith(_OF_TRAINING)
     }
     last = _head_names(model)
     may_lack = batch_counts(own)
@@ -217,7 +220,9 @@ def load_weights(
             remedy = f"; {WITHOUT_HEAD}"
         raise CheckpointError(f"{path}: does not fit the config's model: {misfit}{remedy}")
     with fitting(path):
-        model.load_state_dict(given, strict=False)  # what strict would say has been said
+        model.load_state_dict(
+            given | remembered, strict=False
+        )  # what strict would say has been said
 
 
 WITHOUT_HEAD = "take all but its head by --cfg-options load_head=False"

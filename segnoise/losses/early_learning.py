@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from segnoise.losses.derivatives import (
 from segnoise.losses.domain import check_min_prob
 from segnoise.losses.logit_maps import LogitMap
 from segnoise.losses.pixelwise import PixelwiseLoss
-from segnoise.losses.prediction_memory import PredictionMemory, cells_of_grid
+from segnoise.losses.prediction_memory import PredictionMemory, cells_of_grid, names_of
 from segnoise.losses.statistics import pixel_statistics
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
     Admits soft labels.
 
     The loss remembers t for every sample by its ``sample_id``, in float16 in main memory and in its
-    state dict, as the mean over cells of pixels. ``cells`` tells which cell of its sample each
-    pixel comes from, however the sample was cropped, flipped or scaled; without it a sample must
-    come whole and unmoved each time. Processes that train together exchange what they update:
-    K / stride^2 numbers of two bytes a pixel in each iteration. Looking the ids up breaks the graph
-    of torch.compile. Without ids every sample is new at every call, t is (1 - momentum) p, and
-    the second part only sharpens the prediction.
+    state dict (a tensor ``means.ID`` for each), as the mean over cells of pixels. ``cells`` tells
+    which cell of its sample each pixel comes from, however the sample was cropped, flipped or
+    scaled; without it a sample must come whole and unmoved each time. Processes that train together
+    exchange what they update: K / stride^2 numbers of two bytes a pixel in each iteration. Looking
+    the ids up breaks the graph of torch.compile. Without ids every sample is new at every call, t
+    is (1 - momentum) p, and the second part only sharpens the prediction.
 
     Use it where a network first learns the truth and then memorises: it holds on to the first.
 
@@ -58,14 +58,15 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
 
     Shape:
         - y_pred, y_true, pixel_weights: as in ``SegmentationLoss``.
-        - sample_id: N strings, by keyword, or None.
+        - sample_id: N strings or integers (a list, or an integer tensor), by keyword, or None; 7 is
+          the same sample as "7".
         - cells: integers (N, *), by keyword, or None: the cell of its sample that each pixel comes
           from, -1 for none (padding).
 
     Raises:
         ValueError: if there is not one id a sample, cells are given without ids or do not fit, or
             a whole sample comes in another size than before.
-        TypeError: if ids are no strings.
+        TypeError: if ids are neither strings nor integers.
 
     Source: Liu et al., Early-Learning Regularization Prevents Memorization of Noisy Labels,
     NeurIPS 2020, equation 6.
@@ -80,6 +81,8 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
     admits_soft_labels = True
     own_parameters = ("beta", "momentum", "min_prob", "stride")
     needs = ("sample_id", "cells")
+    remembers: ClassVar[str] = "means."
+    """What the names of the remembered samples begin with in the state dict."""
 
     def __init__(
         self,
@@ -104,7 +107,7 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         y_true: Tensor,
         pixel_weights: Tensor | None = None,
         *,
-        sample_id: Sequence[str] | None = None,
+        sample_id: Sequence[str | int] | Tensor | None = None,
         cells: Tensor | None = None,
     ) -> Tensor:
         """Return the reduced loss; see the class for the shapes."""
@@ -122,7 +125,10 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         return -pixel_statistics(logits, labels, binary=binary, logit_map=self.logit_map).log_p
 
     def _running_mean(
-        self, logits: Tensor, sample_id: Sequence[str] | None, cells: Tensor | None
+        self,
+        logits: Tensor,
+        sample_id: Sequence[str | int] | Tensor | None,
+        cells: Tensor | None,
     ) -> Tensor:
         """t, of shape (N, K, *), in binary mode (N, 2, *), in multilabel mode (N, 2, C, *)."""
         p = self._probabilities(logits)
@@ -134,7 +140,9 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         return mean
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # else a graph for every id
-    def _remembered(self, p: Tensor, sample_id: Sequence[str], cells: Tensor | None) -> Tensor:
+    def _remembered(
+        self, p: Tensor, sample_id: Sequence[str | int] | Tensor, cells: Tensor | None
+    ) -> Tensor:
         """The running means of some samples, with their new predictions."""
         if unwrapped(p).shape != p.shape:
             raise SegnoiseError(
@@ -142,6 +150,7 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
                 "leave sample_id out"
             )
         p = unwrapped(p)
+        sample_id = names_of(sample_id, len(p))
         spatial = p.shape[3:] if self.mode == "multilabel" else p.shape[2:]
         if cells is None:
             whole = cells_of_grid(spatial, self.stride).to(p.device)
@@ -188,13 +197,36 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         product: Tensor = _InnerProduct.apply(*flat, self.logit_map)
         return product.reshape(shape)
 
-    def get_extra_state(self) -> dict[str, Tensor]:
-        """Return what is remembered, for the state dict."""
-        return dict(self._memory.means)
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        for name, mean in self._memory.means.items():
+            destination[f"{prefix}{self.remembers}{name}"] = mean
 
-    def set_extra_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what a state dict remembers."""
-        self._memory.means = {name: mean.clone() for name, mean in state.items()}
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        local_metadata: Mapping[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        start = f"{prefix}{self.remembers}"
+        means = {k.removeprefix(start): v for k, v in state_dict.items() if k.startswith(start)}
+        rest = {k: v for k, v in state_dict.items() if not k.startswith(start)}
+        super()._load_from_state_dict(
+            rest, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
+        for name, mean in means.items():
+            if not (isinstance(mean, Tensor) and mean.is_floating_point() and mean.dim() == 2):
+                error_msgs.append(f"{start}{name} must be floats (channels, cells), got {mean!r}")
+                return
+        self._memory.means = {
+            name: mean.detach().to("cpu", torch.float16, copy=True) for name, mean in means.items()
+        }
 
 
 class _InnerProduct(torch.autograd.Function):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import numbers
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -39,12 +40,14 @@ class PredictionMemory:
         self.momentum = momentum
         self.means: dict[str, Tensor] = {}
 
-    def __call__(self, p: Tensor, sample_id: Sequence[str], cells: Tensor, update: bool) -> Tensor:
+    def __call__(
+        self, p: Tensor, sample_id: Sequence[str | int] | Tensor, cells: Tensor, update: bool
+    ) -> Tensor:
         """Return the means at the pixels, after an update.
 
         Args:
             p: (N, C, P) predictions.
-            sample_id: N names.
+            sample_id: N names, or integers.
             cells: (N, P) integers: the cell of each pixel, -1 for none.
             update: whether the predictions enter the means.
 
@@ -52,12 +55,12 @@ class PredictionMemory:
             (N, C, P), 0 where a pixel lies in no cell.
 
         Raises:
-            TypeError: if ids are no strings.
+            TypeError: if ids are neither strings nor integers.
             ValueError: if there is not one id a sample.
         """
-        _check_ids(sample_id, len(p))
+        names = names_of(sample_id, len(p))
         news, means = [], []
-        for name, q, where in zip(sample_id, p, cells, strict=True):
+        for name, q, where in zip(names, p, cells, strict=True):
             mean = self._known(name, q, int(where.max()) + 1 if where.numel() else 0)
             if update:
                 mean, touched = self._updated(mean, q, where)
@@ -139,8 +142,31 @@ def cells_of_grid(shape: Sequence[int], stride: int) -> Tensor:
     return cells.flatten()
 
 
-def _check_ids(sample_id: Sequence[str], samples: int) -> None:
-    if isinstance(sample_id, str) or not all(isinstance(name, str) for name in sample_id):
-        raise TypeError(f"sample_id must be a list of strings, got {sample_id!r}")
-    if len(sample_id) != samples:
-        raise ValueError(f"{len(sample_id)} sample ids for {samples} samples")
+def names_of(sample_id: Sequence[str | int] | Tensor, samples: int) -> list[str]:
+    """Return a batch's sample ids as names: strings as they are, integers by their digits.
+
+    Args:
+        sample_id: a list of strings or integers, or a tensor of integers.
+        samples: N.
+
+    Raises:
+        TypeError: if an id is neither a string nor an integer.
+        ValueError: if there is not one id a sample.
+
+    Example:
+        >>> names_of(torch.tensor([7, 12]), 2)
+        ['7', '12']
+    """
+    ids = sample_id.tolist() if isinstance(sample_id, Tensor) else sample_id
+    if (
+        isinstance(ids, (str, bytes))
+        or not isinstance(ids, Iterable)
+        or any(isinstance(i, bool) or not isinstance(i, (str, numbers.Integral)) for i in ids)
+    ):
+        raise TypeError(
+            f"sample_id must be a list of strings or integers, one a sample, got {sample_id!r}"
+        )
+    names = [str(i) for i in ids]
+    if len(names) != samples:
+        raise ValueError(f"{len(names)} sample ids for {samples} samples: give one for each")
+    return names

@@ -1,9 +1,10 @@
 """ELR's memory: the running mean of a sample's predictions, its state, its limits."""
 
-import io
 import math
 
+import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch.autograd import gradcheck
 
@@ -55,7 +56,7 @@ def test_without_ids_nothing_is_remembered():
     logits, labels = batch()
     loss = build_loss("ELR", mode="multiclass")
     assert loss(logits, labels) == loss(logits, labels)
-    assert loss.get_extra_state() == {}
+    assert loss.state_dict() == {}
 
 
 def test_evaluation_changes_nothing():
@@ -84,7 +85,7 @@ def test_a_stride_keeps_the_mean_of_cells(mode, size):
     logits, labels = batch(mode, size=size)
     loss = build_loss("ELR", mode=mode, stride=2, momentum=0.5)
     value = loss(logits, labels, sample_id=["a", "b"])
-    kept = loss.get_extra_state()["a"]
+    kept = loss.state_dict()["means.a"]
     assert kept.shape[1] == math.prod(-(-length // 2) for length in size)
     assert kept.dtype == torch.float16
     # On even maps of equal cells nothing is lost.
@@ -99,16 +100,27 @@ def test_a_stride_keeps_the_mean_of_cells(mode, size):
     )
 
 
-def test_the_memory_is_state():
+def test_the_memory_is_state(tmp_path):
+    """Plain tensors with a storage each, as safetensors and accelerate save them."""
     logits, labels = batch()
-    loss = build_loss("ELR", mode="multiclass")
+    whole = torch.nn.ModuleDict({"elr": build_loss("ELR", mode="multiclass")})
+    loss = whole["elr"]
     loss(logits, labels, sample_id=["a", "b"])
-    file = io.BytesIO()
-    torch.save(loss.state_dict(), file)
-    file.seek(0)
-    other = build_loss("ELR", mode="multiclass")
-    other.load_state_dict(torch.load(file, weights_only=True))
-    assert other(logits, labels, sample_id=["a", "b"]) == loss(logits, labels, sample_id=["a", "b"])
+    assert list(whole.state_dict()) == ["elr.means.a", "elr.means.b"]
+    assert loss.state_dict()["means.a"].shape == (3, 24)
+    safetensors.torch.save_model(whole, tmp_path / "loss.safetensors")
+    torch.save(whole.state_dict(), tmp_path / "loss.pth")
+    states = (
+        torch.load(tmp_path / "loss.pth", weights_only=True),
+        safetensors.torch.load_file(tmp_path / "loss.safetensors"),
+    )
+    expected = loss(logits, labels, sample_id=["a", "b"])
+    for state in states:
+        other = torch.nn.ModuleDict({"elr": build_loss("ELR", mode="multiclass")})
+        other.load_state_dict(state)
+        assert other["elr"](logits, labels, sample_id=["a", "b"]) == expected
+    with pytest.raises(RuntimeError, match=r"means.a must be floats \(channels, cells\), got 3"):
+        loss.load_state_dict({"means.a": 3})
 
 
 def test_logits_and_targets_alone_are_kept_for_backward():
@@ -127,14 +139,24 @@ def test_a_step_that_overflowed_leaves_no_trace():
     broken = logits.clone()
     broken[0, 0, 0, 0] = float("inf")
     loss(broken, labels, sample_id=["a", "b"])
-    assert all(kept.isfinite().all() for kept in loss.get_extra_state().values())
+    assert all(kept.isfinite().all() for kept in loss.state_dict().values())
     assert loss(logits, labels, sample_id=["a", "b"]).isfinite()
 
 
-@pytest.mark.parametrize("ids", ["ab", [0, 1], torch.tensor([0, 1])])
-def test_ids_are_strings(ids):
+@pytest.mark.parametrize("ids", [[7, 12], torch.tensor([7, 12]), np.array([7, 12]), ["7", "12"]])
+def test_ids_are_strings_or_integers(ids):
     logits, labels = batch()
-    with pytest.raises(TypeError, match="must be a list of strings"):
+    loss = build_loss("ELR", mode="multiclass")
+    loss(logits, labels, sample_id=ids)
+    assert list(loss.state_dict()) == ["means.7", "means.12"]
+
+
+@pytest.mark.parametrize(
+    "ids", ["ab", [0.0, 1.0], torch.tensor([0.0, 1.0]), 7, torch.tensor(7), [True, False]]
+)
+def test_other_ids_are_refused(ids):
+    logits, labels = batch()
+    with pytest.raises(TypeError, match="must be a list of strings or integers, one a sample"):
         build_loss("ELR", mode="multiclass")(logits, labels, sample_id=ids)
 
 
@@ -154,7 +176,7 @@ def test_cells_follow_a_pixel_through_flips_and_crops():
     padded = build_loss("ELR", mode="multiclass", ignore_index=255)
     padded.load_state_dict(still.state_dict())
     torch.testing.assert_close(value, padded(logits, void, sample_id=ids), rtol=1e-3, atol=1e-3)
-    before, after = still.get_extra_state()["a"], moved.get_extra_state()["a"]
+    before, after = still.state_dict()["means.a"], moved.state_dict()["means.a"]
     inside = torch.zeros(4, 6, dtype=torch.bool)
     inside[crop] = True
     assert after[:, ~inside.flatten()].equal(before[:, ~inside.flatten()])
@@ -165,7 +187,7 @@ def test_pixels_of_a_cell_count_by_their_mean_and_padding_not_at_all():
     loss = build_loss("ELR", mode="binary", momentum=0.5)
     z = torch.tensor([[[0.0, 2.0, 9.0]]])
     loss(z, torch.tensor([[0, 1, 1]]), sample_id=["a"], cells=torch.tensor([[3, 3, -1]]))
-    kept = loss.get_extra_state()["a"].float()
+    kept = loss.state_dict()["means.a"].float()
     mean = torch.sigmoid(z[0, 0, :2]).mean() / 2
     torch.testing.assert_close(kept[1], torch.tensor([0, 0, 0, mean]), rtol=1e-3, atol=1e-3)
 
@@ -213,7 +235,7 @@ def test_processes_that_meet_one_sample_at_once_know_the_same(monkeypatch):
         loss = build_loss("ELR", mode="multiclass")
         part = logits[rank : rank + 1]
         loss(part, labels[rank : rank + 1], sample_id=["both"])
-        memories.append(loss.get_extra_state()["both"])
+        memories.append(loss.state_dict()["means.both"])
     assert memories[2].equal(memories[3])
     alone = (0.3 * logits[1].softmax(0).flatten(1)).half()
     assert memories[2].equal(alone)

@@ -200,7 +200,7 @@ def test_a_loss_that_remembers_is_told_the_samples(batch):
     model = Segmentor(num_classes=3, network=conv(), losses=losses)
     image, mask = batch
     model(image, mask, sample_id=["a", "b"], mode="loss")
-    assert set(model.losses["elr"].get_extra_state()) == {"a", "b"}
+    assert set(model.losses["elr"].state_dict()) == {"means.a", "means.b"}
 
 
 def test_losses_of_two_views_need_a_loop_of_their_own():
