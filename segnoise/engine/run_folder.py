@@ -140,14 +140,14 @@ def _mend_best(folder: Path, checkpoint: Path, meta: Mapping[str, Any]) -> None:
     best, target = meta.get("best"), folder / "best.pth"
     if not best:
         target.unlink(missing_ok=True)
+    elif _is_best(target, meta):
+        return
     elif best["iter"] == meta["iter"]:
         checkpoints.save(checkpoints.weights_only(checkpoints.load(checkpoint)), target)
-    elif not _is_best(target, meta):
-        beside = checkpoint.with_name("best.pth")
-        if _is_best(beside, meta):
-            with replacing(target) as temporary:
-                shutil.copyfile(beside, temporary)
-            return
+    elif _is_best(beside := checkpoint.with_name("best.pth"), meta):
+        with replacing(target) as temporary:
+            shutil.copyfile(beside, temporary)
+    else:
         target.unlink(missing_ok=True)
         print(
             f"note: the weights of iteration {best['iter']}, the best so far, are not in {beside}: "

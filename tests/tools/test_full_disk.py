@@ -9,6 +9,7 @@ from tool_runs import kill_after_first_checkpoint, tool
 from segnoise.engine import checkpoint
 from segnoise.engine.config import dump_config
 from segnoise.engine.schema import complete
+from segnoise.output_folder import MARK
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,8 @@ def test_the_last_checkpoint_survives_and_the_run_goes_on(tmp_path):
     assert "cannot be written" in full.stderr
     assert "Traceback" not in full.stderr
     assert checkpoint.load(last)["meta"]["iter"] == stopped_at
-    assert not list((tmp_path / "run").glob(".*")), "no half-written file is left"
+    hidden = [path.name for path in (tmp_path / "run").glob(".*")]
+    assert hidden == [MARK], "no half-written file is left"
     resumed = tool("train", path, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert checkpoint.load(last)["meta"]["iter"] == 600
