@@ -6,7 +6,8 @@ Exit code 0: training may start. Exit code 2: it may not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +54,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         n = arguments.images
         splits = arguments.splits or [s for s in ("train", "val") if config[f"{s}_data"]]
         with claim(out, "a check's sheets") as folder:
-            opened = {split: open_split(config, split, out) for split in splits}
+            named = [s for s in ("train", "val", "test") if config[f"{s}_data"] or s in splits]
+            opened = {split: open_split(config, split, out) for split in named}
+            compare_classes(opened)
             folder.clear(keep=[f"{s}.png" for s in ("train", "val", "test") if s not in splits])
-            folder.expect([*(f"{split}.png" for split in splits), "problems.json"])
-            problems = [p for s, found in opened.items() for p in check(config, s, found, out, n)]
+            folder.expect([*(f"{split}.png" for split in splits), "problems.json", "remarks.json"])
+            checks = {s: check(config, s, opened[s], out, n) for s in splits}
+            remarks = [remark for found in checks.values() for remark in found.file_remarks]
+            remarks += across(checks)
+            if remarks:
+                write_json(out / "remarks.json", [remark.to_dict() for remark in remarks])
+                print(f"\n{len(remarks)} remark(s), noted above, all in {out / 'remarks.json'}")
+            problems = [problem for found in checks.values() for problem in found.problems]
             if not problems:
                 print("\nno problems: training may start")
                 return
@@ -73,30 +82,56 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def open_split(config: dict[str, Any], split: str, out: Path) -> Any:
-    """Return the data set of a split, or the problems for which there is none."""
+    """Return the data set of a split, or the error for which there is none."""
     from segnoise.datasets.problems import DatasetError
     from segnoise.engine import data
 
     try:
         dataset = data.build_dataset(config, f"{split}_data")
     except DatasetError as error:
-        return error.problems
+        return error
     data.keep_apart(out, "--out", dataset)
     return dataset
 
 
-def check(
-    config: dict[str, Any], split: str, opened: Any, out: Path, images: int
-) -> Sequence[Problem]:
-    """Check one split: print its histogram, draw its contact sheet, return its problems."""
-    from segnoise.datasets import check_dataset, contact_sheet
+def compare_classes(opened: Mapping[str, Any]) -> None:
+    """Raise ConfigError if labels of the data sets do not mean the same."""
+    from segnoise.datasets.base import check_same_classes
+
+    sound = {f"{s}_data": d.metainfo for s, d in opened.items() if not isinstance(d, Exception)}
+    for one, other in itertools.combinations(sound, 2):
+        check_same_classes(sound[one], sound[other], (one, other))
+    if len(sound) < len(opened):
+        missing = ", ".join(f"{split}_data" for split in opened if f"{split}_data" not in sound)
+        print(f"cannot be opened, and its classes not compared: {missing}")
+
+
+def across(checks: Mapping[str, Any]) -> list[Problem]:
+    """Print and return the remarks on images that are in the training set and in another."""
+    from segnoise.datasets.remarks import remarks_across, sentences
+
+    others = [
+        sample for split, found in checks.items() if split != "train" for sample in found.seen
+    ]
+    found = remarks_across(checks["train"].seen, others) if "train" in checks else []
+    for words in sentences(found):
+        print(f"\nNote: {words}")
+    return found
+
+
+def check(config: dict[str, Any], split: str, opened: Any, out: Path, images: int) -> Any:
+    """Check one split: print its histogram, draw its contact sheet, return what was found."""
+    import numpy as np
+
+    from segnoise.datasets import DatasetCheck, DatasetError, check_dataset, contact_sheet
     from segnoise.drawing import save_png
     from segnoise.engine import data
 
     print(f"\n{split}")
-    if isinstance(opened, tuple):
+    if isinstance(opened, DatasetError):
         print("its other files have not been opened: first mend what is listed below")
-        return opened
+        none = np.zeros(0, np.int64)
+        return DatasetCheck(0, opened.problems, none, none, 0)
     dataset = opened
     if split == "train":
         dataset = data.with_noise(dataset, config)
@@ -109,7 +144,8 @@ def check(
         path = out / f"{split}.png"
         save_png(path, contact_sheet(dataset, images))
         print(f"contact sheet  {path}")
-    return found.problems
+        data.check_batches(found, config, "training set" if split == "train" else f"{split} set")
+    return found
 
 
 if __name__ == "__main__":

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from segnoise.datasets.base import LabelledImages, size_problem
 from segnoise.datasets.image_files import image_size
-from segnoise.datasets.mask_files import BLACK_AND_WHITE
 from segnoise.datasets.parallel import chunks_of, map_chunks, progress_bar
 from segnoise.datasets.problems import DatasetError, Problem
+from segnoise.datasets.remarks import Seen, look, remarks_on, sentences
 from segnoise.datasets.wrapped import file_paths, labelled
 from segnoise.errors import DataError
 from segnoise.noise import NoiseReport, realised_noise
@@ -34,6 +34,7 @@ class DatasetCheck:
         images_with: (K,) int64, samples that contain each class.
         void: Void pixels.
         noise: The realised noise, for `NoisyLabels`; else None.
+        seen: What there is to compare between samples, and to say of their files.
     """
 
     num_samples: int
@@ -42,6 +43,7 @@ class DatasetCheck:
     images_with: np.ndarray
     void: int
     noise: NoiseReport | None = None
+    seen: tuple[Seen, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -59,13 +61,24 @@ class DatasetCheck:
             self.images_with + other.images_with,
             self.void + other.void,
             sum(reports[1:], reports[0]) if reports else None,
+            self.seen + other.seen,
         )
+
+    @cached_property
+    def file_remarks(self) -> list[Problem]:
+        """What is no error, but often a mistake, file by file.
+
+        Masks stored with loss, or with one class and void only; palettes that differ;
+        orientations that image and mask do not share; images that are there twice.
+        """
+        return remarks_on(self.seen)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers and texts, ready for JSON."""
         return {
             "num_samples": self.num_samples,
             "problems": [problem.to_dict() for problem in self.problems],
+            "remarks": [remark.to_dict() for remark in self.file_remarks],
             "histogram": self.histogram.tolist(),
             "images_with": self.images_with.tolist(),
             "void": self.void,
@@ -73,19 +86,13 @@ class DatasetCheck:
         }
 
     def remarks(self, classes: Sequence[str]) -> list[str]:
-        """Return what is no error but looks wrong, one sentence each."""
+        """Return what is no error but looks wrong, one sentence each; files of a kind in one."""
+        found = sentences(self.file_remarks)
         absent = [name for name, count in zip(classes, self.histogram, strict=True) if not count]
-        present = len(classes) - len(absent)
         if self.histogram.sum() == 0:
-            return ["All pixels are void." if self.void else "No labels."] * bool(self.num_samples)
-        if present == 1 and self.void and len(classes) > 1:
-            return [
-                f"One class and void are all there is: {BLACK_AND_WHITE} "
-                "value_map={0: 0, 255: 1}."
-            ]
-        if absent:
-            return [f"No pixel of: {', '.join(absent)}."]
-        return []
+            none = ["All pixels are void." if self.void else "No labels."] * bool(self.num_samples)
+            return none + found
+        return [f"No pixel of: {', '.join(absent)}."] * bool(absent) + found
 
     def table(self, classes: Sequence[str]) -> str:
         """Return the label counts as text: a Markdown table, aligned for terminals too.
@@ -183,7 +190,8 @@ def _check_one(dataset: LabelledImages, index: int, images: bool) -> DatasetChec
     if clean is not None:
         noise = realised_noise(clean, mask, num_classes, ignore_index)
     void = int(counts[ignore_index])
-    return DatasetCheck(1, (), histogram, (histogram > 0).astype(np.int64), void, noise)
+    seen = look(dataset, index, [mask] if clean is None else [mask, clean])
+    return DatasetCheck(1, (), histogram, (histogram > 0).astype(np.int64), void, noise, (seen,))
 
 
 def _load(

@@ -39,8 +39,9 @@ def collate(samples: Sequence[Sample]) -> dict[str, Any]:
             f"{s['sample_id']} {s['image'].shape[1]}x{s['image'].shape[0]}" for s in samples[:8]
         )
         raise DataError(
-            f"images of one batch differ in size ({listed}): crop or resize them in the "
-            "training transform (RandomScaleCrop, ResizeFlip), or use batches of one"
+            f"images of one batch differ in size ({listed}): for training, crop or resize them in "
+            "the transform (RandomScaleCrop, ResizeFlip); for validation and test, take batches of "
+            "one (eval_batch_size=1)"
         )
     batch: dict[str, Any] = {
         "image": _stack([sample["image"].transpose(2, 0, 1) for sample in samples]),

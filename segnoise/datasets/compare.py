@@ -13,7 +13,9 @@ from segnoise.datasets.mask_files import BLACK_AND_WHITE, MaskReader
 from segnoise.datasets.pairing import FileIndex, index_folder
 from segnoise.datasets.parallel import chunks_of, map_chunks, progress_bar
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
+from segnoise.datasets.remarks import ONE_CLASS_AND_VOID, sentences
 from segnoise.noise import NoiseReport, realised_noise
+from segnoise.noise.mask import one_class_and_void
 from segnoise.tables import markdown
 
 _CHUNK = 16  # pairs that a worker takes at a time
@@ -37,14 +39,14 @@ class MaskComparison:
         sample_ids: The N pairs, in the order in which they were given.
         pixel_rates: (N,) share of each image's valid pixels that differ; NaN without such pixels.
         ious: (N, K) IoU of each class in each image; NaN where neither mask has it.
-        void: Void pixels of the clean masks.
+        one_class: The masks, clean or noisy, that hold one class and void only.
     """
 
     report: NoiseReport
     sample_ids: tuple[str, ...]
     pixel_rates: np.ndarray
     ious: np.ndarray
-    void: int = 0
+    one_class: tuple[str, ...] = ()
 
     def __add__(self, other: MaskComparison) -> MaskComparison:
         if not isinstance(other, MaskComparison):
@@ -54,7 +56,7 @@ class MaskComparison:
             self.sample_ids + other.sample_ids,
             np.concatenate([self.pixel_rates, other.pixel_rates]),
             np.concatenate([self.ious, other.ious]),
-            self.void + other.void,
+            self.one_class + other.one_class,
         )
 
     @property
@@ -92,21 +94,18 @@ class MaskComparison:
             *values, images = spread.values()
             shown = ["-" if value is None else f"{100 * value:.2f}" for value in values]
             rows.append([name, *shown, f"{images:,}"])
-        seen = self.report.confusion.sum(0) + self.report.confusion.sum(1) > 0
-        note = ""
-        if len(classes) > 1 and seen.sum() == 1 and self.void:
-            note = (
-                f"Note: one class and void are all there is: {BLACK_AND_WHITE} --value-map 0=0 "
-                "255=1.\n\n"
-            )
+        remedy = f"{BLACK_AND_WHITE} --value-map 0=0 255=1 1=1"
+        remarks = [Problem(path, ONE_CLASS_AND_VOID, remedy) for path in self.one_class]
+        notes = "".join(f"\n\nNote: {words}" for words in sentences(remarks))
         header = ["%, by image", "percentile 5", "median", "percentile 95", "images"]
-        return f"{note}{self.report.table(classes)}\n\n{markdown(header, rows)}"
+        return f"{self.report.table(classes)}\n\n{markdown(header, rows)}{notes}"
 
     def to_dict(self, classes: Sequence[str]) -> dict[str, Any]:
         """Return everything as plain numbers and texts, ready for JSON; NaN becomes None."""
         samples = zip(self.sample_ids, self.pixel_rates, self.ious, strict=True)
         return {
             "classes": list(classes),
+            "one_class": list(self.one_class),
             "report": self.report.to_dict(),
             "distributions": self.distributions(classes),
             "samples": {
@@ -197,8 +196,10 @@ def _compare_one(pair: MaskPair, reader: MaskReader) -> MaskComparison:
         raise one_problem(pair.noisy, what, "compare masks of one image at one size")
     report = realised_noise(clean, noisy, reader.num_classes, reader.ignore_index)
     rate = np.array([report.pixel_rate])
-    void = int((clean == reader.ignore_index).sum())
-    return MaskComparison(report, (pair.sample_id,), rate, report.iou[None], void)
+    masks = {str(pair.clean): clean, str(pair.noisy): noisy}
+    void = reader.ignore_index
+    one_class = tuple(path for path, ids in masks.items() if one_class_and_void(ids, void))
+    return MaskComparison(report, (pair.sample_id,), rate, report.iou[None], one_class)
 
 
 def _none(reader: MaskReader) -> MaskComparison:

@@ -233,6 +233,7 @@ def inspect(dataset: Any, config: Mapping[str, Any], what: str) -> DatasetCheck:
     check = sum(parts[1:], parts[0])
     if check.problems:
         raise DatasetError(check.problems, what)
+    check_batches(check, config, what)
     return check
 
 
@@ -250,6 +251,33 @@ def keep_apart(folder: str | Path, flag: str, *datasets: Any) -> None:
     for dataset in filter(None, datasets):
         pairs = [dataset.paths(index) for index in range(len(dataset))]
         output_folder.keep_apart(folder, *zip(*pairs, strict=True), flag=flag)
+
+
+def check_batches(check: DatasetCheck, config: Mapping[str, Any], what: str) -> None:
+    """Raise if images that would be in one batch differ in size.
+
+    Raises:
+        ConfigError: in a training set, if there is no transform that makes them alike; in others,
+            for the batches as they will be.
+    """
+    samples = sorted(check.seen, key=lambda sample: sample.number)
+    if what == "training set":
+        size = config["batch_size"]
+        remedy = "crop or resize them in a train_transform (RandomScaleCrop, ResizeFlip)"
+        batches = [samples] if size > 1 and not config["train_transform"] else []
+    else:
+        size, remedy = config["eval_batch_size"], "set eval_batch_size=1"
+        _, world_size = get_dist_info()
+        shards = [samples[rank::world_size] for rank in range(world_size)]
+        batches = [shard[i : i + size] for shard in shards for i in range(0, len(shard), size)]
+    for batch in batches:
+        for sample in batch:
+            if sample.size != batch[0].size:
+                (height, width), (other_height, other_width) = batch[0].size, sample.size
+                raise ConfigError(
+                    f"{what}: images of one batch of {size} differ in size: {batch[0].image} is "
+                    f"{width}x{height}, {sample.image} {other_width}x{other_height}; {remedy}"
+                )
 
 
 def fingerprint(config: Mapping[str, Any], dataset: Any) -> str:

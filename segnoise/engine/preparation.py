@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from segnoise.datasets.remarks import remarks_across, sentences
 from segnoise.engine import data, run_folder
 from segnoise.engine.launch import on_main
 from segnoise.engine.resume import Start
@@ -18,6 +19,7 @@ from segnoise.records import Maybe, Within, read_record
 CHECK = {
     "num_samples": Within(1),
     "histogram": [Within(0)],
+    "remarks": [dict],
     "noise": Maybe(dict),
     "fingerprint": str,
 }
@@ -36,13 +38,16 @@ def inspect(
     if known:
         return known, None
     check = data.inspect(dataset, config, "training set")
-    if validation is not None:
-        data.inspect(validation, config, "validation set")
     classes = dataset.metainfo["classes"]
-    text = check.table(classes)
+    found, text = check.to_dict(), check.table(classes)
     if check.noise is not None:
         text += "\n\n" + check.noise.table(classes)
-    return {**check.to_dict(), "fingerprint": key}, text
+    if validation is not None:
+        other = data.inspect(validation, config, "validation set")
+        remarks = [*other.file_remarks, *remarks_across(check.seen, other.seen)]
+        found["remarks"] += [remark.to_dict() for remark in remarks]
+        text += "".join(f"\n\nNote, validation set: {words}" for words in sentences(remarks))
+    return {**found, "fingerprint": key}, text
 
 
 def _known_check(path: Path, key: str) -> dict[str, Any] | None:

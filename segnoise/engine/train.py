@@ -314,6 +314,8 @@ def summary(result: Result) -> str:
         lines += [score_table(columns), ""]
     if words := memorised(result.memorisation):
         lines += [words, ""]
+    if remarks := len(result.check["remarks"]):
+        lines += [f"data         {remarks} remark(s) on its files, in {folder / 'data.json'}"]
     lines += [f"run folder   {folder}", f"checkpoint   {folder / 'last.pth'}"]
     tested, config = "last.pth", load_config(folder / "config.py")
     if (folder / "best.pth").exists():

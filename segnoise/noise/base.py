@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 
 from segnoise.checks import check_number
 from segnoise.naming import did_you_mean
-from segnoise.noise.mask import Mask, check_mask
+from segnoise.noise.mask import Mask, check_mask, one_class_and_void
 from segnoise.noise.presets import PRESETS, expanded
 from segnoise.noise.sources import Sources
 from segnoise.registry import Registry, path_of
@@ -74,6 +75,14 @@ class Noise(ABC):
         if not isinstance(rng, np.random.Generator):
             raise TypeError(
                 f"rng must be a numpy.random.Generator, not {rng!r}: use segnoise.noise.generator"
+            )
+        ignore_index = getattr(self, "ignore_index", 255)
+        if one_class_and_void(checked, ignore_index) and not checked.min():
+            warnings.warn(
+                f"a mask holds class 0 and void ({ignore_index}) only, and noise leaves void as it "
+                "is: if it is black and white, take numpy.where(mask == 255, 1, mask), or give the "
+                "data set value_map={0: 0, 255: 1, 1: 1}",
+                stacklevel=2,
             )
         given = Sources.checked(sources, self.needs, checked, self)
         noisy: Mask = self._corrupt(checked, rng, given) if checked.size else checked.copy()

@@ -54,6 +54,30 @@ def check_mask(mask: object, name: str = "mask") -> Mask:
     return np.ascontiguousarray(mask)
 
 
+def one_class_and_void(ids: Mask, ignore_index: int) -> bool:
+    """Return whether a mask holds void and one class, and nothing else.
+
+    So does one that is black and white, 0 and 255, where 255 should be a class and is void.
+
+    Args:
+        ids: Class ids, any shape; not empty.
+        ignore_index: The id of void.
+
+    Example:
+        >>> import numpy as np
+        >>> one_class_and_void(np.array([[0, 255]], np.uint8), 255)
+        True
+        >>> one_class_and_void(np.array([[0, 1, 255]], np.uint8), 255)
+        False
+    """
+    if not ids.size or ids.max() < ignore_index:  # most masks: one pass
+        return False
+    if ids.dtype == np.uint8 and ignore_index == 255:
+        return bool(ids.min() < 255 and ids.min() + 1 == (ids + np.uint8(1)).max())
+    classes = ids[ids != ignore_index]
+    return bool(0 < classes.size < ids.size and classes.min() == classes.max())
+
+
 def check_class_ids(ids: Mask, num_classes: int, ignore_index: int, name: str = "mask") -> None:
     """Raise if a mask holds an id that is neither a class nor void.
 

@@ -133,7 +133,7 @@ def test_remarks_and_table(folder_root):
     check = check_dataset(FolderDataset(folder_root, classes=["no", "yes"]))
     table = check.table(["no", "yes"])
     assert table.startswith("12 samples, 36,864 pixels, ")
-    assert "value_map={0: 0, 255: 1}" in table.splitlines()[-1]
+    assert "value_map={0: 0, 255: 1, 1: 1}" in table.splitlines()[-1]
     assert len({line.index("|", 2) for line in table.splitlines()[2:6]}) == 1
     mapped = FolderDataset(folder_root, classes=["no", "yes"], value_map={0: 0, 255: 1})
     assert "Note" not in check_dataset(mapped).table(["no", "yes"])

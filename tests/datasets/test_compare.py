@@ -75,7 +75,8 @@ def test_json_and_table(folders):
     assert NoiseReport.from_dict(data["report"]) == found.report
     assert data["samples"]["x/05"] == {"pixel_rate": None, "iou": [None] * 3}
     assert data["samples"]["00"]["pixel_rate"] == found.pixel_rates[0]
-    lines = found.table(CLASSES).splitlines()
+    lines, note = found.table(CLASSES).split("\n\nNote: ")[0].splitlines(), found.one_class
+    assert [path[-8:] for path in note] == ["x/05.png"]
     assert lines[0].startswith("Changed: ")
     assert lines[-1].startswith("| IoU of c ")
     assert lines[-1].rstrip(" |").endswith("19")

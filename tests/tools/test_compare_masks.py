@@ -58,7 +58,7 @@ def test_void_is_left_out(folders, capsys):
 
 
 def test_black_and_white_masks_are_not_mistaken_silently(folders, capsys):
-    note = "black and white (0/255), give --value-map 0=0 255=1."
+    note = "black and white (0/255), give --value-map 0=0 255=1 1=1."
     assert run(*folders[:2], "--classes", "a", "b") == 0
     assert note in capsys.readouterr().out
     assert run(*folders[:2], "--classes", "a", "b", "--value-map", "0=0", "255=1") == 0
