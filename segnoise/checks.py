@@ -1,4 +1,4 @@
-"""Numbers, rates, choices and paths that a user gives: checked in one form of message.
+"""Numbers, rates and choices that a user gives: checked in one form of message.
 
 Every message reads ``NAME must be WHAT, not VALUE``. Wrong values are a :class:`ConfigError`, which
 is a ValueError; values of a wrong kind are a TypeError as well.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 import numbers
-import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from segnoise.errors import ConfigError
@@ -182,33 +180,6 @@ not (512, 0)
         kind = KindError if isinstance(error, KindError) else ConfigError
         _refuse(kind, name, f"an integer from 1 to {most}, or two of them", value)
     return height, width
-
-
-def check_path(name: str, value: object) -> Path:
-    """Return a path with ``~`` replaced.
-
-    Raises:
-        KindError: If it is neither a text nor a Path.
-        ConfigError: If no file can have it: an empty text, a NUL in it, the home of nobody.
-
-    Example:
-        >>> check_path("data_root", "")
-        Traceback (most recent call last):
-        segnoise.errors.ConfigError: data_root must be the path of a file or folder, not ''
-    """
-    what = "the path of a file or folder"
-    if not isinstance(value, (str, os.PathLike)):
-        _refuse(KindError, name, what, value)
-    text = os.fspath(value)
-    if not isinstance(text, str) or not text or "\0" in text:
-        _refuse(ConfigError, name, what, text)
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        user = Path(text).parts[0]
-        raise ConfigError(
-            f"{name} {text}: there is no user {user[1:]} here; write ./{text}"
-        ) from None
 
 
 def _refuse(kind: type[ConfigError], name: str, what: str, value: object) -> NoReturn:

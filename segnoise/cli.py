@@ -6,6 +6,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from segnoise import streams
+from segnoise.naming import near
 from segnoise.version import __version__
 
 COMMANDS = {
@@ -34,20 +36,28 @@ def usage() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    streams.set_up()
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except BrokenPipeError:  # the reader of a help text, such as `head`, has gone
+        streams.silence(sys.stdout)
+        return 141
+    except KeyboardInterrupt:  # before there was anything to go on with
+        print("error: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(usage())
+        print(usage(), flush=True)
         return 0 if arguments else 2
     if arguments[0] == "--version":
         print(__version__)
         return 0
     command = arguments[0].replace("-", "_")
     if command not in COMMANDS:
-        import difflib
-
-        close = difflib.get_close_matches(command, COMMANDS, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        print(f"error: no command {arguments[0]!r}{hint}\n\n{usage()}", file=sys.stderr)
+        hint = near(command, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+        print(f"error: no command {arguments[0]!r}{hint}", file=sys.stderr)
         return 2
     sys.argv[0] = f"segnoise {command}"
     module = importlib.import_module(f"segnoise.tools.{command}")

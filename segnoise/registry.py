@@ -169,11 +169,7 @@ def imported(path: str, where: str, modules: Collection[str] | None = None) -> C
 module by --allow-imports os, if you trust it
     """
     parts = path.split(".")
-    if modules is not None and not any(path.startswith(f"{module}.") for module in modules):
-        raise ConfigError(
-            f"{where}: this config may not import {path!r}: allow its module by --allow-imports "
-            f"{parts[0]}, if you trust it"
-        )
+    _check_allowed(path, where, modules)
     if not all(part.isidentifier() for part in parts):
         raise ConfigError(
             f"{where}: {path!r} cannot be imported: define it at the top of a module, and write "
@@ -195,6 +191,25 @@ module by --allow-imports os, if you trust it
     if not callable(found):
         raise ConfigError(f"{where}: {path!r} is no class or function")
     return found
+
+
+def import_module(name: str, where: str, modules: Collection[str] | None = None) -> None:
+    """Import a module, for what it registers.
+
+    Raises:
+        ConfigError: as :func:`imported`.
+    """
+    _check_allowed(name, where, modules)
+    _import(name, name, where)
+
+
+def _check_allowed(path: str, where: str, modules: Collection[str] | None) -> None:
+    if modules is None or any(f"{path}.".startswith(f"{module}.") for module in modules):
+        return
+    raise ConfigError(
+        f"{where}: this config may not import {path!r}: allow its module by --allow-imports "
+        f"{path.partition('.')[0]}, if you trust it"
+    )
 
 
 def _import(module: str, path: str, where: str) -> Any:

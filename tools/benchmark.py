@@ -3,7 +3,8 @@
 Every cell of the grid is a training in a process and a folder of its own. Killed at any time, the
 same command goes on: finished cells are kept, others resume from their last checkpoint. A cell
 that fails does not stop the others; the exit code is 1 then. The folder gets results.csv,
-results.md and report.html. docs/benchmark.md describes the config.
+results.md and report.html. docs/benchmark.md describes the config. It goes on when nobody reads its
+output any more.
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
     parser.add_argument("config", help="grid config, e.g. configs/benchmarks/phantoms.py")
     parser.add_argument(
-        "--work-dir", help="the benchmark's folder (default: work_dirs/benchmarks/<config name>)"
+        "--work-dir",
+        type=cli.path,
+        help="the benchmark's folder (default: work_dirs/benchmarks/<config name>)",
     )
     cli.add_options(parser)
-    parser.add_argument("--jobs", type=int, default=1, help="cells at once (default: 1)")
+    parser.add_argument(
+        "--jobs", type=cli.integer(1, 1024), default=1, help="cells at once (default: 1)"
+    )
     parser.add_argument(
         "--ray",
         nargs="?",
@@ -57,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give one of --dry-run, --report-only and --overwrite")
     failed: list[Any] = []
     code = cli.run_tool(
-        lambda: failed.extend(benchmark(arguments)), go_on="the same command goes on"
+        lambda: failed.extend(benchmark(arguments)),
+        go_on="the same command goes on",
+        outlives_reader=True,
     )
     return code or int(bool(failed))
 

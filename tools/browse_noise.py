@@ -29,17 +29,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--noises",
         nargs="+",
         metavar="NOISE",
-        help="models to show, by class or preset, with parameters where wanted (default: one of "
-        "each kind that the data set can serve)",
+        help="models to show, by class, preset or dotted path, with parameters where wanted "
+        "(default: one of each kind that the data set can serve)",
     )
     cli.add_dose(parser, target=0.1)
-    parser.add_argument("--images", type=int, default=4, help="rows (default: 4)")
+    parser.add_argument("--images", type=cli.integer(1, 1000), default=4, help="rows (default: 4)")
     parser.add_argument(
-        "--sample", type=int, default=32, help="masks to calibrate on (default: 32)"
+        "--sample",
+        type=cli.integer(1, 10**9),
+        default=32,
+        help="masks to calibrate on (default: 32)",
     )
-    parser.add_argument("--seed", type=int, help="of the noise (default: the config's noise_seed)")
     parser.add_argument(
-        "--out", help="folder of the results (default: work_dirs/browse_noise/CONFIG)"
+        "--seed", type=cli.seed, help="of the noise (default: the config's noise_seed)"
+    )
+    parser.add_argument(
+        "--out",
+        type=cli.path,
+        help="folder of the results (default: work_dirs/browse_noise/CONFIG)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a gallery that is there")
     arguments = parser.parse_args(argv)
@@ -52,13 +59,9 @@ def browse(arguments: Any) -> None:
     from segnoise.drawing import save_png
     from segnoise.engine import data
     from segnoise.engine.config import load_config
-    from segnoise.errors import ConfigError
     from segnoise.files import write_text
     from segnoise.output_folder import claim
 
-    for flag in ("images", "sample"):
-        if getattr(arguments, flag) < 1:
-            raise ConfigError(f"--{flag} {getattr(arguments, flag)}: at least 1")
     out = Path(arguments.out or f"work_dirs/browse_noise/{Path(arguments.config).stem}")
     with claim(out, "a noise gallery") as folder:
         if not arguments.overwrite:

@@ -24,10 +24,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
     cli.add_config(parser)
     parser.add_argument(
-        "--noise", help="another noise than the config's: a preset, or as Python writes it"
+        "--noise",
+        help="another noise than the config's: a class, a preset or a dotted path, with "
+        "parameters as Python writes them",
     )
     cli.add_dose(parser, target=0.15)
-    parser.add_argument("--sample", type=int, default=64, help="masks to look at (default: 64)")
+    parser.add_argument(
+        "--sample",
+        type=cli.integer(1, 10**9),
+        default=64,
+        help="masks to look at (default: 64)",
+    )
     arguments = parser.parse_args(argv)
     return cli.run_tool(lambda: calibrate(arguments), go_on=cli.AGAIN)
 

@@ -34,11 +34,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="data sets of the config to check (default: train, and val if there is one)",
     )
     parser.add_argument(
-        "--out", default="work_dirs/check_dataset", help="folder for the contact sheets"
+        "--out",
+        type=cli.path,
+        default=Path("work_dirs/check_dataset"),
+        help="folder for the contact sheets and problems.json; they go into a folder of it that is "
+        "called as the config (default: work_dirs/check_dataset)",
     )
-    parser.add_argument("--images", type=int, default=6, help="images on a contact sheet")
     parser.add_argument(
-        "--max-problems", type=int, default=50, help="problems to print (all are in problems.json)"
+        "--images",
+        type=cli.integer(1, 1000),
+        default=6,
+        help="images on a contact sheet (default: 6)",
+    )
+    parser.add_argument(
+        "--max-problems",
+        type=cli.integer(0, 10**9),
+        default=50,
+        help="problems to print (default: 50; all are in problems.json)",
     )
     arguments = parser.parse_args(argv)
 

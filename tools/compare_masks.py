@@ -25,8 +25,8 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and compare."""
     parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
-    parser.add_argument("clean", type=Path, help="folder of the masks to compare with")
-    parser.add_argument("noisy", type=Path, help="folder of the masks to judge")
+    parser.add_argument("clean", type=cli.path, help="folder of the masks to compare with")
+    parser.add_argument("noisy", type=cli.path, help="folder of the masks to judge")
     parser.add_argument(
         "--classes",
         nargs="+",
@@ -40,14 +40,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="VALUE=ID",
         help="class id of every value in the files, where they differ: 0=0 255=1",
     )
-    parser.add_argument("--ignore-index", type=int, default=255, help="void (default: 255)")
+    parser.add_argument(
+        "--ignore-index",
+        type=cli.integer(-(2**31), 2**31 - 1),
+        default=255,
+        help="void (default: 255)",
+    )
     parser.add_argument(
         "--allow-missing", action="store_true", help="pass over masks that only one folder has"
     )
-    parser.add_argument("--out", type=Path, help="JSON file: the report, and rates image by image")
     parser.add_argument("--overwrite", action="store_true", help="replace the file of --out")
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
+        "--out", type=cli.path, help="JSON file: the report, and rates image by image"
+    )
+    parser.add_argument(
+        "--workers",
+        type=cli.processes,
+        default=os.cpu_count() or 1,
+        help="processes (default: all cores)",
     )
     arguments = parser.parse_args(argv)
     return cli.run_tool(lambda: compare(arguments), go_on=cli.AGAIN)
@@ -61,8 +71,6 @@ def compare(arguments: argparse.Namespace) -> None:
     from segnoise.datasets.mask_files import MaskReader
     from segnoise.files import check_new_file, write_json
 
-    if arguments.workers < 0:
-        raise ConfigError(f"--workers {arguments.workers}: at least 0")
     if arguments.out:
         check_new_file(arguments.out, "--out", arguments.overwrite)
     classes = arguments.classes

@@ -34,10 +34,15 @@ PALETTE = voc_palette(256)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return the exit code."""
     parser = cli.parser(__doc__ or "")
-    parser.add_argument("sbd", type=Path, help="benchmark_RELEASE, unpacked from benchmark.tgz")
-    parser.add_argument("voc", type=Path, help="VOCdevkit/VOC2012, where the results go")
+    parser.add_argument("sbd", type=cli.path, help="benchmark_RELEASE, unpacked from benchmark.tgz")
+    parser.add_argument("voc", type=cli.path, help="VOCdevkit/VOC2012, where the results go")
     parser.add_argument("--overwrite", action="store_true", help="replace masks and list")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument(
+        "--workers",
+        type=cli.integer(1, 1024),
+        default=os.cpu_count() or 1,
+        help="processes (default: all cores)",
+    )
     args = parser.parse_args(argv)
     return cli.run_tool(
         lambda: convert(find_sbd(args.sbd), find_voc(args.voc), args.overwrite, args.workers)
@@ -50,8 +55,6 @@ def convert(sbd: Path, voc: Path, overwrite: bool, workers: int) -> None:
         import scipy.io  # noqa: F401
     except ImportError:
         raise ConfigError("SciPy reads SBD's .mat files: pip install 'segnoise[sbd]'") from None
-    if workers < 1:
-        raise ConfigError(f"--workers {workers}: at least 1")
     lists = voc / LISTS
     train, val = read_split(lists / "train.txt"), read_split(lists / "val.txt")
     sbd_ids = read_split(sbd / "train.txt") + read_split(sbd / "val.txt")

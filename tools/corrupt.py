@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
     parser.add_argument("config", nargs="?", help="config file; --verify can do without")
     cli.add_options(parser)
-    parser.add_argument("--out", help="folder of the copy")
+    parser.add_argument("--out", type=cli.path, help="folder of the copy")
     parser.add_argument(
         "--split",
         choices=("train", "val", "test"),
@@ -43,7 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--overwrite", action="store_true", help="replace the noisy copy that is in --out"
     )
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
+        "--workers",
+        type=cli.processes,
+        default=os.cpu_count() or 1,
+        help="processes (default: all cores)",
     )
     parser.add_argument(
         "--verify",
@@ -55,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--dry-run", action="store_true", help="print the expected noise; no copy is written"
     )
-    parser.add_argument("--sample", type=int, help="masks of a --dry-run (default: 50)")
+    parser.add_argument(
+        "--sample", type=cli.integer(1, 10**9), help="masks of a --dry-run (default: 50)"
+    )
     parser.add_argument(
         "--ray",
         action="store_true",
@@ -77,12 +82,10 @@ def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
         parser.error("give one of --verify, --dry-run and --overwrite")
     if given.dry_run and (given.ray or given.out is not None):
         parser.error("--dry-run takes no --out and no --ray")
-    if given.sample is not None and (not given.dry_run or given.sample < 1):
-        parser.error("--sample is the number of masks of a --dry-run, at least 1")
+    if given.sample is not None and not given.dry_run:
+        parser.error("--sample is the number of masks of a --dry-run")
     if given.ray_address is not None and not given.ray:
         parser.error("--ray-address has a meaning with --ray only")
-    if given.workers < 0:
-        parser.error(f"--workers {given.workers}: at least 0")
 
 
 def corrupt(arguments: Any) -> None:

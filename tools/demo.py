@@ -24,7 +24,12 @@ RUNS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and run the demonstration."""
     parser = cli.parser(__doc__ or "")
-    parser.add_argument("--work-dir", default="work_dirs/demo", help="folder of the four runs")
+    parser.add_argument(
+        "--work-dir",
+        type=cli.path,
+        default=Path("work_dirs/demo"),
+        help="folder of the four runs (default: work_dirs/demo)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="train anew")
     cli.add_options(parser)
     arguments = parser.parse_args(argv)
@@ -32,12 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work() -> None:
         from segnoise.output_folder import claim
 
-        folder = Path(arguments.work_dir)
+        folder: Path = arguments.work_dir
         with claim(folder, "a demonstration", flag="--work-dir") as out:
             out.expect(["demo.png"])
             run(folder, cli.options(arguments.cfg_options), arguments.overwrite)
 
-    return cli.run_tool(work)
+    return cli.run_tool(work, outlives_reader=True)
 
 
 def run(folder: Path, options: dict[str, Any], overwrite: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from segnoise.engine import cli
 
@@ -20,14 +19,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and test."""
     parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
     cli.add_config(parser)
-    parser.add_argument("checkpoint", help="best.pth or last.pth of a run")
+    parser.add_argument("checkpoint", type=cli.path, help="best.pth or last.pth of a run")
     parser.add_argument(
-        "--split", choices=("test", "val"), default="test", help="data set of the config"
+        "--split",
+        choices=("test", "val"),
+        default="test",
+        help="data set of the config (default: test)",
     )
-    parser.add_argument("--out", help="folder for coloured predictions (palette PNGs)")
-    parser.add_argument("--json", help="file for the scores (default: beside the checkpoint)")
     parser.add_argument(
-        "--scales", nargs="+", type=float, default=None, help="average over these image scales"
+        "--out", type=cli.path, help="folder for coloured predictions (palette PNGs)"
+    )
+    parser.add_argument(
+        "--json", type=cli.path, help="file for the scores (default: beside the checkpoint)"
+    )
+    parser.add_argument(
+        "--scales",
+        nargs="+",
+        type=cli.number(above=0, most=16),
+        help="average over these image scales, such as 0.75 1 1.25",
     )
     parser.add_argument("--flip", action="store_true", help="average over mirrored images too")
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there")
@@ -45,9 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from segnoise.files import check_new_file, write_json
         from segnoise.output_folder import announce
 
-        checkpoint = Path(arguments.checkpoint)
+        checkpoint = arguments.checkpoint
         default = checkpoint.with_name(f"{arguments.split}_{checkpoint.stem}.json")
-        report = Path(arguments.json) if arguments.json else default
+        report = arguments.json or default
         if report.suffix != ".json":
             raise ConfigError(f"--json {report}: scores go to a file that ends in .json")
         check_new_file(report, "--json", arguments.overwrite)

@@ -1,4 +1,8 @@
-"""Train a segmentation model on labels that may be noisy, as a config says."""
+"""Train a segmentation model on labels that may be noisy, as a config says.
+
+A training goes on when nobody reads its output any more, as with `| head`: all is in train.log of
+the run folder.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and train."""
     parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
     cli.add_config(parser)
-    parser.add_argument("--work-dir", help="run folder (default: work_dirs/<config name>)")
+    parser.add_argument(
+        "--work-dir", type=cli.path, help="run folder (default: work_dirs/<config name>)"
+    )
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -50,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         config = load_config(arguments.config, cli.options(arguments.cfg_options))
         if arguments.work_dir:
-            config["work_dir"] = arguments.work_dir
+            config["work_dir"] = str(arguments.work_dir)
         if arguments.amp:
             config["amp"] = arguments.amp
         result = train(
@@ -63,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if is_main_process():
             print("\n" + summary(result))
 
-    return cli.run_tool(work)
+    return cli.run_tool(work, outlives_reader=True)
 
 
 if __name__ == "__main__":

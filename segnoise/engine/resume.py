@@ -20,6 +20,7 @@ FREE = {
     "check_data",
     "checkpoint_interval",
     "custom_hooks",
+    "custom_imports",
     "data_root",
     "eval_batch_size",
     "inference",
@@ -29,6 +30,7 @@ FREE = {
     "num_pictures",
     "num_workers",
     "test_data",
+    "trackers",
     "val_data",
     "work_dir",
 }

@@ -14,6 +14,7 @@ from mmengine.device import get_device
 from mmengine.dist import all_reduce, barrier, broadcast, is_main_process, master_only
 from mmengine.hooks import EMAHook
 from mmengine.logging import MMLogger
+from mmengine.logging.logger import MMFormatter
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from torch import nn
 
@@ -50,7 +51,7 @@ class Runner(mmengine.runner.Runner):
 
     def build_logger(self, log_level: int | str = "INFO", **_: Any) -> MMLogger:
         """Log to the console and, appending, to the run's folder."""
-        return MMLogger.get_instance(
+        logger = MMLogger.get_instance(
             name=self._experiment_name,
             logger_name="segnoise",
             log_level=log_level,
@@ -58,6 +59,11 @@ class Runner(mmengine.runner.Runner):
             file_mode="a",
             distributed=self.distributed,
         )
+        for handler in logger.handlers:
+            if isinstance(handler.formatter, MMFormatter):
+                plain = MMFormatter(color=False, datefmt=handler.formatter.datefmt)
+                handler.setFormatter(plain)  # colors are control characters
+        return logger
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor()

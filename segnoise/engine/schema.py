@@ -8,16 +8,25 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine import registry as mm
 from mmengine.optim import OptimWrapper
 
+from segnoise.checks import MAX_SEED, check_choice, check_integer, check_number
 from segnoise.datasets import DATASETS, LABELS, TRANSFORMS
 from segnoise.engine.hooks import HOOKS
 from segnoise.engine.loop import IterationLoop
+from segnoise.engine.mmengine_keys import (
+    INSTEAD,
+    TAKEN_OVER,
+    TRACKERS,
+    check_installed,
+    import_all,
+    taken_over,
+)
 from segnoise.engine.recipe import check_recipe
 from segnoise.errors import ConfigError
 from segnoise.losses import LOSSES
@@ -65,18 +74,47 @@ DEFAULTS: dict[str, Any] = {
     "log_interval": 50,
     "checkpoint_interval": None,  # None: with every validation
     "num_pictures": 4,
+    "trackers": [],  # mmengine's visualization backends, beside files and TensorBoard
     "custom_hooks": [],
+    "custom_imports": [],  # modules to import first, which register what the config names
 }
 
-_LOWEST = {
-    "batch_size": 1,
-    "eval_batch_size": 1,
-    "num_workers": 0,
-    "log_interval": 1,
-    "checkpoint_interval": 1,
-    "num_pictures": 0,
-    "seed": 0,
+_LONGEST = 10**9  # iterations
+_INTEGERS: dict[str, tuple[int, int]] = {
+    "batch_size": (1, 2**16),
+    "eval_batch_size": (1, 2**16),
+    "num_workers": (0, 256),
+    "seed": (0, MAX_SEED),
+    "noise_seed": (0, MAX_SEED),
+    "log_interval": (1, _LONGEST),
+    "checkpoint_interval": (1, _LONGEST),
+    "num_pictures": (0, 1000),
+    "train_cfg.max_iters": (1, _LONGEST),
+    "train_cfg.max_epochs": (1, _LONGEST),
+    "train_cfg.val_interval": (1, _LONGEST),
+    "train_cfg.val_begin": (1, _LONGEST),
+    "optim_wrapper.accumulative_counts": (1, _LONGEST),
+    "ema.interval": (1, _LONGEST),
+    "ema.begin_iter": (0, _LONGEST),
+    "ema.begin_epoch": (0, _LONGEST),
+    "model.num_classes": (1, 2**16 - 1),
+    "model.preprocessor.size_divisor": (1, 2**12),
 }
+_NUMBERS: dict[str, dict[str, float]] = {
+    "optim_wrapper.optimizer.lr": {"least": 0},
+    "optim_wrapper.optimizer.momentum": {"least": 0, "most": 1},
+    "optim_wrapper.optimizer.dampening": {"least": 0, "most": 1},
+    "optim_wrapper.optimizer.weight_decay": {"least": 0},
+    "optim_wrapper.optimizer.eps": {"least": 0},
+    "optim_wrapper.clip_grad.max_norm": {"above": 0},
+    "ema.momentum": {"above": 0, "below": 1},
+}
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "amp": (None, "bf16", "fp16"),
+    "sync_bn": (None, "torch"),
+    "check_data": ("full", "masks"),
+}
+_INFINITE = "optim_wrapper.clip_grad.norm_type"  # which may be: the greatest gradient's
 # Plain dicts inside a config whose keys are some class's arguments.
 _SIGNATURES = {
     "train_cfg": IterationLoop,
@@ -98,6 +136,7 @@ _REGISTRIES: dict[str, Registry] = {
     "methods": METHODS,
     "optim_wrapper.optimizer": Registry("optimizer", mm.OPTIMIZERS.module_dict),
     "param_scheduler": Registry("schedule", mm.PARAM_SCHEDULERS.module_dict),
+    "trackers": TRACKERS,
     "custom_hooks": HOOKS,
 }
 _REGULARIZERS = ("L1", "L1Penalty")  # of the parameters: no losses of scores and labels
@@ -116,8 +155,12 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "ema": (dict,),
     "sync_bn": (str,),
     "checkpoint_interval": (int,),
+    "custom_imports": (list, str, dict),
+    "trackers": (list, dict),
 }
+_LISTS = ("losses", "methods", "param_scheduler", "trackers")  # one entry may stand alone
 _ALWAYS_THERE = ("segnoise.", "mmengine.", "torch.", "functools")
+_MISSING = object()
 # Filled in by the engine or by mmengine, so neither asked for nor refused.
 _PROVIDED = {"self", "runner", "dataloader", "optimizer"}
 # Filled in by the engine only.
@@ -134,32 +177,43 @@ _EXTRA = {
 }
 
 
-def complete(config: Mapping[str, Any]) -> dict[str, Any]:
+def complete(config: Mapping[str, Any], modules: Collection[str] | None = None) -> dict[str, Any]:
     """Fill in :data:`DEFAULTS` and check every key; see :func:`load_config`.
+
+    Names that begin with an underscore are the config's own, and left out; so are functions and
+    classes that it defines.
+
+    Args:
+        config: the keys that are given.
+        modules: the modules that it may import from, as :meth:`Registry.find` has them.
+
+    Raises:
+        ConfigError: for an unknown key or type (names near ones), or a value that cannot be meant.
 
     Example:
         >>> complete({"train_cfg": {"max_iter": 5}})
         Traceback (most recent call last):
         segnoise.errors.ConfigError: unknown config key train_cfg.max_iter; did you mean max_iters?
     """
-    for key in config:
-        if key not in DEFAULTS:
-            hint = near(key, DEFAULTS) or _below(key)
-            raise ConfigError(f"unknown config key {key}{hint}")
-    full = {**copy.deepcopy(DEFAULTS), **_named(dict(config))}
+    given = taken_over(_known_keys(config))
+    full = {**copy.deepcopy(DEFAULTS), **_named(given)}
+    check_plain(full)
     _check_kinds(full)
-    check_recipe(full["recipe"], [key for key in config if config[key]], full["clean_masks"])
+    full["custom_imports"] = import_all(full["custom_imports"], modules)
+    check_recipe(full["recipe"], [key for key in given if given[key]], full["clean_masks"])
     if full["recipe"]:
         full.update(losses=[], methods=[])  # the recipe's, once the labels have been looked at
     if "val_interval" not in full["train_cfg"]:
         full["train_cfg"]["val_interval"] = DEFAULTS["train_cfg"]["val_interval"]
     if full["noise"]:
         full["noise"] = expanded(full["noise"])
-    for key in ("losses", "methods", "param_scheduler"):
+    for key in _LISTS:
         if isinstance(full[key], dict):
             full[key] = [full[key]]
     for key, cls in _SIGNATURES.items():
         node = _get(full, key)
+        if node is not None and not isinstance(node, dict):
+            raise ConfigError(f"{key} must be a dict, not {node!r}")
         if node:
             _check_keys(node, cls, key)
     for key, registry in _REGISTRIES.items():
@@ -168,9 +222,57 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
             where = f"{key}.{number}" if isinstance(value, list) else key
             if isinstance(node, dict) and node:
                 default = "Segmentor" if key == "model" else None
-                _check_typed(node, registry, where, default)
+                _check_typed(node, registry, where, default, modules)
     _check_values(full)
     return full
+
+
+def _known_keys(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that say something; raises for those that nobody reads."""
+    given = {}
+    for key, value in config.items():
+        if key in DEFAULTS or key in TAKEN_OVER:
+            given[key] = value
+            continue
+        if not isinstance(key, str):
+            raise ConfigError(f"a config's keys are names, not {key!r}")
+        helper = inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value)
+        if key.startswith("_") or helper:
+            continue
+        if key in INSTEAD:
+            raise ConfigError(f"{key} is one of mmengine's keys, not of ours: {INSTEAD[key]}")
+        hint = near(key, DEFAULTS) or _below(key)
+        hint = hint or f"; a name of the config's own begins with an underscore: _{key}"
+        raise ConfigError(f"unknown config key {key}{hint}")
+    return given
+
+
+def check_plain(value: Any, path: str = "") -> None:
+    """Raise if a config holds a number that is none, or a text that no file can hold.
+
+    Raises:
+        ConfigError: names the key.
+
+    Example:
+        >>> check_plain({"losses": [{"type": "CE", "weight": float("nan")}]})
+        Traceback (most recent call last):
+        segnoise.errors.ConfigError: losses.0.weight must be finite, not nan
+    """
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            check_plain(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            check_plain(item, f"{path}.{number}")
+    elif isinstance(value, float) and path != _INFINITE:
+        check_number(path, value)
+    elif isinstance(value, str):
+        try:
+            ok = "\0" not in value and bool(value.encode()) >= 0
+        except UnicodeEncodeError:
+            ok = False
+        if not ok:
+            raise ConfigError(f"{path}={value!r} holds a byte that is no text in UTF-8: rename it")
 
 
 def _below(key: str, node: Mapping[str, Any] = DEFAULTS, path: str = "") -> str:
@@ -203,22 +305,28 @@ def storable(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: config[key] for key in DEFAULTS}, "custom_hooks": hooks}
 
 
-def _get(config: Mapping[str, Any], path: str) -> Any:
+def _get(config: Mapping[str, Any], path: str, missing: Any = None) -> Any:
     node: Any = config
     for part in path.split("."):
-        node = node.get(part) if isinstance(node, dict) else None
+        node = node.get(part, missing) if isinstance(node, dict) else missing
     return node
 
 
 def _check_typed(
-    node: dict[str, Any], registry: Registry, where: str, default: str | None = None
+    node: dict[str, Any],
+    registry: Registry,
+    where: str,
+    default: str | None = None,
+    modules: Collection[str] | None = None,
 ) -> None:
     kind = node.get("type", default)
     if kind is None:
         raise ConfigError(f"{where} has no 'type'; known: {', '.join(sorted(registry))}")
     if registry is LOSSES and kind in _REGULARIZERS:
         return
-    cls = registry.find(kind, where)
+    cls = registry.find(kind, where, modules)
+    if registry is TRACKERS:
+        check_installed(cls, where)
     if "type" in node and not str(cls.__module__).startswith(_ALWAYS_THERE):
         node["type"] = path_of(cls)  # a name may be unknown where the stored config is read
     if registry is LOSSES:
@@ -226,7 +334,7 @@ def _check_typed(
     _check_keys(node, cls, where)
     if registry is LABELS:
         for child in _typed_children(node):
-            _check_typed(child, registry, f"{where}.{child.get('type')}")
+            _check_typed(child, registry, f"{where}.{child.get('type')}", modules=modules)
 
 
 def _typed_children(node: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
@@ -276,7 +384,7 @@ def _check_kinds(config: Mapping[str, Any]) -> None:
         if not fits and not (value is None and default is None):
             names = " or ".join(kind.__name__ for kind in kinds)
             raise ConfigError(f"{key} must be of type {names}, got {value!r}")
-    for key in ("losses", "methods", "param_scheduler"):
+    for key in _LISTS:
         for number, entry in enumerate(config[key] if isinstance(config[key], list) else []):
             if not isinstance(entry, dict) or "type" not in entry:
                 raise ConfigError(f"{key}.{number} must be a dict with a 'type', got {entry!r}")
@@ -285,37 +393,36 @@ def _check_kinds(config: Mapping[str, Any]) -> None:
 
 
 def _check_values(config: Mapping[str, Any]) -> None:
-    for key, lowest in _LOWEST.items():
-        if config[key] is not None and config[key] < lowest:
-            raise ConfigError(f"{key} must be an integer of at least {lowest}, got {config[key]!r}")
+    for key, (least, most) in _INTEGERS.items():
+        if (value := _get(config, key, _MISSING)) is not _MISSING and not _unset(key, value):
+            check_integer(key, value, least, most)
+    for key, bounds in _NUMBERS.items():
+        if (value := _get(config, key, _MISSING)) is not _MISSING:
+            check_number(key, value, **bounds)
+    for key, known in _CHOICES.items():
+        check_choice(key, config[key], known)
     train = config["train_cfg"]
     if ("max_epochs" in train) == ("max_iters" in train):
         raise ConfigError("train_cfg: give either max_iters or max_epochs")
-    for key in ("max_iters", "max_epochs", "val_interval", "val_begin"):
-        if key in train and (not isinstance(train[key], int) or train[key] < 1):
-            raise ConfigError(f"train_cfg.{key} must be a positive integer, got {train[key]!r}")
     if not (config["load_head"] or config["load_from"]):
         raise ConfigError("load_head=False leaves out a part of load_from, which is not given")
-    if config["amp"] not in (None, "bf16", "fp16"):
-        raise ConfigError(f"amp must be None, 'bf16' or 'fp16', got {config['amp']!r}")
-    if config["sync_bn"] not in (None, "torch"):
-        raise ConfigError(f"sync_bn must be None or 'torch', got {config['sync_bn']!r}")
     for number, loss in enumerate(config["losses"]):
-        weight = loss.get("weight", 1.0)
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)):
-            raise ConfigError(f"losses.{number}.weight must be a number, got {weight!r}")
+        check_number(f"losses.{number}.weight", loss.get("weight", 1.0))
     accumulated = config["optim_wrapper"].get("accumulative_counts", 1)
     interval = config["checkpoint_interval"] or train["val_interval"]
-    if not isinstance(accumulated, int) or accumulated < 1 or interval % accumulated:
+    if interval % accumulated:
         raise ConfigError(
             f"checkpoints every {interval} iterations do not fall on a step of the optimizer every "
             f"{accumulated} (optim_wrapper.accumulative_counts): a resume would lose gradients; "
             "choose a multiple"
         )
-    if config["check_data"] not in ("full", "masks"):
-        raise ConfigError(f"check_data must be 'full' or 'masks', got {config['check_data']!r}")
     for number, scheduler in enumerate(config["param_scheduler"]):
         if scheduler.get("by_epoch"):
             raise ConfigError(
                 f"param_scheduler.{number}: schedules run by iteration; drop by_epoch=True"
             )
+
+
+def _unset(key: str, value: Any) -> bool:
+    """Whether a key is left to the engine, as its default leaves it."""
+    return value is None and DEFAULTS.get(key, _MISSING) is None

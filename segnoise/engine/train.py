@@ -13,7 +13,6 @@ from mmengine.device import get_device
 from mmengine.dist import get_dist_info
 from mmengine.hooks import EMAHook
 from mmengine.runner import ValLoop
-from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visualizer
 
 from segnoise.datasets.base import check_same_classes
 from segnoise.engine import checkpoint as checkpoints
@@ -33,6 +32,7 @@ from segnoise.engine.hooks import (
 )
 from segnoise.engine.launch import init_processes, on_main
 from segnoise.engine.loop import IterationLoop
+from segnoise.engine.mmengine_keys import visualizer
 from segnoise.engine.model import (
     build_model,
     resolve_class_weights,
@@ -49,7 +49,7 @@ from segnoise.errors import CheckpointError, ConfigError
 from segnoise.losses import EarlyLearningRegularizedLoss
 from segnoise.metrics.segmentation import SegmentationMetric
 from segnoise.models import Segmentor
-from segnoise.output_folder import OutputFolder, announce
+from segnoise.output_folder import OutputFolder
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def _train(
         launcher=launcher,
         # A scalar is the mean since the one before it.
         log_processor={"by_epoch": False, "window_size": config["log_interval"]},
-        visualizer=_visualizer(folder),
+        visualizer=visualizer(folder, config["trackers"]),
         randomness={"seed": config["seed"], "deterministic": config["deterministic"]},
         cfg=storable(config),
     )
@@ -278,28 +278,6 @@ def _custom_hooks(
             noise = getattr(dataset, "noise", None)
             hooks.append(ValidationPictures(config["num_pictures"], noise, config["noise_seed"]))
     return hooks
-
-
-def _visualizer(folder: Path) -> dict[str, Any]:
-    backends: list[dict[str, Any]] = [{"type": LocalVisBackend, "save_dir": str(folder)}]
-    try:
-        import tensorboard  # noqa: F401
-    except ImportError:
-        print("TensorBoard is not installed (segnoise[tracking]): scalars go to scalars.json only")
-    else:
-        backends.append({"type": _ListedEvents, "save_dir": str(folder / "tensorboard")})
-    return {"type": Visualizer, "vis_backends": backends}
-
-
-class _ListedEvents(TensorboardVisBackend):
-    """mmengine's, whose files are listed in the run's folder; it alone knows their names."""
-
-    def _init_env(self) -> None:
-        folder = Path(self._save_dir)
-        before = set(folder.glob("*"))
-        super()._init_env()
-        new = [f"{folder.name}/{path.name}" for path in folder.glob("*") if path not in before]
-        announce(folder.parent, *new, made=True)
 
 
 def summary(result: Result) -> str:

@@ -79,7 +79,6 @@ def test_black_and_white_masks_are_not_mistaken_silently(folders, capsys):
         (["--classes", "a", "b", "--ignore-index", "1"], "ignore_index=1"),
         (["--classes", "nowhere.txt"], "nowhere.txt"),
         (["--classes", "a", "b", "a"], "--classes names a more than once"),
-        (["--classes", "a", "b", "--workers", "-3"], "--workers -3: at least 0"),
         (["--classes", "a", "b", "--out", "."], "--out . is a folder: name a file"),
         (["--classes", "a", "b", "--out", f"{__file__}/x/y.json"], "is a file, not a folder"),
     ],

@@ -187,8 +187,3 @@ def test_as_a_user_runs_it(voc_root, sbd_root):
     assert run(sbd_root, voc_root, "--overwrite") == 0
     again = {p.name: p.read_bytes() for p in (voc_root / "SegmentationClassAug").iterdir()}
     assert again == files
-
-
-def test_bad_workers(voc_root, sbd_root, capsys):
-    assert run(sbd_root, voc_root, "--workers", 0) == 2
-    assert "--workers 0" in capsys.readouterr().err

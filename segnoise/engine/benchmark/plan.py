@@ -27,12 +27,14 @@ from segnoise.records import Maybe, Within, read_record
 _FREE = {
     "check_data",
     "checkpoint_interval",
+    "custom_imports",
     "data_root",
     "eval_batch_size",
     "log_interval",
     "num_pictures",
     "num_workers",
     "test_data",
+    "trackers",
     "work_dir",
 }
 RESULT, FAILURE, CELL, CONFIG, OUTPUT = CELL_FILES = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,27 @@ from segnoise.noise import Noise
 from segnoise.output_folder import announce
 
 
+def _never_ends_a_training(step: Callable[..., None]) -> Callable[..., None]:
+    """Let a hook that only illustrates log what goes wrong in it, in one line."""
+
+    @functools.wraps(step)
+    def tried(hook: Any, runner: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            step(hook, runner, *args, **kwargs)
+        except Exception as error:  # whatever it is: the training is worth more than a picture
+            cause = " ".join(f"{type(error).__name__}: {error}".split())
+            runner.logger.warning(f"no picture of iteration {runner.iter}: {cause[:500]}")
+
+    return tried
+
+
 class ValidationPictures(Hook):
     """Write ``pictures/iter_<n>.png``: image, clean mask, noisy mask and prediction in a row.
 
     Validation labels are never corrupted: the noisy mask shows what the training's noise would
     make of this image's labels, for the eye only, and is left out of a training without noise, or
-    with one that looks at what only training images have.
+    with one that looks at what only training images have. Whatever goes wrong in drawing is logged
+    in one line, and the training goes on.
 
     Args:
         count: number of images, spread evenly over this process's share of the validation set.
@@ -37,6 +54,7 @@ class ValidationPictures(Hook):
         self._rows: dict[str, list[np.ndarray]] = {}
         self._wanted: dict[str, int] = {}
 
+    @_never_ends_a_training
     def before_val(self, runner: Any) -> None:
         """Choose the images, the same at every validation."""
         self._rows = {}
@@ -46,6 +64,7 @@ class ValidationPictures(Hook):
         wanted = [indices[int(i)] for i in chosen]
         self._wanted = {loader.dataset.sample_id(index): index for index in wanted}
 
+    @_never_ends_a_training
     def after_val_iter(
         self,
         runner: Any,
@@ -73,6 +92,7 @@ class ValidationPictures(Hook):
         palette = dataset.metainfo["palette"]
         return [image, *(colorize(m, palette) for m in [*masks, prediction])]
 
+    @_never_ends_a_training
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Write the picture."""
         if not self._rows:
