@@ -105,7 +105,7 @@ def test_results_of_another_dose_are_not_done(base, tmp_path):
         (plan.folder_of(cell) / "result.json").write_text(json.dumps(RESULT))
     for calibrate in (False, True):
         assert states(make_plan(doses_of(0.2), tmp_path / "x", calibrate=calibrate)) == {"done"}
-    moved = {"train_data.root": str(tmp_path / "data"), "data_root": "elsewhere"}
+    moved = {"train_data.root": str(tmp_path / "data"), "data_root": str(tmp_path / "elsewhere")}
     plan = make_plan(doses_of(0.2), tmp_path / "x", moved, calibrate=False)
     assert len(plan.doses) == 2, "where data lie does not matter"
     for calibrate in (False, True):
@@ -179,7 +179,7 @@ def test_what_does_not_decide_the_weights_may_change(base, tmp_path):
     finished(make_plan(grid(base, **ONE), tmp_path / "x"), test=None)
     changes = {
         "eval_batch_size": 7, "test_data.num_images": 3, "train_data.root": str(tmp_path / "data"),
-        "val_data.root": "elsewhere", "data_root": "elsewhere",
+        "val_data.root": str(tmp_path / "elsewhere"), "data_root": str(tmp_path / "elsewhere"),
     }  # fmt: skip
     assert states(make_plan(grid(base, select="best", **ONE), tmp_path / "x", changes)) == {"done"}
     other = make_plan(grid(base, **ONE), tmp_path / "x", {"val_data.num_images": 3})

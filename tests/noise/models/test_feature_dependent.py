@@ -260,7 +260,11 @@ def test_fit_to_the_data(tmp_path):
     ("parameters", "error", "message"),
     [
         ({"rate": 1.5}, ValueError, "rate must be from 0 to 1, not 1.5"),
-        ({"rate": 0.1, "depth": -1}, ValueError, "depth must be at least 0, not -1"),
+        (
+            {"rate": 0.1, "depth": -1},
+            ValueError,
+            "depth must be at least 0 and at most 4096, not -1",
+        ),
         ({"rate": 0.1, "depth": 1.5}, TypeError, "depth must be an integer, not 1.5"),
         (
             {"rate": 0.1, "reach": 0.5},

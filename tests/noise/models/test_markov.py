@@ -199,7 +199,7 @@ def test_void_hides_the_walk_and_nothing_else():
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
-        ({"steps": -1}, ValueError, "steps must be at least 0, not -1"),
+        ({"steps": -1}, ValueError, "steps must be at least 0 and at most 4096, not -1"),
         ({"steps": 2.5}, TypeError, "steps must be an integer, not 2.5"),
         ({"expand": 1.5}, ValueError, "expand must be from 0 to 1, not 1.5"),
         ({"boundary_flip": -0.1}, ValueError, "boundary_flip must be from 0 to 1"),
@@ -228,5 +228,5 @@ def test_many_classes_vote_as_each_one_does():
         flipped = rng.random(shape) < 0.2
         expected = markov._outvoted(ranks, flipped, 2)
         np.testing.assert_array_equal(markov._outvoted_at_once(ranks, flipped, 2), expected)
-    with pytest.raises(ValueError, match="steps must be at most 4096"):
+    with pytest.raises(ValueError, match="steps must be at least 0 and at most 4096"):
         MarkovBoundary(10**6, 0.5, 0.1)
