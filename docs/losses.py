@@ -193,12 +193,13 @@ def code(text: str) -> str:
 
 def page(theory: dict[str, dict[str, Any]]) -> str:
     """The whole of docs/losses.md."""
-    introduction, weights = (
+    introduction, weights, differences = (
         (FOLDER / "losses" / name).read_text(encoding="utf-8").strip()
-        for name in ("introduction.md", "class_weights.md")
+        for name in ("introduction.md", "class_weights.md", "differences.md")
     )
     lines = [introduction, "", "## All losses", "", *overview(theory), ""]
     lines += ["![Gradient weights of all losses](losses/all.svg)", "", weights, ""]
+    lines += [differences, ""]
     for group, names in GROUPS.items():
         lines += [f"## {group}", ""]
         for name in names:

@@ -19,7 +19,7 @@ from segnoise.losses.bounded import (
 from segnoise.losses.cross_entropy import CrossEntropyLoss
 from segnoise.losses.focal import FocalLoss
 from segnoise.losses.jensen_shannon import JensenShannonLoss
-from segnoise.losses.signatures import own_parameters
+from segnoise.losses.signatures import own_parameters, unknown_parameter
 from segnoise.naming import did_you_mean
 
 ACTIVE_LOSSES: dict[str, type[ActiveLoss]] = {
@@ -58,5 +58,5 @@ def build_active(base: str, mode: str, own: dict[str, Any]) -> ActiveLoss:
     known = own_parameters(loss)
     for name in own:
         if name not in known:
-            raise TypeError(f"{base} has no parameter {name!r}: {did_you_mean(name, known)}")
+            raise TypeError(unknown_parameter(base, name, known))
     return loss(mode, **own)

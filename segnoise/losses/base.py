@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from segnoise.losses.blocks import compute_dtype
 from segnoise.losses.logit_maps import LogitMap
+from segnoise.losses.signatures import parameters, unknown_parameter
 from segnoise.losses.target import Target, check_mode, check_values, prepare_target
 from segnoise.losses.weighting import batch_scheme, label_counts, scheme_weights
 from segnoise.naming import did_you_mean
@@ -46,12 +47,13 @@ class SegmentationLoss(nn.Module, ABC):
 
     Shape:
         - y_pred: logits, (N, 1, *) in binary mode, (N, K, *) in multiclass, (N, C, *) in
-          multilabel; * is any number of spatial dimensions, none included.
-        - y_true: class ids of any integer type, (N, *) or (N, 1, *) in binary mode, (N, *) in
-          multiclass, (N, C, *) in multilabel; in binary and multilabel mode also floats 0 and 1.
-          Where a loss admits soft labels: floats in 0..1, in multiclass mode of shape (N, K, *);
-          those know no void: give such pixels a weight of 0.
-        - pixel_weights: floats >= 0, (N, *); in multilabel mode also (N, C, *).
+          multilabel; * is any number of spatial dimensions, none included. Binary ones may lack the
+          channel where that can mean nothing else: (N,), (N, H, W), or labels of (N, 1, *).
+        - y_true: class ids of any integer type, (N, *) or (N, 1, *) in binary and multiclass mode,
+          (N, C, *) in multilabel; in binary and multilabel mode also floats 0 and 1. Where a loss
+          admits soft labels: floats in 0..1, in multiclass mode of shape (N, K, *); those know no
+          void: give such pixels a weight of 0.
+        - pixel_weights: floats >= 0, (N, *) or (N, 1, *); in multilabel mode also (N, C, *).
         - result: a scalar, or with "none" (N, *), in multilabel mode (N, C, *); float32, or float64
           for float64 logits, whatever autocast does.
 
@@ -74,8 +76,11 @@ class SegmentationLoss(nn.Module, ABC):
         ignore_index: int | None = None,
         reduction: str = "mean",
         class_weights: Sequence[float] | Tensor | str | None = None,
+        **unknown: object,
     ) -> None:
         super().__init__()
+        for name in unknown:
+            raise TypeError(unknown_parameter(type(self).__name__, name, parameters(type(self))))
         self.mode = check_mode(mode)
         if ignore_index is not None and (
             isinstance(ignore_index, bool) or not isinstance(ignore_index, int)
@@ -171,7 +176,7 @@ def pixel_weights_of(weights: Tensor, loss: Tensor, valid: Tensor | None, mode: 
         ValueError: if they are of another shape, on another device, or no numbers >= 0.
     """
     shape = tuple(weights.shape)
-    if mode == "binary" and weights.dim() == loss.dim() + 1 and shape[1] == 1:
+    if mode != "multilabel" and weights.dim() == loss.dim() + 1 and shape[1] == 1:
         weights = weights.squeeze(1)
     elif mode == "multilabel" and weights.dim() == loss.dim() - 1:
         weights = weights.unsqueeze(1)

@@ -25,7 +25,7 @@ from segnoise.losses.normalized_negative import (
 )
 from segnoise.losses.passive import AsymmetricMeanSquaredErrorLoss, AsymmetricNormLoss
 from segnoise.losses.pixelwise import StatisticsLoss
-from segnoise.losses.signatures import COMMON, own_parameters, split_common
+from segnoise.losses.signatures import COMMON, own_parameters, split_common, unknown_parameter
 from segnoise.losses.statistics import PixelStatistics
 from segnoise.naming import did_you_mean
 
@@ -93,10 +93,8 @@ class TwoTermLoss(StatisticsLoss):
         for name in own:
             if name not in names[0] + names[1]:
                 known = dict.fromkeys(("alpha", "beta", *names[0], *names[1], "mode", *COMMON))
-                raise TypeError(
-                    f"{type(self).__name__} of {active.__name__} and {passive.__name__} has no "
-                    f"parameter {name!r}: {did_you_mean(name, known)}"
-                )
+                terms = f"{type(self).__name__} of {active.__name__} and {passive.__name__}"
+                raise TypeError(unknown_parameter(terms, name, known))
         self.active = active(mode, **{k: v for k, v in own.items() if k in names[0]})
         self.passive = passive(mode, **{k: v for k, v in own.items() if k in names[1]})
         self.sums = tuple(dict.fromkeys(self.active.sums + self.passive.sums))

@@ -31,15 +31,18 @@ class RegionLoss(SegmentationLoss):
     gamma: float | None = None
     eps: float = 1e-5
 
+    def __init__(self, mode: str, **common: Unpack[CommonArguments]) -> None:
+        super().__init__(mode, **common)
+        if mode == "binary" and (self.class_weights is not None or self.batch_weights):
+            raise ValueError(
+                f"{type(self).__name__} has one region in binary mode, the positives': leave "
+                "class_weights out, there is nothing that they could weigh"
+            )
+
     def forward(
         self, y_pred: Tensor, y_true: Tensor, pixel_weights: Tensor | None = None
     ) -> Tensor:
         """Return the reduced loss; see the class for the shapes."""
-        if self.mode == "binary" and (self.class_weights is not None or self.batch_weights):
-            raise ValueError(
-                f"{type(self).__name__} has one region in binary mode, the positives': there is "
-                "nothing that class_weights could weigh"
-            )
         target = self.prepare(y_pred, y_true)
         logits, labels, valid = target.logits, target.labels, target.valid
         dtype = compute_dtype(logits)

@@ -136,10 +136,11 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
             if cells is not None:
                 raise ValueError("cells are of samples: give their sample_id too")
             return (1 - self.momentum) * p
-        mean: Tensor = self._remembered(p, sample_id, cells)
-        return mean
+        remembered = self._remembered
+        if torch.compiler.is_compiling():  # else there would be a graph for every id
+            remembered = torch.compiler.disable(remembered)  # type: ignore[no-untyped-call]
+        return remembered(p, sample_id, cells)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # else a graph for every id
     def _remembered(
         self, p: Tensor, sample_id: Sequence[str | int] | Tensor, cells: Tensor | None
     ) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from segnoise.losses.blocks import compute_dtype
 from segnoise.losses.derivatives import FLOOR
 from segnoise.losses.regions import region_sums
+from segnoise.losses.signatures import parameters, unknown_parameter
 from segnoise.losses.target import check_mode, prepare_target
 from segnoise.naming import did_you_mean
 
@@ -63,8 +64,11 @@ class EntropyRegularizer(nn.Module):
         *,
         ignore_index: int | None = None,
         prior: str | Sequence[float] | Tensor = "uniform",
+        **unknown: object,
     ) -> None:
         super().__init__()
+        for name in unknown:
+            raise TypeError(unknown_parameter(type(self).__name__, name, parameters(type(self))))
         self.mode = check_mode(mode)
         self.ignore_index = ignore_index
         self.register_buffer("prior", _prior(mode, prior), persistent=False)

@@ -154,8 +154,8 @@ class GeneralizedJensenShannonLoss(PixelwiseLoss):
             )
         target = self.prepare(y_pred[:images], y_true)
         labels, weights = self.labels_and_weights(target)
-        views = y_pred.squeeze(1) if self.mode == "binary" else y_pred
-        loss = self.loss_map(views.reshape(number, images, *views.shape[1:]), labels)
+        views = y_pred.reshape(number, *target.logits.shape)
+        loss = self.loss_map(views, labels)
         return self.reduce(loss, target, weights, pixel_weights)
 
     def loss_map(self, logits: Tensor, labels: Tensor) -> Tensor:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
+
+from segnoise.naming import did_you_mean
 
 if TYPE_CHECKING:
     from segnoise.losses.base import CommonArguments
@@ -26,9 +28,58 @@ def parameters(loss: Callable[..., Any]) -> list[str] | None:
             names.append(name)
         elif name == "common":
             names += COMMON
-        else:
+        elif name != "unknown":
             return None
     return names
+
+
+# What other libraries call it (segmentation-models-pytorch, torch, MONAI, mmsegmentation).
+_LOGITS = "leave it out: the loss takes logits, the output without softmax or sigmoid"
+_DICE = "Dice has eps for what keeps its quotient finite"
+_HINTS = {
+    "from_logits": _LOGITS,
+    "sigmoid": _LOGITS,
+    "softmax": _LOGITS,
+    "use_sigmoid": _LOGITS,
+    "other_act": _LOGITS,
+    "smooth": _DICE,
+    "smooth_nr": _DICE,
+    "smooth_dr": _DICE,
+    "smooth_factor": "use the loss LabelSmoothing with t",
+    "label_smoothing": "use the loss LabelSmoothing with t",
+    "weight": "class_weights has one number for each class",
+    "class_weight": "class_weights has one number for each class",
+    "pos_weight": "class_weights=(1, pos_weight) in binary mode",
+    "alpha": "class_weights=(1 - alpha, alpha) in binary mode",
+    "size_average": "reduction is 'mean', 'sum' or 'none'",
+    "reduce": "reduction is 'mean', 'sum' or 'none'",
+    "log_loss": "leave it out: the loss is one minus the overlap",
+    "classes": "class_weights of 0 leave classes out",
+    "include_background": "class_weights with 0 for the background leave it out",
+    "to_onehot_y": "leave it out: labels are class ids",
+    "ignore_label": "ignore_index is the label of void",
+    "loss_weight": "multiply the loss where you add it to others",
+    "avg_non_ignore": "leave it out: the mean is of the valid pixels",
+    "num_classes": "leave it out: the scores' shape says it",
+    "n_classes": "leave it out: the scores' shape says it",
+}
+
+
+def unknown_parameter(loss: str, name: str, known: Collection[str] | None) -> str:
+    """Return what to say of a parameter that a loss does not have.
+
+    Args:
+        loss: the loss's name.
+        name: the parameter's.
+        known: those it has, if they are known.
+
+    Example:
+        >>> unknown_parameter("FocalLoss", "from_logits", ["mode", "gamma"])
+        "FocalLoss has no parameter 'from_logits': leave it out: the loss takes logits, the output \
+without softmax or sigmoid"
+    """
+    hint = _HINTS.get(name) or did_you_mean(name, known or ("mode", *COMMON))
+    return f"{loss} has no parameter {name!r}: {hint}"
 
 
 def required(loss: Callable[..., Any]) -> list[str]:

@@ -63,10 +63,9 @@ from segnoise.losses.normalized_negative import (
 )
 from segnoise.losses.passive import AsymmetricMeanSquaredErrorLoss, AsymmetricNormLoss
 from segnoise.losses.signatures import parameters as parameters_of
-from segnoise.losses.signatures import required
+from segnoise.losses.signatures import required, unknown_parameter
 from segnoise.losses.sparse import SparseRegularizationLoss
 from segnoise.losses.t_loss import TLoss
-from segnoise.naming import did_you_mean
 from segnoise.registry import Registry
 
 
@@ -194,7 +193,5 @@ ignore_index, reduction, class_weights
     if known is not None:
         for parameter in parameters:
             if parameter not in known:
-                raise TypeError(
-                    f"{name} has no parameter {parameter!r}: {did_you_mean(parameter, known)}"
-                )
+                raise TypeError(unknown_parameter(name, parameter, known))
     return builder(**parameters)

@@ -65,10 +65,11 @@ def prepare_target(
     """Check scores and labels against the mode and bring them into the core's shapes.
 
     Args:
-        y_pred: scores (logits): (N, 1, *) in binary mode, (N, K, *) in multiclass, (N, C, *) in
-            multilabel; * is any number of spatial dimensions, none included.
-        y_true: integer class ids: (N, *) or (N, 1, *) in binary mode, (N, *) in multiclass,
-            (N, C, *) in multilabel. Binary and multilabel labels may be floats too.
+        y_pred: scores (logits): (N, 1, *) in binary mode, or of the labels' shape where that can
+            mean nothing else; (N, K, *) in multiclass, (N, C, *) in multilabel; * is any number of
+            spatial dimensions, none included.
+        y_true: integer class ids: (N, *) or (N, 1, *) in binary and multiclass mode, (N, C, *) in
+            multilabel. Binary and multilabel labels may be floats too.
         mode: one of ``MODES``.
         ignore_index: the id of void, or None.
         soft: whether the loss admits soft labels.
@@ -90,10 +91,10 @@ def prepare_target(
     """
     _check_scores(y_pred, y_true, mode)
     if mode == "binary":
-        y_pred = y_pred.squeeze(1)
-        if y_true.dim() == y_pred.dim() + 1 and y_true.shape[1] == 1:
-            y_true = y_true.squeeze(1)
+        y_pred, y_true = _without_channel(y_pred, y_true)
     maps_shape = y_pred[:, 0].shape if mode == "multiclass" else y_pred.shape
+    if mode == "multiclass" and y_true.dim() == y_pred.dim() and y_true.shape[1] == 1:
+        y_true = y_true.squeeze(1)  # there are two classes or more: these are ids
     if mode == "multiclass" and y_true.is_floating_point():
         _check_soft_multiclass(y_pred, y_true, soft)
         check_values((y_true >= 0) & (y_true <= 1), None, y_true, _NOT_SOFT)
@@ -161,14 +162,32 @@ def _check_scores(y_pred: Tensor, y_true: Tensor, mode: str) -> None:
     if y_pred.device != y_true.device:
         raise ValueError(f"scores are on {y_pred.device}, labels on {y_true.device}")
     shape = tuple(y_pred.shape)
-    if len(shape) < 2:
+    if len(shape) < (1 if mode == "binary" else 2):
         raise ValueError(f"scores must have a batch and a class axis, got the shape {shape}")
-    if mode == "binary" and shape[1] != 1:
-        raise ValueError(f"binary scores must have the shape (N, 1, ...), got {shape}")
     if mode == "multiclass" and shape[1] < 2:
         raise ValueError(
             f"multiclass scores need at least 2 classes, got {shape}: use mode='binary' for one"
         )
+
+
+def _without_channel(y_pred: Tensor, y_true: Tensor) -> tuple[Tensor, Tensor]:
+    """Binary scores and labels (N, *), where each of them may have a channel axis."""
+    shape, labels = tuple(y_pred.shape), tuple(y_true.shape)
+    if labels == (*shape[:1], 1, *shape[1:]):
+        return y_pred, y_true.squeeze(1)
+    if len(shape) > 1 and shape[1] == 1:
+        y_pred = y_pred.squeeze(1)
+        return y_pred, y_true.squeeze(1) if labels == shape else y_true
+    if shape != labels:
+        raise ValueError(
+            f"binary scores must have the shape (N, 1, ...), got {shape} for labels of {labels}"
+        )
+    if len(shape) not in (1, 3):
+        raise ValueError(
+            f"binary scores and labels of the shape {shape} may be maps or {shape[1]} channels: "
+            "give y_pred.unsqueeze(1) for maps, or use mode='multilabel' for channels"
+        )
+    return y_pred, y_true
 
 
 def _check_soft_multiclass(y_pred: Tensor, y_true: Tensor, soft: bool) -> None:

@@ -77,9 +77,8 @@ def test_block_borders_do_not_show(monkeypatch, make_batch, name, mode, elements
 @pytest.mark.parametrize("weights", [[1.0, 2.0], "batch_inverse"])
 @pytest.mark.parametrize("name", naive_losses.REGIONS)
 def test_one_region_has_no_class_weights(name, weights):
-    loss = build_loss(name, mode="binary", class_weights=weights)
     with pytest.raises(ValueError, match="one region in binary mode"):
-        loss(torch.zeros(1, 1, 2), torch.tensor([[0, 1]]))
+        build_loss(name, mode="binary", class_weights=weights)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])

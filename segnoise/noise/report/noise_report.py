@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -223,6 +224,10 @@ class NoiseReport(Counts):
             f"NoiseReport(num_classes={self.num_classes}, num_masks={self.num_masks}, "
             f"pixel_rate={self.pixel_rate:.4g}, mean_iou={self.mean_iou:.4g})"
         )
+
+    def _repr_html_(self) -> str:
+        """The table, for notebooks."""
+        return f"<pre>{html.escape(self.table())}</pre>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rates, for readers, and the counts, for `from_dict`.

@@ -1,4 +1,5 @@
 import dataclasses
+import html
 import re
 
 import numpy as np
@@ -85,3 +86,10 @@ def test_nineteen_classes_of_many_images_fit_120_columns():
     total = NoiseReport.from_dict({**counts, "num_masks": 5000})
     lines = total.table([f"some class {i:02d}" for i in range(19)]).splitlines()
     assert max(map(len, lines)) <= 120
+
+
+def test_notebooks_show_the_table_as_it_is():
+    report = realised_noise(np.zeros((4, 4), np.uint8), np.ones((4, 4), np.uint8), 2)
+    shown = report._repr_html_()
+    assert shown == f"<pre>{html.escape(report.table())}</pre>"
+    assert "Changed: 100.00 % of 16 valid pixels" in shown
