@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from segnoise.losses.blocks import compute_dtype
 from segnoise.losses.logit_maps import LogitMap
 from segnoise.losses.signatures import parameters, unknown_parameter
-from segnoise.losses.target import Target, check_mode, check_values, prepare_target
+from segnoise.losses.target import OnlyVoid, Target, check_mode, check_values, prepare_target
 from segnoise.losses.weighting import batch_scheme, label_counts, scheme_weights
 from segnoise.naming import did_you_mean
 
@@ -91,6 +91,7 @@ class SegmentationLoss(nn.Module, ABC):
                 f"unknown reduction {reduction!r}: {did_you_mean(reduction, REDUCTIONS)}"
             )
         self.ignore_index = ignore_index
+        self._only_void = OnlyVoid(ignore_index)
         self.reduction = reduction
         self.batch_weights = batch_scheme(class_weights) if isinstance(class_weights, str) else None
         vector = None if isinstance(class_weights, str) else _weights(mode, class_weights)
@@ -110,6 +111,7 @@ class SegmentationLoss(nn.Module, ABC):
             mode=self.mode,
             ignore_index=self.ignore_index,
             soft=self.admits_soft_labels,
+            only_void=self._only_void,
         )
 
     def weights_of_classes(self, target: Target) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +42,39 @@ class Target:
         return self.labels.is_floating_point()
 
 
+class OnlyVoid:
+    """Notices labels that hold nothing but 0 and void at every call, and warns once.
+
+    Masks of 0 and 255, for background and object, are such labels where 255 is void.
+
+    Args:
+        ignore_index: the id of void.
+    """
+
+    ENOUGH = 8  # calls: one crop may well show background and void alone
+
+    def __init__(self, ignore_index: int | None) -> None:
+        self.ignore_index = ignore_index
+        self.calls = 0
+
+    def see(self, greatest: int, valid: Tensor | None) -> None:
+        """Take note of a batch: its greatest valid label, and which labels are valid."""
+        if self.calls >= self.ENOUGH:
+            return
+        if greatest > 0:
+            self.calls = self.ENOUGH
+        elif valid is not None and not unwrapped(valid).all():
+            self.calls += 1
+            if self.calls == self.ENOUGH:
+                void = self.ignore_index
+                warnings.warn(
+                    f"the labels of {self.calls} calls hold 0 and {void} alone, and {void} is "
+                    f"ignore_index: nothing can be learnt from them; if {void} marks the object, "
+                    f"give (labels == {void}).long()",
+                    stacklevel=2,
+                )
+
+
 def check_mode(mode: str) -> str:
     """Return ``mode`` if it is one of ``MODES``.
 
@@ -60,7 +94,13 @@ multilabel
 
 
 def prepare_target(
-    y_pred: Tensor, y_true: Tensor, *, mode: str, ignore_index: int | None, soft: bool
+    y_pred: Tensor,
+    y_true: Tensor,
+    *,
+    mode: str,
+    ignore_index: int | None,
+    soft: bool,
+    only_void: OnlyVoid | None = None,
 ) -> Target:
     """Check scores and labels against the mode and bring them into the core's shapes.
 
@@ -73,6 +113,7 @@ def prepare_target(
         mode: one of ``MODES``.
         ignore_index: the id of void, or None.
         soft: whether the loss admits soft labels.
+        only_void: is told what the labels hold, where that is known.
 
     Returns:
         The pair in the core's shapes.
@@ -110,12 +151,17 @@ def prepare_target(
     y_true = _comparable(y_true)
     num_classes = y_pred.shape[1] if mode == "multiclass" else 2
     valid = _valid(y_true, ignore_index)
-    check_labels(y_true, num_classes, ignore_index, on_demand=False)
+    check_labels(y_true, num_classes, ignore_index, on_demand=False, only_void=only_void)
     return Target(y_pred, y_true, valid, num_classes)
 
 
 def check_labels(
-    labels: Tensor, num_classes: int, ignore_index: int | None = None, *, on_demand: bool = True
+    labels: Tensor,
+    num_classes: int,
+    ignore_index: int | None = None,
+    *,
+    on_demand: bool = True,
+    only_void: OnlyVoid | None = None,
 ) -> None:
     """Raise if an integer label is neither a class id nor void, naming its value and position.
 
@@ -127,6 +173,7 @@ def check_labels(
         num_classes: K; ids must lie in 0..K-1.
         ignore_index: the id of void, or None.
         on_demand: False where the losses call it: no waiting for a GPU.
+        only_void: is told what the labels hold.
 
     Raises:
         ValueError: if a label is out of range.
@@ -144,6 +191,8 @@ def check_labels(
     if on_demand or _may_look(labels):
         low, high = unwrapped(labels if valid is None else torch.where(valid, labels, 0)).aminmax()
         if low >= 0 and high < num_classes:
+            if only_void is not None:
+                only_void.see(int(high), valid)
             return
     inside = (labels >= 0) & (labels < num_classes)
     void = "no ignore_index" if ignore_index is None else f"ignore_index is {ignore_index}"

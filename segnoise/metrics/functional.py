@@ -15,6 +15,25 @@ import torch
 from torch import Tensor
 
 
+def check_tensors(**given: object) -> None:
+    """Raise unless all arguments are tensors, naming the first that is not.
+
+    Raises:
+        TypeError: if one is an array, a list or anything else.
+
+    Example:
+        >>> check_tensors(target=[0, 1])
+        Traceback (most recent call last):
+        ...
+        TypeError: target must be a tensor, got list: give torch.as_tensor(target)
+    """
+    for name, value in given.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"{name} must be a tensor, got {type(value).__name__}: give torch.as_tensor({name})"
+            )
+
+
 def confusion_matrix(
     prediction: Tensor, target: Tensor, num_classes: int, ignore_index: int | None = 255
 ) -> Tensor:
@@ -35,7 +54,7 @@ def confusion_matrix(
         (K, K) int64, rows = target, columns = prediction. Matrices add.
 
     Raises:
-        TypeError: if an input is not of an integer type.
+        TypeError: if an input is no tensor, or not of an integer type.
         ValueError: if the shapes differ, or (on a CPU, where looking costs nothing) an id is
             outside [0, K).
 
@@ -46,6 +65,7 @@ def confusion_matrix(
         tensor([[1, 1],
                 [0, 1]])
     """
+    check_tensors(prediction=prediction, target=target)
     for name, tensor in (("prediction", prediction), ("target", target)):
         if tensor.is_floating_point() or tensor.is_complex():
             raise TypeError(f"{name} must hold integer class ids, got {tensor.dtype}")
@@ -80,6 +100,7 @@ def _check_ids(truth: Tensor, guess: Tensor, num_classes: int, ignore_index: int
 
 
 def _counts(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    check_tensors(matrix=matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"a confusion matrix is square, got shape {tuple(matrix.shape)}")
     matrix = matrix.double()

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segnoise.metrics.functional import check_tensors
+
 OUTCOMES = ("given", "true", "other", "right", "missed")
 
 
@@ -50,6 +52,7 @@ def memorisation_counts(
                 [0, 1],
                 [1, 0]])
     """
+    check_tensors(prediction=prediction, given=given, true=true)
     if not prediction.shape == given.shape == true.shape:
         raise ValueError(
             "prediction, given and true labels differ in shape: "
@@ -90,6 +93,7 @@ def memorisation_shares(counts: Tensor) -> dict[str, Tensor]:
         >>> {name: float(value) for name, value in shares.items()}
         {'given': 0.75, 'true': 0.25, 'other': 0.0, 'right_accuracy': 0.9}
     """
+    check_tensors(counts=counts)
     if counts.ndim < 1 or len(counts) != len(OUTCOMES):
         raise ValueError(f"counts have {len(OUTCOMES)} rows, got shape {tuple(counts.shape)}")
     values = counts.double()

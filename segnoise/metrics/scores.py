@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from segnoise.kernels import use_triton
+from segnoise.metrics.functional import check_tensors
 
 
 def greatest_class(scores: Tensor) -> Tensor:
@@ -24,10 +25,20 @@ def greatest_class(scores: Tensor) -> Tensor:
     Returns:
         (N, *) int64: the class with the greatest score, the first of equals.
 
+    Raises:
+        TypeError: if the scores are no tensor.
+        ValueError: if there is one channel only, of which the greatest is always the first.
+
     Example:
         >>> greatest_class(torch.tensor([[[0.1, 0.7], [0.9, 0.7]]]))
         tensor([[1, 0]])
     """
+    check_tensors(scores=scores)
+    if scores.dim() < 2 or scores.shape[1] < 2:
+        raise ValueError(
+            f"scores (N, K, *) of K >= 2 classes have a greatest one, got {tuple(scores.shape)}: "
+            "of one channel take scores > 0 for logits, scores > 0.5 for probabilities"
+        )
     if scores.device.type != "cpu":
         return scores.argmax(1)
     flat = scores.detach().reshape(*scores.shape[:2], scores.shape[2:].numel())
@@ -38,7 +49,11 @@ def greatest_class(scores: Tensor) -> Tensor:
 
 
 def confusion_matrix_from_scores(
-    scores: Tensor, target: Tensor, ignore_index: int | None = 255
+    scores: Tensor,
+    target: Tensor,
+    ignore_index: int | None = 255,
+    *,
+    threshold: float | None = None,
 ) -> Tensor:
     r"""Count pixels by (true class, class with the greatest score).
 
@@ -48,17 +63,20 @@ def confusion_matrix_from_scores(
     equal scores counts. It equals ``confusion_matrix(scores.argmax(1), target, K, ignore_index)``.
 
     Args:
-        scores: (N, K, *) floats; one channel is the logit of the second of two classes, predicted
-            where it is above 0.
+        scores: (N, K, *) floats; one channel is the score of the second of two classes.
         target: class ids of any integer type, (N, *).
         ignore_index: label of pixels to leave out; None counts all.
+        threshold: of one channel alone: the second class is predicted where the score is above it.
+            0 for logits, 0.5 for probabilities. None takes them for logits, and is an error where
+            all of them lie in 0..1; looking waits for a GPU.
 
     Returns:
         (K, K) int64, rows = target, columns = prediction. Matrices add.
 
     Raises:
-        TypeError: if the scores are integers or the target is not.
-        ValueError: if the shapes do not fit, or (on a CPU, where looking costs nothing; elsewhere
+        TypeError: if an input is no tensor, the scores are integers or the target is not.
+        ValueError: if the shapes do not fit, one-channel scores may be probabilities, several
+            channels come with a threshold, or (on a CPU, where looking costs nothing; elsewhere
             such pixels are left out) a label is outside [0, K).
 
     Example:
@@ -67,6 +85,7 @@ def confusion_matrix_from_scores(
         tensor([[1, 1],
                 [0, 0]])
     """
+    check_tensors(scores=scores, target=target)
     if not scores.is_floating_point():
         raise TypeError(
             f"scores must be floats, got {scores.dtype}; for class ids see confusion_matrix"
@@ -78,14 +97,34 @@ def confusion_matrix_from_scores(
             f"scores (N, K, *) and target (N, *) do not fit: {tuple(scores.shape)} and "
             f"{tuple(target.shape)}"
         )
+    if scores.shape[1] != 1 and threshold is not None:
+        raise ValueError(
+            f"the greatest of {scores.shape[1]} scores has no threshold: leave "
+            f"threshold={threshold} out"
+        )
     flat = scores.detach().reshape(*scores.shape[:2], scores.shape[2:].numel())
+    if flat.shape[1] == 1 and threshold is None:
+        _check_logits(flat)
+    above = 0.0 if threshold is None else float(threshold)
     labels = target.reshape(len(target), flat.shape[2])
     if use_triton(flat, _check_kernel):
         from segnoise.metrics.triton_counts import supports, triton_counts
 
         if supports(flat):
-            return triton_counts(flat, labels, ignore_index)
-    return _counted(flat, labels, ignore_index)
+            return triton_counts(flat, labels, ignore_index, above)
+    return _counted(flat, labels, ignore_index, above)
+
+
+def _check_logits(scores: Tensor) -> None:
+    """Raise if scores look like probabilities, which 0 does not divide."""
+    if not scores.numel():
+        return
+    low, high = (float(v) for v in scores.aminmax())
+    if low >= 0 and high <= 1:
+        raise ValueError(
+            f"all one-channel scores lie in 0..1 ({low:.3g} to {high:.3g}), as probabilities do: "
+            "give threshold=0.5 for probabilities, threshold=0 for logits"
+        )
 
 
 def _check_kernel(device: torch.device) -> None:
@@ -94,7 +133,7 @@ def _check_kernel(device: torch.device) -> None:
     check_counts(device)
 
 
-def _counted(scores: Tensor, target: Tensor, ignore_index: int | None) -> Tensor:
+def _counted(scores: Tensor, target: Tensor, ignore_index: int | None, above: float) -> Tensor:
     """Count scores (N, K or 1, P) against labels (N, P) block by block."""
     channels = scores.shape[1]
     classes = 2 if channels == 1 else channels
@@ -109,7 +148,7 @@ def _counted(scores: Tensor, target: Tensor, ignore_index: int | None) -> Tensor
         if scores.device.type == "cpu" and bool(outside.any()):
             bad = int(labels[outside][0])
             raise ValueError(f"target holds class id {bad}, outside [0, {classes})")
-        guess = scores[row, 0, part] > 0 if channels == 1 else _greatest(scores[row, :, part])
+        guess = scores[row, 0, part] > above if channels == 1 else _greatest(scores[row, :, part])
         cell = labels.mul(classes).add_(guess)
         left_out = outside if void is None else outside.logical_or_(void)
         cell.masked_fill_(left_out, cells)

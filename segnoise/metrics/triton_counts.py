@@ -30,7 +30,9 @@ def supports(scores: Tensor) -> bool:
     return known and scores.shape[1] <= MOST_CLASSES
 
 
-def triton_counts(scores: Tensor, target: Tensor, ignore_index: int | None) -> Tensor:
+def triton_counts(
+    scores: Tensor, target: Tensor, ignore_index: int | None, above: float = 0.0
+) -> Tensor:
     """Count scores (N, K or 1, P) against labels (N, P); one score is of the second of 2 classes.
 
     Returns:
@@ -46,7 +48,7 @@ def triton_counts(scores: Tensor, target: Tensor, ignore_index: int | None) -> T
         grid = (rows * triton.cdiv(pixels, _STEPS * block_p),)
         count[grid](
             scores, target.contiguous(), matrix, classes, pixels,
-            0 if ignore_index is None else ignore_index, *scores.stride(),
+            0 if ignore_index is None else ignore_index, above, *scores.stride(),
             BINARY=channels == 1, VOID=ignore_index is not None,
             BINS=bins if bins <= _MOST_BINS else 0, STEPS=_STEPS,
             BLOCK_K=block_k, BLOCK_P=block_p, enable_fp_fusion=True,

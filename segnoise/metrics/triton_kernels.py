@@ -6,7 +6,7 @@ import triton.language as tl
 
 @triton.jit
 def count(
-    z_ptr, y_ptr, out_ptr, classes, pixels, ignored, zn, zk, zp,
+    z_ptr, y_ptr, out_ptr, classes, pixels, ignored, above, zn, zk, zp,
     BINARY: tl.constexpr, VOID: tl.constexpr, BINS: tl.constexpr, STEPS: tl.constexpr,
     BLOCK_K: tl.constexpr, BLOCK_P: tl.constexpr,
 ):  # fmt: skip
@@ -24,7 +24,7 @@ def count(
         inside = columns < pixels
         if BINARY:
             z = tl.load(z_ptr + row * zn + columns * zp, mask=inside, other=0.0)
-            guess = (z.to(tl.float32) > 0).to(tl.int32)
+            guess = (z.to(tl.float32) > above).to(tl.int32)
         else:
             best = tl.full((BLOCK_P,), float("-inf"), tl.float32)
             guess = tl.zeros((BLOCK_P,), tl.int32)

@@ -246,3 +246,24 @@ def test_the_losses_import_nothing_but_torch():
     ).stdout.split()
     others = {name.split(".")[0] for name in shown} - sys.stdlib_module_names
     assert others == set()
+
+
+@pytest.mark.parametrize("name", ["ANL-CE", "Dice"])
+def test_masks_of_0_and_255_are_noticed_once(name, recwarn):
+    """Where 255 is void nothing is left to learn from."""
+    loss = build_loss(name, mode="binary", ignore_index=255)
+    masks = 255 * B
+    for _ in range(20):
+        loss(Z[:, :1], masks)
+    (told,) = recwarn.list
+    assert "if 255 marks the object, give (labels == 255).long()" in str(told.message)
+    assert loss(Z[:, :1], (masks == 255).long()) == loss(Z[:, :1], B)
+
+
+def test_backgrounds_and_void_beside_objects_are_no_cause(recwarn):
+    loss = build_loss("CE", mode="multiclass", ignore_index=255)
+    void = (255 * B).clone()
+    for labels in (Y, void, void, Y * 0):
+        for _ in range(10):
+            loss(Z, labels)
+    assert not recwarn.list

@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from segnoise.metrics import confusion_matrix, confusion_matrix_from_scores, greatest_class
+from segnoise.metrics import (
+    confusion_matrix,
+    confusion_matrix_from_scores,
+    greatest_class,
+    iou_per_class,
+)
+from segnoise.metrics.memorisation import memorisation_counts
 
 
 def case(classes, shape=(2, 19, 23), dtype=torch.float32, labels=torch.int64):
@@ -70,3 +76,47 @@ def test_errors_name_the_value():
         confusion_matrix_from_scores(target, target)
     with pytest.raises(TypeError, match="integer class ids"):
         confusion_matrix_from_scores(scores, target.float())
+
+
+def test_one_channel_of_probabilities_is_not_cut_at_zero():
+    scores, target = case(1)
+    p = scores.sigmoid()
+    expected = confusion_matrix_from_scores(scores, target)
+    with pytest.raises(ValueError, match=r"lie in 0..1 .*threshold=0.5 for probabilities, thres"):
+        confusion_matrix_from_scores(p, target)
+    assert confusion_matrix_from_scores(p, target, threshold=0.5).equal(expected)
+    above = confusion_matrix((p[:, 0] > 0.7).long(), target, 2)
+    assert confusion_matrix_from_scores(p, target, threshold=0.7).equal(above)
+    logits = 0.1 + 0.8 * p  # a network that is sure of the second class everywhere
+    everywhere = confusion_matrix_from_scores(logits, target, threshold=0)
+    assert everywhere[:, 0].tolist() == [0, 0]
+    assert confusion_matrix_from_scores(p[:0], target[:0]).tolist() == [[0, 0], [0, 0]]
+
+
+def test_several_channels_have_no_threshold():
+    scores, target = case(4)
+    with pytest.raises(ValueError, match=r"leave threshold=0.5 out"):
+        confusion_matrix_from_scores(scores, target, threshold=0.5)
+    with pytest.raises(ValueError, match=r"scores > 0.5 for probabilities"):
+        greatest_class(scores[:, :1])
+
+
+def test_arrays_and_lists_get_an_error_whose_advice_works():
+    scores, target = case(4)
+    guess = scores.argmax(1)
+    expected = confusion_matrix(guess, target, 4)
+    arrays = (scores.numpy(), target.numpy(), guess.numpy())
+    lists = (scores.tolist(), target.tolist(), guess.tolist())
+    for z, y, g in (arrays, lists):
+        for call in (
+            lambda z=z, y=y: confusion_matrix_from_scores(z, y),
+            lambda y=y: confusion_matrix_from_scores(scores, y),
+            lambda g=g, y=y: confusion_matrix(g, y, 4),
+            lambda y=y: confusion_matrix(guess, y, 4),
+            lambda z=z: greatest_class(z),
+            lambda y=y: memorisation_counts(y, y, y, 4),
+            lambda y=y: iou_per_class(y),
+        ):
+            with pytest.raises(TypeError, match=r"must be a tensor, got .*: give torch.as_tensor"):
+                call()
+        assert confusion_matrix(torch.as_tensor(g), torch.as_tensor(y), 4).equal(expected)
