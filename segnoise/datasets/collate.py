@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from segnoise.datasets.base import Sample
+from segnoise.datasets.contract import check_sample
 from segnoise.errors import DataError
 
 
@@ -24,7 +25,7 @@ def collate(samples: Sequence[Sample]) -> dict[str, Any]:
         N names.
 
     Raises:
-        DataError: If the images differ in size.
+        DataError: If the images differ in size, or a sample is not what `check_sample` asks for.
 
     Example:
         >>> sample = {"image": np.zeros((4, 6, 3), np.uint8), "mask": np.ones((4, 6), np.uint8),
@@ -33,6 +34,8 @@ def collate(samples: Sequence[Sample]) -> dict[str, Any]:
         >>> batch["image"].shape, batch["mask"].dtype, batch["sample_id"]
         (torch.Size([2, 3, 4, 6]), torch.uint8, ['a', 'a'])
     """
+    for sample in samples:
+        check_sample(sample)
     sizes = {sample["image"].shape[:2] for sample in samples}
     if len(sizes) > 1:
         listed = ", ".join(

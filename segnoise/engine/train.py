@@ -19,6 +19,7 @@ from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data, preparation, run_folder
 from segnoise.engine import resume as resuming
 from segnoise.engine.config import load_config
+from segnoise.engine.dry_run import dry_run
 from segnoise.engine.hooks import (
     Checkpoints,
     FiniteLoss,
@@ -176,6 +177,7 @@ def _train(
     set_methods(model, config["methods"], max_iters, epoch_iters)
     if start:
         resuming.check_same_run(start, config, global_batch, weighted)
+    tried = dry_run(model, stream, validation, config)
     on_main(lambda: preparation.prepare(_own(out), config, check, report, classes, start))
 
     scores, memorisation = Scores(), Memorisation()
@@ -218,6 +220,7 @@ def _train(
     )
     if picked:
         runner.logger.info(picked)
+    runner.logger.info(tried)
     runner.logger.info(f"{clean!r}, noise {config['noise'] or 'none'}, run folder {folder}")
     runner.train()
     runner.visualizer.close()

@@ -30,6 +30,12 @@ ARCHITECTURES: dict[str, Any] = {
 }
 
 
+_REFUSED = {
+    "activation": "losses and predictions apply sigmoid or softmax to logits themselves",
+    "aux_params": "it adds a second output, a class for the whole image, which nothing trains",
+}
+
+
 def build_network(
     architecture: str,
     encoder: str,
@@ -48,8 +54,8 @@ def build_network(
         **options: further arguments of the architecture.
 
     Raises:
-        ConfigError: if a name or an option is unknown (names near ones), or the published
-            weights cannot be fetched.
+        ConfigError: if a name or an option is unknown (names near ones), an option changes what
+            the network returns, or the published weights cannot be fetched.
         CheckpointError: if a local weight file does not fit the encoder.
     """
     if architecture not in ARCHITECTURES:
@@ -61,6 +67,9 @@ def build_network(
     for option in options:
         if option not in known:
             raise ConfigError(f"{architecture} has no option {option!r}{near(option, known, 3)}")
+    for option, why in _REFUSED.items():
+        if options.get(option) is not None:
+            raise ConfigError(f"model.options.{option}={options[option]!r}: {why}; leave it out")
     encoders = smp.encoders.encoders
     if encoder not in encoders and not encoder.startswith(("tu-", "timm-", "mit_")):
         raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
+
+from segnoise.errors import DataError
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
@@ -34,6 +37,8 @@ class Preprocessor(BaseDataPreprocessor):
 
     Raises:
         ValueError: if mean and std differ in length or a std is not positive.
+        DataError: for a batch of images of another number of channels, or of floats that hold NaN
+            or inf, or lie in another range than mean and std.
 
     Example:
         >>> batch = dict(image=torch.zeros(1, 3, 30, 32, dtype=torch.uint8))
@@ -66,13 +71,21 @@ class Preprocessor(BaseDataPreprocessor):
         """Return the batch with a normalised float32 image on the device.
 
         Args:
-            data: image (N, C, H, W) uint8; mask, clean_mask and cells (N, H, W) where known;
-                other entries pass through.
+            data: image (N, C, H, W) uint8, or floats in the range of mean and std; mask,
+                clean_mask and cells (N, H, W) where known; other entries pass through.
             training: pad to a multiple of ``size_divisor``.
         """
         batch = dict(self.cast_data(data))
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         image = batch["image"].contiguous(memory_format=layout)
+        channels = len(self.mean)
+        if channels not in (1, image.shape[1]):
+            raise DataError(
+                f"images have {image.shape[1]} channels, mean and std {channels}; give "
+                "model.preprocessor as many numbers for mean and std"
+            )
+        if image.is_floating_point():
+            self._check_floats(image)
         batch["image"] = (image.float() - self.mean).div_(self.std)
         if training:
             for key, fill in (
@@ -84,6 +97,17 @@ class Preprocessor(BaseDataPreprocessor):
                 if key in batch:
                     batch[key] = pad_to_multiple(batch[key], self.size_divisor, fill)
         return batch
+
+    def _check_floats(self, image: Tensor) -> None:
+        """Refuse what would train as black images, or as NaN, without a word."""
+        low, high = (float(value) for value in image.aminmax())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise DataError("images hold NaN or inf; replace them where they are read")
+        if float(self.mean.max()) > 1 and (low < 0 or 0 < high <= 1):
+            raise DataError(
+                f"images lie in {low:g}..{high:g}, mean and std in 0..255: give bytes that are not "
+                "normalised, or model.preprocessor the images' own mean and std"
+            )
 
 
 def pad_to_multiple(tensor: Tensor, divisor: int, fill: float) -> Tensor:

@@ -10,11 +10,12 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from segnoise.errors import ConfigError
+from segnoise.errors import ConfigError, TrainingError
 from segnoise.losses import EntropyRegularizer, L1Penalty
 from segnoise.losses.base import product
 from segnoise.metrics.scores import greatest_class
 from segnoise.models.composing import check_methods, keep_maps
+from segnoise.models.contract import check_outputs, explained
 from segnoise.models.inference import Inference
 from segnoise.models.losses import build_losses
 from segnoise.models.network import build_network
@@ -89,6 +90,12 @@ class Segmentor(BaseModel):
     ) -> None:
         if mode not in ("multiclass", "binary"):
             raise ConfigError(f"model.mode must be 'multiclass' or 'binary', got {mode!r}")
+        if num_classes < 2:
+            raise ConfigError(
+                f"{num_classes} class and void leave nothing to tell apart; name what surrounds it "
+                "as a class too, such as classes=['background', 'crack'], where masks hold 0 and 1 "
+                "(black and white ones: value_map={0: 0, 255: 1})"
+            )
         if mode == "binary" and num_classes != 2:
             raise ConfigError(
                 f"model.mode='binary' is for 2 classes, the data set has {num_classes}"
@@ -206,9 +213,23 @@ class Segmentor(BaseModel):
                 observe(step.logits.detach(), batch)
 
     def class_logits(self, image: Tensor) -> Tensor:
-        """The network's outputs for the classes, (N, K, H, W); in binary mode (N, 1, H, W)."""
-        outputs: Tensor = self.network(image)
+        """The network's outputs for the classes, (N, K, H, W); in binary mode (N, 1, H, W).
+
+        Raises:
+            ConfigError: if the network does not take the images, or returns something else.
+        """
+        outputs = self._outputs(image)
         return outputs[:, : self.class_outputs] if self.extra_outputs else outputs
+
+    def _outputs(self, image: Tensor) -> Tensor:
+        try:
+            outputs = self.network(image)
+        except (RuntimeError, ValueError, AssertionError) as error:
+            meaning = explained(error, image)
+            if meaning is None:
+                raise
+            raise meaning from error
+        return check_outputs(outputs, image, self.class_outputs, self.extra_outputs)
 
     def _training_step(
         self,
@@ -217,14 +238,8 @@ class Segmentor(BaseModel):
         sample_id: Sequence[str] | None,
         cells: Tensor | None = None,
     ) -> TrainingStep:
-        logits, classes, extra = self.network(image), self.class_outputs, None
+        logits, classes, extra = self._outputs(image), self.class_outputs, None
         if self.extra_outputs:
-            if logits.shape[1] != classes + self.extra_outputs:
-                raise ConfigError(
-                    f"the network has {logits.shape[1]} outputs, but {classes} classes and the "
-                    f"methods' {self.extra_outputs} need {classes + self.extra_outputs}: give "
-                    "model.network as many"
-                )
             logits, extra = logits[:, :classes], logits[:, classes:]
         return TrainingStep(
             image, logits, mask, mask, sample_id, self.network, self._losses, extra, cells=cells
@@ -273,10 +288,18 @@ class Segmentor(BaseModel):
         )
 
     def _predictions(self, image: Tensor, sample_id: Sequence[str] | None) -> list[dict[str, Any]]:
+        names: Sequence[str | None] = sample_id or [None] * len(image)
         scores = self.probabilities(image)
+        # One sum: NaN and inf, which has NaN as its softmax, do not get lost in it.
+        if not bool(scores.sum().isfinite()):
+            bad = [n for n, s in zip(names, scores, strict=True) if not s.sum().isfinite()]
+            raise TrainingError(
+                f"the network's scores are not finite for {', '.join(map(repr, bad[:3]))}: no "
+                "class can be told from them. Its weights have diverged, or overflow in half "
+                "precision: take an earlier checkpoint, or train with a lower learning rate"
+            )
         binary = self.mode == "binary"
         labels = (scores[:, 0] > 0.5).long() if binary else greatest_class(scores)
-        names: Sequence[str | None] = sample_id or [None] * len(labels)
         return [
             {"prediction": label, "sample_id": name}
             for label, name in zip(labels, names, strict=True)

@@ -1,0 +1,101 @@
+"""What a data set and a transform may return; see docs/contract.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from segnoise.datasets.base import Sample
+from segnoise.errors import DataError
+
+_MAPS = ("mask", "clean_mask", "cells")  # (H, W), which move with the image
+_FLOATS = (
+    "leave Normalize and ToFloat out, the model's preprocessor normalises bytes from 0 to 255; a "
+    "data set of floats gives bytes through its image_range"
+)
+_TENSORS = "leave ToTensorV2 and the like out: batches become tensors later"
+
+
+def check_sample(sample: Sample) -> None:
+    """Raise unless a batch can be made of a sample; looks at types and shapes, at no pixel.
+
+    Raises:
+        DataError: Unless `image` is an (H, W, C) array of integers, `mask` and, where there are
+            some, `clean_mask` and `cells` are (H, W) arrays of integers of its size, and there is
+            a `sample_id`.
+
+    Example:
+        >>> image = np.zeros((4, 6, 3), np.float32)
+        >>> check_sample(dict(image=image, mask=np.zeros((4, 6), np.uint8), sample_id="a"))
+        Traceback (most recent call last):
+        segnoise.errors.DataError: sample 'a': image is float32; leave Normalize and ToFloat out, \
+the model's preprocessor normalises bytes from 0 to 255; a data set of floats gives bytes through \
+its image_range
+    """
+    if not isinstance(sample, Mapping):
+        raise DataError(
+            f"a sample is a {type(sample).__name__}; return dict(image=, mask=, sample_id=)"
+        )
+    name = sample.get("sample_id")
+    if lacks := [key for key in ("image", "mask", "sample_id") if key not in sample]:
+        raise DataError(
+            f"sample {name!r} has no {', '.join(lacks)}, but {', '.join(map(str, sample))}; return "
+            "{**sample, ...} with what has changed"
+        )
+    image = _array(sample, "image", 3, "(H, W, C)")
+    for key in _MAPS:
+        if key not in sample:
+            continue
+        array = _array(sample, key, 2, "(H, W)")
+        if array.shape != image.shape[:2]:
+            sizes = ["x".join(map(str, part.shape[1::-1])) for part in (array, image)]
+            raise DataError(
+                f"sample {name!r}: {key} is {sizes[0]}, image {sizes[1]}; transform both alike"
+            )
+
+
+def _array(sample: Sample, key: str, dims: int, axes: str) -> np.ndarray:
+    array, name = sample[key], sample["sample_id"]
+    if not isinstance(array, np.ndarray):
+        kind = f"{type(array).__name__}"
+        raise DataError(f"sample {name!r}: {key} is a {kind} and no NumPy array; {_TENSORS}")
+    if array.ndim != dims:
+        raise DataError(f"sample {name!r}: {key} has the shape {array.shape}; return it as {axes}")
+    if array.dtype.kind not in ("ui" if key == "image" else "uib"):
+        remedy = _FLOATS if key == "image" else "labels are whole numbers: resize by INTER_NEAREST"
+        raise DataError(f"sample {name!r}: {key} is {array.dtype}; {remedy}")
+    return array
+
+
+def check_labels(sample: Sample, num_classes: int, ignore_index: int) -> None:
+    """Raise unless all ids of a sample's masks are classes or void.
+
+    Raises:
+        DataError: If one is neither.
+    """
+    for key in ("mask", "clean_mask"):
+        ids = sample.get(key)
+        if ids is None:
+            continue
+        wrong = ids[(ids != ignore_index) & ((ids < 0) | (ids >= num_classes))]
+        if len(wrong):
+            raise DataError(
+                f"sample {sample['sample_id']!r}: {key} holds {wrong[0]}, neither a class "
+                f"(0..{num_classes - 1}) nor void ({ignore_index}); a transform fills with void by "
+                f"fill_mask={ignore_index} and resizes masks by INTER_NEAREST"
+            )
+
+
+def check_kept(view: Sample, sample: Sample) -> None:
+    """Raise unless a transform has kept all entries of a sample that batches are made of.
+
+    Raises:
+        DataError: If one is gone.
+    """
+    gone = [key for key in ("image", "sample_id", *_MAPS) if key in sample and key not in view]
+    if gone:
+        raise DataError(
+            f"sample {sample['sample_id']!r} comes back without {', '.join(gone)}; return "
+            "{**sample, ...} with what has changed, and change clean_mask and cells as mask"
+        )

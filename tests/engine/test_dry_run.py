@@ -1,0 +1,263 @@
+"""What data sets, transforms and networks may return is checked before a training begins."""
+
+import random
+
+import albumentations as A
+import numpy as np
+import pytest
+import segmentation_models_pytorch as smp
+import tiny_training
+import torch
+from torch import nn
+
+from segnoise.datasets import Phantoms
+from segnoise.engine import checkpoint
+from segnoise.engine import train as training
+from segnoise.engine.evaluate import evaluate
+from segnoise.engine.schema import complete
+from segnoise.errors import ConfigError, DataError, TrainingError
+from segnoise.models import Segmentor
+
+
+def run(root, **changes):
+    return training.train(complete(tiny_training.config(root, **changes)))
+
+
+class GlobalNoise:
+    """A transform of somebody who draws from every global generator."""
+
+    def __call__(self, sample):
+        noise = random.random() + np.random.rand() + float(torch.rand(()))
+        return {**sample, "image": (sample["image"] // 2 + int(20 * noise)).astype(np.uint8)}
+
+
+METHODS = [
+    {"type": "MeanTeacher", "start": 0.0},
+    {"type": "Abstention", "noise_rate": 0.2, "warm_up": 1},
+]
+
+
+class WideNetwork(nn.Sequential):
+    """With batch norm, dropout, and one output more, for Abstention."""
+
+    def __init__(self):
+        super().__init__(*tiny_training.network()[:-1], nn.Conv2d(8, 6, 1))
+
+
+def test_a_run_is_the_same_to_the_digit_without_it(tmp_path, monkeypatch):
+    states, logs = [], []
+    for name in ("with", "without"):
+        if name == "without":
+            monkeypatch.setattr(training, "dry_run", lambda *_: "none")
+        result = run(
+            tmp_path / name,
+            train_transform={"type": GlobalNoise},
+            losses=[{"type": "ELR"}],
+            methods=METHODS[:1],
+        )
+        states.append(checkpoint.load(result.folder / "last.pth"))
+        logs.append((result.folder / "train.log").read_text())
+    for part in ("state_dict", "optimizer"):
+        one, other = (state[part] for state in states)
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert "dry run of a training step and a validation batch: " in logs[0]
+    assert "dry run" not in logs[1]
+
+
+def test_methods_with_outputs_of_their_own_pass_it(tmp_path):
+    changes = {"model": {"network": {"type": WideNetwork}}, "methods": METHODS[1:]}
+    assert run(tmp_path, losses=[{"type": "CE"}], **changes).last["iter"] == 8
+
+
+CHANGES = {
+    "renames": lambda s: {"image": s["image"], "label": s["mask"], "sample_id": s["sample_id"]},
+    "drops": lambda s: {key: s[key] for key in ("image", "mask", "sample_id")},
+    "float mask": lambda s: {**s, "mask": s["mask"] / 2},
+    "grey": lambda s: {**s, "image": s["image"][..., 0]},
+    "sizes": lambda s: {**s, "image": s["image"][:16]},
+    "ids": lambda s: {**s, "mask": s["mask"] + 1},
+    "fails": lambda s: s["no such key"],
+}
+
+
+class Changed:
+    def __init__(self, how):
+        self.how = how
+
+    def __call__(self, sample, rng):
+        return CHANGES[self.how](sample)
+
+
+def augment(*steps):
+    return {"train_transform": {"type": "Augment", "transforms": list(steps)}}
+
+
+TRANSFORMS = {
+    "ToFloat": (augment(A.ToFloat()), r"image is float32; leave Normalize and ToFloat out"),
+    "Normalize": (augment(A.Normalize()), r"image is float32; leave Normalize and ToFloat out"),
+    "ToTensorV2": (augment(A.ToTensorV2()), r"image is a Tensor .*; leave ToTensorV2 .* out"),
+    "renames": ({}, r"has no mask, but image, label, sample_id; return"),
+    "drops": (
+        {"noise": {"type": "SymmetricFlip", "rate": 0.4}},
+        r"comes back without clean_mask; return",
+    ),
+    "float mask": ({}, r"mask is float64; labels are whole"),
+    "grey": ({}, r"shape \(32, 32\); return .*\(H, W, C\)"),
+    "sizes": ({}, r"mask is 32x32, image 32x16; transform"),
+    "ids": ({}, r"mask holds 5, neither a class \(0..4\) nor"),
+    "fails": ({}, r"KeyError: .*test_dry_run\.py:\d+"),
+}
+
+
+@pytest.mark.parametrize("case", TRANSFORMS)
+def test_what_a_transform_may_not_return(tmp_path, case):
+    changes, message = TRANSFORMS[case]
+    if case in CHANGES:
+        changes = {"train_transform": {"type": Changed, "how": case}, **changes}
+    with pytest.raises(ConfigError, match=rf"^train_transform: .*{message}"):
+        run(tmp_path, **changes)
+    assert not list((tmp_path / "run").glob("*.pth"))
+
+
+class Floats(Phantoms):
+    def __getitem__(self, index):
+        sample = super().__getitem__(index)
+        return {**sample, "image": sample["image"] / 255.0}
+
+
+@pytest.mark.parametrize("key", ["train_data", "val_data"])
+def test_what_a_data_set_may_not_return(tmp_path, key):
+    data = {"type": Floats, "size": 32, "num_images": 6, "split": key.removesuffix("_data")}
+    with pytest.raises(ConfigError, match=rf"^{key}: .*: image is float64; leave Normalize"):
+        run(tmp_path, **{key: data})
+
+
+ANSWERS = {
+    "logits": lambda y: y,
+    "sigmoid": torch.sigmoid,
+    "softmax": lambda y: y.softmax(1)[:, :],
+    "dict": lambda y: {"out": y},
+    "small": lambda y: y[..., ::4, ::4],
+    "flat": lambda y: y.flatten(2),
+    "fails": lambda y: y @ y[0, 0, :3],
+}
+
+
+class Answers(nn.Module):
+    def __init__(self, how="logits", channels=5, bands=3):
+        super().__init__()
+        self.conv, self.how = nn.Conv2d(bands, channels, 1), how
+
+    def forward(self, image):
+        return ANSWERS[self.how](self.conv(image))
+
+
+class OneSize(Answers):
+    def forward(self, image):
+        height = image.shape[2]
+        assert height == 24, f"Input height ({height}) doesn't match model (24)."
+        return super().forward(image)
+
+
+class Pooled(Answers):
+    """As PSPNet and DeepLabV3: a branch sees the mean of the image alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.branch = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(5))
+
+    def forward(self, image):
+        logits = super().forward(image)
+        return logits + self.branch(logits)
+
+
+def smp_network(architecture, **options):
+    return getattr(smp, architecture)("resnet18", encoder_weights=None, classes=5, **options)
+
+
+def answers(**arguments):
+    return {"type": Answers, **arguments}
+
+
+UNET = {"type": smp_network, "architecture": "Unet"}
+NETWORKS = {
+    "more outputs": (answers(channels=7), r"has 7 outputs, but 5 classes: give"),
+    "fewer outputs": (answers(channels=4), r"has 4 outputs, but 5 classes: give"),
+    "sigmoid": (answers(how="sigmoid"), r"ends in a sigmoid, .* once more; leave it out"),
+    "softmax": (answers(how="softmax"), r"ends in a softmax"),
+    "smp": ({**UNET, "activation": "sigmoid"}, r"ends in a sigmoid"),
+    "two": ({**UNET, "aux_params": {"classes": 2}}, r"returns a tuple of 2 .* aux_params"),
+    "dict": (answers(how="dict"), r"a dict \(out\) .* returns \['out'\]"),
+    "small": (answers(how="small"), r"scores of 8x8 for images of 32x32; let"),
+    "flat": (answers(how="flat"), r"shape \(2, 5, 1024\) .* \(2, 5, 32, 32\)"),
+    "bands": (answers(bands=4), r"takes images of 4 channels, and these have 3"),
+    "one size": ({"type": OneSize}, r"of 24 pixels a side, .* 32x32; crop or resize"),
+    "fails": (answers(how="fails"), r"step fails .*RuntimeError: .*:\d+\)"),
+}
+
+
+@pytest.mark.parametrize("case", NETWORKS)
+def test_what_a_network_may_not_return(tmp_path, case):
+    network, message = NETWORKS[case]
+    with pytest.raises(ConfigError, match=message) as error:
+        run(tmp_path, model={"network": network})
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run" / "last.pth").exists()
+
+
+def test_a_batch_of_one_before_batch_norm(tmp_path):
+    model = {"network": {"type": Pooled}}
+    with pytest.raises(ConfigError, match=r"one value a channel, of a batch of 1 .*batch_size=2"):
+        run(tmp_path, model=model, batch_size=1)
+    few = {"train_cfg": {"max_iters": 1, "val_interval": 1}}
+    assert run(tmp_path, model=model, batch_size=2, **few).last["iter"] == 1
+
+
+def test_the_remedy_for_networks_of_one_size_works(tmp_path):
+    resize = {"type": "ResizeFlip", "size": (24, 24)}
+    remedy = {"train_transform": resize, "inference": {"size": (24, 24)}}
+    model = {"network": {"type": OneSize}, "preprocessor": {"size_divisor": 8}}
+    assert run(tmp_path, model=model, **remedy).last["iter"] == 8
+
+
+@pytest.mark.parametrize("option", [{"activation": "sigmoid"}, {"aux_params": {"classes": 2}}])
+def test_options_that_change_what_a_network_returns(option):
+    with pytest.raises(ConfigError, match=rf"model.options.{next(iter(option))}=.*; leave it out$"):
+        Segmentor(3, encoder="resnet18", encoder_weights=None, options=option)
+
+
+def test_one_class_and_void():
+    with pytest.raises(ConfigError, match=r"1 class and void .* classes=\['background', 'crack'\]"):
+        Segmentor(1, network=nn.Conv2d(3, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (torch.full((1, 3, 8, 8), float("inf")), "hold NaN or inf"),
+        (torch.rand(1, 3, 8, 8), r"lie in .*, mean and std in 0..255"),
+        (torch.randn(1, 3, 8, 8), r"lie in -.*mean and std in 0..255"),
+        (torch.zeros(1, 4, 8, 8), "have 4 channels, mean and std 3; give model.preprocessor"),
+    ],
+)
+def test_batches_of_other_loops(image, message):
+    model = Segmentor(3, network=nn.Conv2d(3, 3, 1))
+    with pytest.raises(DataError, match=message):
+        model.data_preprocessor({"image": image}, training=True)
+    scaled = Segmentor(
+        3, network=nn.Conv2d(3, 3, 1), preprocessor={"mean": [0.5] * 3, "std": [1] * 3}
+    )
+    unit = torch.rand(1, 3, 32, 32)
+    assert (scaled.data_preprocessor({"image": unit})["image"] == unit - 0.5).all()
+
+
+def test_scores_that_are_nan_are_no_prediction(tmp_path):
+    result = run(tmp_path)
+    path = result.folder / "last.pth"
+    stored = checkpoint.load(path)
+    stored["state_dict"]["network.4.bias"][1] = float("nan")
+    checkpoint.save(stored, tmp_path / "broken.pth")
+    config = complete(tiny_training.config(tmp_path))
+    assert evaluate(config, path)["samples"] == 6
+    with pytest.raises(TrainingError, match=r"scores are not finite for 'test_0000', 'test_0001'"):
+        evaluate(config, tmp_path / "broken.pth")
