@@ -131,14 +131,14 @@ def pair_masks(clean: Path, noisy: Path, allow_missing: bool = False) -> list[Ma
             mask has no partner; it holds all that have none.
     """
     ours, theirs = index_folder(clean, None), index_folder(noisy, None)
-    shared = sorted(set(ours.files) & set(theirs.files))
+    shared = {name: same for name in sorted(ours.files) if (same := theirs.same(name))}
     problems = [] if allow_missing else [*_alone(ours, theirs), *_alone(theirs, ours)]
     if problems and shared:
         raise DatasetError(problems, f"{clean} and {noisy}")
     if not shared:
         what = f"no mask of it has the name of one in {clean}"
         raise one_problem(noisy, what, "names must be the same below both folders, bar the suffix")
-    return [MaskPair(i, ours.files[i], theirs.files[i]) for i in shared]
+    return [MaskPair(i, ours.files[i], theirs.files[same]) for i, same in shared.items()]
 
 
 def compare_masks(
@@ -211,9 +211,9 @@ def _alone(index: FileIndex, other: FileIndex) -> list[Problem]:
     """Return a problem for each mask that the other folder does not have."""
     remedy = "add it, or let masks without partner be passed over (--allow-missing)"
     return [
-        Problem(other.expected(sample_id), f"missing, the partner of {path}", remedy)
+        other.missing(sample_id, f"missing, the partner of {path}", remedy, index)
         for sample_id, path in index.files.items()
-        if sample_id not in other.files
+        if other.same(sample_id) is None
     ]
 
 

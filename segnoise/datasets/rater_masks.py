@@ -68,13 +68,13 @@ class RaterMasks(Relabelled):
         missing = []
         for index in range(len(dataset)):
             name = dataset.sample_id(index)
-            having = [rater for rater in indexed if name in rater.files]
+            having = [(rater, same) for rater in indexed if (same := rater.same(name))]
             if not having:
                 missing.append(name)
                 continue
-            drawn = having[int(generator(seed, "rater", name).integers(len(having)))]
+            drawn, same = having[int(generator(seed, "rater", name).integers(len(having)))]
             self.raters.append(drawn.folder)
-            self._files.append(drawn.files[name])
+            self._files.append(drawn.files[same])
         if missing:
             remedy = "add its mask to a rater's folder, or take the image off the split's list"
             raise DatasetError(

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segnoise.datasets import FolderDataset
+from segnoise.datasets import FolderDataset, NoisyLabels, RaterMasks
+from segnoise.datasets.compare import pair_masks
 from segnoise.datasets.image_files import image_size
 from segnoise.datasets.pairing import index_folder
 from segnoise.errors import ConfigError, DataError
+from segnoise.noise import save_top2
 
 NFC, NFD = (unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD"))
 
@@ -178,3 +180,30 @@ def test_pipes_and_dangling_links_are_one_line(tmp_path):
     os.mkfifo(root / "train.txt")
     with pytest.raises(DataError, match=r"train.txt: is a named pipe, not a file"):
         FolderDataset(root, split="train")
+
+
+def test_raters_and_compared_masks_are_found_in_either_form(tmp_path):
+    root = make(tmp_path, [f"{NFC}.png"], [f"{NFC}.png"])
+    (root / "rater").mkdir()
+    Image.fromarray(np.ones((4, 4), np.uint8)).save(root / "rater" / f"{NFD}.png")
+    raters = RaterMasks(FolderDataset(root), [root / "rater"])
+    assert raters[0]["mask"].sum() == 16
+    [pair] = pair_masks(root / "masks", root / "rater")
+    assert (pair.clean.name, pair.noisy.name) == (f"{NFC}.png", f"{NFD}.png")
+    (root / "rater" / f"{NFD}.png").rename(root / "rater" / "other.png")
+    with pytest.raises(DataError, match=r"no mask of it has the name"):
+        pair_masks(root / "masks", root / "rater")
+
+
+def test_noise_from_predictions_that_are_not_there(tmp_path):
+    root = make(tmp_path, ["a.png"], ["a.png"])
+    noise = {"type": "FeatureDependent", "rate": 0.5, "predictions": str(root / "top2")}
+    with pytest.raises(ConfigError, match=r"top2': no such folder: save a model's predictions"):
+        NoisyLabels(FolderDataset(root), noise)
+    save_top2(root / "top2/b.npz", np.stack([np.full((4, 4), p) for p in (0.7, 0.3)]))
+    noisy = NoisyLabels(FolderDataset(root), noise)
+    with pytest.raises(DataError, match=r"top2/a.npz: no saved prediction: save the model's"):
+        noisy[0]
+    # The advice works.
+    save_top2(root / "top2/a.npz", np.stack([np.full((4, 4), p) for p in (0.7, 0.3)]))
+    assert noisy[0]["mask"].sum() == 8

@@ -1,6 +1,7 @@
 """check_dataset: what it compares, says and writes."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -132,3 +133,52 @@ def test_a_training_names_its_remarks_at_the_start_and_at_the_end(
     assert f"data         1 remark(s) on its files, in {tmp_path / 'run/data.json'}" in out
     [remark] = json.loads((tmp_path / "run/data.json").read_text())["remarks"]
     assert remark["path"] == f"{folder_root}/masks/{name}.png"
+
+
+ODD = os.fsdecode(b"na\xefve|<b>x\x1b[31m\n")
+
+
+@pytest.mark.parametrize("tool", ["check_dataset", "compare_masks", "corrupt", "browse_noise"])
+def test_names_that_are_no_text_or_steer_a_terminal(tmp_path, capfd, tool):
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    rng = np.random.default_rng(0)
+    mask = np.zeros((40, 48), np.uint8)
+    mask[5:20, 8:30], mask[25:30] = 1, 255  # void and two classes
+    for name in (ODD, "plain"):
+        image = rng.integers(0, 256, (40, 48, 3), np.uint8)
+        Image.fromarray(image).save(tmp_path / "images" / f"{name}.png")
+        Image.fromarray(np.where(mask == 1, 0, mask) if name == ODD else mask).save(
+            tmp_path / "masks" / f"{name}.png"
+        )
+    (tmp_path / "classes.txt").write_text("back|ground\n<b>cell</b>\n")
+    data = {"type": "FolderDataset", "root": str(tmp_path)}
+    config = tiny_training.config(tmp_path, noise={"type": "SymmetricFlip", "rate": 0.2})
+    config |= {"train_data": data, "val_data": None, "test_data": None}
+    del config["data_root"]
+    path, out = tmp_path / "leaf.py", tmp_path / "out"
+    path.write_text(dump_config(complete(config)))
+    arguments = {
+        "check_dataset": [path, "--out", out],
+        "compare_masks": [tmp_path / "masks"] * 2
+        + ["--classes", tmp_path / "classes.txt", "--out", out / "a.json", "--workers", 1],
+        "corrupt": [path, "--out", out, "--workers", 1],
+        "browse_noise": [path, "--out", out, "--noises", "SymmetricFlip", "--images", 2],
+    }[tool]
+    code = command.main([tool, *map(str, arguments)])
+    printed = "".join(capfd.readouterr())
+    assert code == 0, printed
+    assert "\x1b" not in printed
+    reports = [p for p in out.rglob("*") if p.suffix in (".json", ".html", ".md")]
+    texts = [report.read_text(encoding="utf-8") for report in reports]
+    assert reports
+    assert not any("\x1b" in text for text in texts)
+    escaped = {"check_dataset": r"na\udcefve|<b>x\x1b[31m\n.png: holds one class and void",
+               "compare_masks": r"na\udcefve|<b>x\x1b[31m\n.png: holds one class and void",
+               "corrupt": "written      2 of 2 masks", "browse_noise": "page "}  # fmt: skip
+    assert escaped[tool] in printed
+    if tool == "browse_noise":
+        [page] = (text for text in texts if text.startswith("<!doctype html>"))
+        assert "<b>x" not in page
+        assert r"na\udcefve|&lt;b&gt;x\x1b[31m\n" in page
+        assert "&lt;b&gt;cell&lt;/b&gt;" in page

@@ -131,6 +131,11 @@ class FeatureDependent(Noise):
 
     def check_fit(self, num_classes: int, ignore_index: int) -> None:
         """Check against a data set; num_classes only where it is given."""
+        if self.predictions is not None and not os.path.isdir(self.predictions):
+            raise ValueError(
+                f"predictions={self.predictions!r}: no such folder: save a model's predictions on "
+                "this data set there with save_top2"
+            )
         if self.num_classes is None:
             if num_classes < 2:
                 raise ValueError(

@@ -13,6 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class NoPredictionError(FileNotFoundError, ValueError):
+    """A sample without a saved prediction: no file, and no noise that fits."""
+
+
 def prediction_path(folder: str | os.PathLike[str], sample_id: str) -> Path:
     """Return the file of a sample's predictions: `<folder>/<sample_id>.npz`.
 
@@ -100,7 +104,7 @@ def load_top2(
     """
     remedy = "save the model's predictions on this data set again with save_top2"
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no saved prediction: {remedy}")
+        raise NoPredictionError(f"{path}: no saved prediction: {remedy}")
     try:
         # np.load would read an array of any kind under this name.
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
