@@ -184,7 +184,7 @@ ignore_index, reduction, class_weights
     builder: Callable[..., nn.Module] = LOSSES.find(name)
     name = name if isinstance(name, str) else getattr(builder, "__name__", repr(builder))
     known = parameters_of(builder)
-    if "mode" not in parameters:
+    if "mode" not in parameters and (known is None or "mode" in known):
         raise TypeError(f"{name} needs a mode: binary, multiclass or multilabel")
     missing = [n for n in required(builder) if n not in parameters]
     if missing:

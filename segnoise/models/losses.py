@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from segnoise.errors import ConfigError
-from segnoise.losses import LOSSES, GeneralizedJensenShannonLoss, L1Penalty, build_loss
+from segnoise.losses import (
+    LOSSES,
+    EntropyRegularizer,
+    GeneralizedJensenShannonLoss,
+    L1Penalty,
+    build_loss,
+)
+from segnoise.losses.signatures import parameters
 from segnoise.models.composing import check_name
 
 
@@ -18,7 +27,9 @@ def build_losses(
     """Build losses, and return them and their weights by name.
 
     Args:
-        losses: dicts ``dict(type=<name or class>, weight=1.0, name=None, **arguments)``.
+        losses: dicts ``dict(type=<name or class>, weight=1.0, name=None, **arguments)``. A class of
+            another library gets ``mode`` and ``ignore_index`` if it takes them, and
+            ``class_weights`` as ``weight`` where it calls them so.
         mode: "multiclass" or "binary".
         ignore_index: label of void.
         num_classes: K.
@@ -47,6 +58,8 @@ def build_losses(
         if name in built:
             raise ConfigError(f"{where}: a second loss called {name!r}; set its 'name'")
         class_weights = getattr(loss, "class_weights", None)
+        if isinstance(loss, ForeignLoss):
+            class_weights = arguments.get("class_weights")
         if class_weights is not None and len(class_weights) != num_classes:
             raise ConfigError(
                 f"{where}.class_weights has {len(class_weights)} numbers for {num_classes} "
@@ -57,18 +70,91 @@ def build_losses(
     return built, weights
 
 
+class ForeignLoss(nn.Module):
+    """A loss of another library, such as torch's or SMP's, called as ours are.
+
+    It sees float32 logits, and int64 ids (N, H, W); in binary mode floats (N, 1, H, W).
+
+    Args:
+        loss: the loss, which leaves void out by itself.
+        mode: "multiclass" or "binary".
+
+    Example:
+        >>> import torch
+        >>> loss = ForeignLoss(nn.CrossEntropyLoss(ignore_index=255), "multiclass")
+        >>> loss(torch.zeros(1, 4, 1, 2), torch.tensor([[[3, 255]]]).byte())
+        tensor(1.3863)
+    """
+
+    def __init__(self, loss: nn.Module, mode: str) -> None:
+        super().__init__()
+        self.loss = loss
+        self.mode = mode
+
+    def forward(
+        self, y_pred: Tensor, y_true: Tensor, pixel_weights: Tensor | None = None
+    ) -> Tensor:
+        """Return the loss.
+
+        Raises:
+            ConfigError: if a method weighs the pixels, or the value is no single number.
+        """
+        name = type(self.loss).__name__
+        if pixel_weights is not None:
+            raise ConfigError(
+                f"{name} takes no pixel_weights, by which a method of this training weighs the "
+                "pixels: take a loss of segnoise, such as 'CE' or 'Dice'"
+            )
+        binary = self.mode == "binary"
+        value = self.loss(y_pred.float(), y_true.unsqueeze(1).float() if binary else y_true.long())
+        if not (isinstance(value, Tensor) and value.dim() == 0):
+            shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise ConfigError(
+                f"{name} must give one number a batch, not {shape}: set its reduction='mean'"
+            )
+        return value
+
+
 def _built(where: str, kind: Any, common: dict[str, Any], arguments: dict[str, Any]) -> nn.Module:
     try:
         if kind in ("L1", "L1Penalty", L1Penalty):
             return L1Penalty(**arguments)
-        arguments = {**common, **arguments}
-        loss = build_loss(kind, **arguments) if isinstance(kind, str) else kind(**arguments)
+        taken = parameters(LOSSES.find(kind))
+        loss = build_loss(kind, **_arguments(taken, common, arguments))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from error
+    if not isinstance(loss, nn.Module):
+        raise ConfigError(f"{where}: a loss is a torch.nn.Module, not {type(loss).__name__}")
+    ours = "pixel_weights" in inspect.signature(loss.forward).parameters
+    if not (ours or isinstance(loss, EntropyRegularizer)):
+        loss = ForeignLoss(loss, common["mode"])
     if isinstance(loss, GeneralizedJensenShannonLoss):
         raise ConfigError(
             f"{where}: GJS compares two views of an image, and a training step sees one; take "
             "JS, or GJS in a loop of your own"
         )
-    built: nn.Module = loss
-    return built
+    return loss
+
+
+def _arguments(
+    taken: Collection[str] | None, common: dict[str, Any], given: dict[str, Any]
+) -> dict[str, Any]:
+    """The arguments for a loss that takes these parameters; None stands for any."""
+    if taken is None:
+        return {**common, **given}
+    if "ignore_index" not in taken:
+        raise ValueError(
+            "it takes no ignore_index, so that void would be learnt as a class: give a loss that "
+            "does, or one of your own around it"
+        )
+    arguments = {k: v for k, v in common.items() if k in taken} | given
+    weights = arguments.get("class_weights")
+    if weights is not None and "class_weights" not in taken and "weight" in taken:
+        if isinstance(weights, str):
+            raise ValueError(
+                f"class_weights={weights!r} is for losses of segnoise: give numbers, or a scheme "
+                "for the whole training set such as 'inverse_sqrt'"
+            )
+        del arguments["class_weights"]
+        arguments["weight"] = torch.as_tensor(weights, dtype=torch.float32)
+    return arguments
