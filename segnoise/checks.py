@@ -158,7 +158,7 @@ def check_choice(name: str, value: Any, known: Iterable[Any]) -> Any:
     return value
 
 
-def check_sides(name: str, value: object, most: int = 2**15) -> tuple[int, int]:
+def check_sides(name: str, value: object, least: int = 1, most: int = 2**15) -> tuple[int, int]:
     """Return a (height, width) in pixels; one number stands for both.
 
     Raises:
@@ -175,10 +175,10 @@ not (512, 0)
     """
     sides = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
     try:
-        height, width = (check_integer(name, side, 1, most) for side in sides)
+        height, width = (check_integer(name, side, least, most) for side in sides)
     except (ConfigError, ValueError) as error:  # one of them, or not two
         kind = KindError if isinstance(error, KindError) else ConfigError
-        _refuse(kind, name, f"an integer from 1 to {most}, or two of them", value)
+        _refuse(kind, name, f"an integer from {least} to {most}, or two of them", value)
     return height, width
 
 

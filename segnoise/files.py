@@ -32,6 +32,8 @@ def user_path(path: str | Path) -> Path:
     Raises:
         ConfigError: If there is no such user, or the path holds a NUL character.
     """
+    if not isinstance(path, (str, os.PathLike)) or not str(path):
+        raise ConfigError(f"a path must be a text such as 'data/mine', not {path!r}")
     if "\0" in str(path):
         raise ConfigError(f"path {str(path)!r} holds a NUL character: write it without")
     try:

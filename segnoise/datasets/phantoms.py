@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from segnoise.checks import check_integer, check_sides
 from segnoise.datasets.folder import FolderDataset
 from segnoise.datasets.palettes import palette_image
 from segnoise.datasets.phantom_generator import CLASSES, PALETTE, VERSION, draw_phantom
@@ -53,11 +54,9 @@ class Phantoms(FolderDataset):
         if split not in NUM_IMAGES:
             raise ConfigError(f"Phantoms has no split {split!r}, only {', '.join(NUM_IMAGES)}")
         count = NUM_IMAGES[split] if num_images is None else num_images
-        if count < 1:
-            raise ConfigError(f"num_images={count}: at least 1")
-        sides = (size, size) if isinstance(size, int) else tuple(size)
-        if len(sides) != 2 or min(sides) < 32:
-            raise ConfigError(f"size={size!r} must be (height, width) or one number, at least 32")
+        check_integer("num_images", count, 1, 10**6)
+        check_integer("seed", seed)
+        sides = check_sides("size", size, least=32)
         name = f"{split}-{count}-{sides[1]}x{sides[0]}-seed{seed}-v{VERSION}"
         folder = user_path(root) / name
         if not folder.is_dir():

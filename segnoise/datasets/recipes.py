@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 
+from segnoise.checks import check_flag, check_rate, check_sides
 from segnoise.datasets.transforms import Augment
 from segnoise.errors import ConfigError
 
@@ -38,9 +39,14 @@ class RandomScaleCrop(Augment):
         color_jitter: bool = True,
         ignore_index: int = 255,
     ) -> None:
-        height, width = _size(crop_size, "crop_size")
-        if len(scale) != 2 or not 0 < scale[0] <= scale[1]:
-            raise ConfigError(f"scale={scale!r} must be (least, greatest) with 0 < least")
+        height, width = check_sides("crop_size", crop_size)
+        pair = scale if isinstance(scale, (list, tuple)) and len(scale) == 2 else (0, 0)
+        if not all(isinstance(s, (int, float)) for s in pair) or not 0 < pair[0] <= pair[1] <= 100:
+            raise ConfigError(
+                f"scale must be (least, greatest) above 0 and at most 100, not {scale!r}"
+            )
+        check_rate("flip", flip)
+        check_flag("color_jitter", color_jitter)
         steps = [
             {"type": "RandomScale", "scale_limit": (scale[0] - 1, scale[1] - 1), "p": 1.0},
             {
@@ -76,9 +82,12 @@ class ResizeFlip(Augment):
         vertical_flip: float = 0.0,
         color_jitter: bool = False,
     ) -> None:
+        check_rate("flip", flip)
+        check_rate("vertical_flip", vertical_flip)
+        check_flag("color_jitter", color_jitter)
         steps: list[dict[str, Any]] = []
         if size is not None:
-            height, width = _size(size, "size")
+            height, width = check_sides("size", size)
             # area: shrinking by plain bilinear sampling would skip pixels
             steps.append(
                 {
@@ -108,10 +117,3 @@ def _jitter(wanted: bool) -> list[dict[str, Any]]:
             "p": 0.8,
         }
     ]
-
-
-def _size(size: int | Sequence[int], name: str) -> tuple[int, int]:
-    sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or min(sides) < 1:
-        raise ConfigError(f"{name}={size!r} must be (height, width) or one number, at least 1")
-    return sides[0], sides[1]

@@ -39,7 +39,7 @@ def check_training(model: nn.Module, config: Mapping[str, Any], max_iters: int) 
     """Build optimizer, schedules and averaging once, on trial.
 
     Raises:
-        ConfigError: for an argument that one of them does not take.
+        ConfigError: for an argument that one of them does not take, or a value that it refuses.
     """
     clip = config["optim_wrapper"].get("clip_grad") or {}
     _check_names(clip, torch.nn.utils.clip_grad_norm_, "optim_wrapper.clip_grad", {"type"})
@@ -65,9 +65,10 @@ def check_training(model: nn.Module, config: Mapping[str, Any], max_iters: int) 
             ExponentialMovingAverage(nn.Linear(1, 1), **averaging)
     except ConfigError:
         raise
-    except (TypeError, ValueError, AssertionError, KeyError, AttributeError) as error:
+    except Exception as error:  # whatever somebody's class raises for arguments that do not fit
         given = f", in {config['optim_wrapper']}" if where == "optim_wrapper" else ""
-        raise ConfigError(f"{where}: {error}{given}") from error
+        what = str(error) if isinstance(error, (TypeError, ValueError)) else repr(error)
+        raise ConfigError(f"{where}: {what}{given}") from error
 
 
 def _names(function: Any) -> set[str]:

@@ -147,7 +147,12 @@ class SegmentationLoss(nn.Module, ABC):
 def _weights(mode: str, class_weights: Sequence[float] | Tensor | None) -> Tensor | None:
     if class_weights is None:
         return None
-    weights = torch.as_tensor(class_weights)
+    try:
+        weights = torch.as_tensor(class_weights)
+    except (TypeError, RuntimeError, OverflowError) as error:
+        raise TypeError(
+            f"class_weights must be a list of one number a class, not {class_weights!r}"
+        ) from error
     if weights.requires_grad:
         raise ValueError(
             "class_weights are fixed when a loss is built: give class_weights.detach(), and to "

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from segnoise.checks import check_choice, check_flag, check_number, check_sides
+from segnoise.errors import ConfigError
 from segnoise.models.preprocessor import pad_to_multiple
 
 
@@ -29,8 +31,8 @@ class Inference:
         flip: also read the image mirrored left to right.
 
     Raises:
-        ValueError: for an unknown mode, or sizes and scales that are not positive, or a stride
-            that would leave gaps.
+        ConfigError: for an unknown mode, sizes and scales that are not positive or huge.
+        ValueError: for a stride that would leave gaps, or "slide" without a window.
 
     Example:
         >>> Inference(mode="slide", crop_size=(512, 1024)).windows(1024, 2048)[0]
@@ -49,15 +51,13 @@ class Inference:
             value = getattr(self, name)
             if value is None:
                 continue
-            pair = (value, value) if isinstance(value, int) else tuple(value)
-            if len(pair) != 2 or any(not isinstance(v, int) or v < 1 for v in pair):
-                raise ValueError(f"{name} must be two positive integers, got {value!r}")
-            object.__setattr__(self, name, pair)
-        object.__setattr__(self, "scales", tuple(self.scales))
-        if self.mode not in ("whole", "slide"):
-            raise ValueError(f"mode must be 'whole' or 'slide', got {self.mode!r}")
-        if not self.scales or any(s <= 0 for s in self.scales):
-            raise ValueError(f"scales must be positive numbers, got {list(self.scales)}")
+            object.__setattr__(self, name, check_sides(name, value))
+        check_choice("mode", self.mode, ("whole", "slide"))
+        check_flag("flip", self.flip)
+        if isinstance(self.scales, str) or not isinstance(self.scales, Sequence) or not self.scales:
+            raise ConfigError(f"scales must be a list of numbers, not {self.scales!r}")
+        scales = tuple(check_number("scales", s, above=0, most=16) for s in self.scales)
+        object.__setattr__(self, "scales", scales)
         if self.mode == "slide":
             if self.crop_size is None:
                 raise ValueError("mode='slide' needs crop_size=(height, width)")

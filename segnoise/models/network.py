@@ -58,6 +58,13 @@ def build_network(
             the network returns, or the published weights cannot be fetched.
         CheckpointError: if a local weight file does not fit the encoder.
     """
+    for name, value in (("architecture", architecture), ("encoder", encoder)):
+        if not isinstance(value, str):
+            raise ConfigError(f"{name} must be a name, not {value!r}")
+    if encoder_weights is not None and not isinstance(encoder_weights, str):
+        raise ConfigError(
+            f"encoder_weights must be None, a published name or a file, not {encoder_weights!r}"
+        )
     if architecture not in ARCHITECTURES:
         raise ConfigError(
             f"unknown architecture {architecture!r}{near(architecture, ARCHITECTURES, 3)}"

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from segnoise.errors import DataError
+from segnoise.checks import check_float, check_integer
+from segnoise.errors import ConfigError, DataError
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
@@ -36,7 +37,7 @@ class Preprocessor(BaseDataPreprocessor):
             recent CPUs prefer.
 
     Raises:
-        ValueError: if mean and std differ in length or a std is not positive.
+        ConfigError: if mean and std differ in length or a std is not positive.
         DataError: for a batch of images of another number of channels, or of floats that hold NaN
             or inf, or lie in another range than mean and std.
 
@@ -55,16 +56,17 @@ class Preprocessor(BaseDataPreprocessor):
         channels_last: bool = False,
     ) -> None:
         super().__init__(non_blocking=True)
+        for name, values in (("mean", mean), ("std", std)):
+            if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+                raise ConfigError(f"{name} must be a list of a number a channel, not {values!r}")
         if len(mean) != len(std):
-            raise ValueError(f"mean has {len(mean)} channels, std {len(std)}")
-        if any(s <= 0 for s in std):
-            raise ValueError(f"std must be positive, got {list(std)}")
-        if size_divisor < 1:
-            raise ValueError(f"size_divisor must be at least 1, got {size_divisor}")
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
-        self.size_divisor = size_divisor
-        self.ignore_index = ignore_index
+            raise ConfigError(f"mean has {len(mean)} channels, std {len(std)}")
+        means = [check_float("mean", value) for value in mean]
+        stds = [check_float("std", value, above=0) for value in std]
+        self.register_buffer("mean", torch.tensor(means).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(stds).view(-1, 1, 1), persistent=False)
+        self.size_divisor = check_integer("size_divisor", size_divisor, 1, 2**12)
+        self.ignore_index = check_integer("ignore_index", ignore_index)
         self.channels_last = channels_last
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:

@@ -111,8 +111,8 @@ def test_errors(tmp_path):
     for arguments, words in (
         ({"split": "dev"}, "no split 'dev'"),
         ({"num_images": 0}, "at least 1"),
-        ({"size": 16}, "at least 32"),
-        ({"size": (64, 64, 3)}, "at least 32"),
+        ({"size": 16}, "from 32 to 32768"),
+        ({"size": (64, 64, 3)}, "from 32 to 32768"),
     ):
         with pytest.raises(ConfigError, match=words):
             Phantoms(tmp_path, **arguments)

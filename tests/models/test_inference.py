@@ -86,7 +86,7 @@ def test_padding_is_zero_at_the_bottom_right(image):
         ({"mode": "tiles"}, "'tiles'"),
         ({"mode": "slide"}, "crop_size"),
         ({"mode": "slide", "crop_size": (8, 8), "stride": (9, 8)}, "gaps"),
-        ({"scales": (0,)}, "positive"),
+        ({"scales": (0,)}, "above 0"),
         ({"size": (0, 5)}, "size"),
         ({"size": (1, 2, 3)}, "size"),
     ],

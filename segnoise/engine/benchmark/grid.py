@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
+from segnoise.checks import MAX_SEED, check_choice, check_integer
 from segnoise.engine.benchmark.options import check_options
 from segnoise.engine.config import find_config
+from segnoise.engine.schema import check_plain
 from segnoise.errors import ConfigError
 from segnoise.naming import near
 
@@ -139,6 +141,8 @@ def load_grid(path: str | Path) -> Grid:
 def build_grid(config: Mapping[str, Any]) -> Grid:
     """The grid that a dict describes; see :func:`load_grid`."""
     known = Grid.__dataclass_fields__
+    config = {key: value for key, value in config.items() if not str(key).startswith("_")}
+    check_plain(config)
     for key in config:
         if key not in known:
             raise ConfigError(f"unknown key {key}{_remedy(key, list(known))}")
@@ -209,9 +213,10 @@ def _check(grid: Grid) -> None:
     check_options("options", grid.options)
     for name, entry in grid.datasets.items():
         check_options(f"datasets.{name}.options", entry["options"])
-    integers = all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in grid.seeds)
-    if not integers or len(set(grid.seeds)) < max(1, len(grid.seeds)):
-        raise ConfigError(f"seeds must be distinct integers of at least 0, got {grid.seeds!r}")
+    for number, seed in enumerate(grid.seeds):
+        check_integer(f"seeds.{number}", seed, 0, MAX_SEED)
+    if len(set(grid.seeds)) < max(1, len(grid.seeds)):
+        raise ConfigError(f"seeds must be distinct, and at least one, not {grid.seeds!r}")
     if grid.baseline not in grid.losses:
         raise ConfigError(
             f"baseline {grid.baseline!r} is none of the losses: {', '.join(grid.losses)}"
@@ -224,10 +229,8 @@ def _check(grid: Grid) -> None:
         "checkpoints": ("keep", "delete"),
     }
     for key, options in choices.items():
-        if getattr(grid, key) not in options:
-            raise ConfigError(f"{key} must be {' or '.join(options)}, got {getattr(grid, key)!r}")
-    if not isinstance(grid.num_examples, int) or grid.num_examples < 0:
-        raise ConfigError(f"num_examples must be an integer from 0 on, got {grid.num_examples!r}")
+        check_choice(key, getattr(grid, key), options)
+    check_integer("num_examples", grid.num_examples, 0, 1000)
     for number, rule in enumerate(grid.skip):
         _check_rule(grid, f"skip.{number}", rule)
     if not grid.cells():
