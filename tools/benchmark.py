@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the benchmark's folder (default: work_dirs/benchmarks/<config name>)",
     )
     cli.add_options(parser)
+    cli.add_allow_imports(parser)
     parser.add_argument(
         "--jobs", type=cli.integer(1, 1024), default=1, help="cells at once (default: 1)"
     )
@@ -77,7 +78,8 @@ def benchmark(arguments: Any) -> list[Any]:
     from segnoise.engine.benchmark import run
     from segnoise.engine.benchmark.grid import load_grid
 
-    grid, title = load_grid(arguments.config), Path(arguments.config).stem
+    grid = load_grid(arguments.config, arguments.allow_imports)
+    title = Path(arguments.config).stem
     folder = Path(arguments.work_dir or Path("work_dirs", "benchmarks", title))
     options = cli.options(arguments.cfg_options)
     if arguments.dry_run:

@@ -66,7 +66,9 @@ def browse(arguments: Any) -> None:
     with claim(out, "a noise gallery") as folder:
         if not arguments.overwrite:
             folder.refuse_held()
-        config = load_config(arguments.config, cli.options(arguments.cfg_options))
+        config = load_config(
+            arguments.config, cli.options(arguments.cfg_options), arguments.allow_imports
+        )
         dataset = data.build_dataset(config, "train_data")
         data.keep_apart(out, "--out", dataset)
         gallery = drawn(arguments, config, dataset)

@@ -48,7 +48,9 @@ def calibrate(arguments: Any) -> None:
     from segnoise.engine.config import load_config
     from segnoise.errors import ConfigError
 
-    config = load_config(arguments.config, cli.options(arguments.cfg_options))
+    config = load_config(
+        arguments.config, cli.options(arguments.cfg_options), arguments.allow_imports
+    )
     dataset = data.build_dataset(config, "train_data")
     given = cli.noise_config(arguments.noise) if arguments.noise else config["noise"]
     if not given:

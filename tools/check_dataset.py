@@ -61,7 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from segnoise.files import write_json
         from segnoise.output_folder import claim
 
-        config = load_config(arguments.config, cli.options(arguments.cfg_options))
+        config = load_config(
+            arguments.config, cli.options(arguments.cfg_options), arguments.allow_imports
+        )
         out = Path(arguments.out) / Path(arguments.config).stem
         n = arguments.images
         splits = arguments.splits or [s for s in ("train", "val") if config[f"{s}_data"]]

@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
     parser.add_argument("config", nargs="?", help="config file; --verify can do without")
     cli.add_options(parser)
+    cli.add_allow_imports(parser)
     parser.add_argument("--out", type=cli.path, help="folder of the copy")
     parser.add_argument(
         "--split",
@@ -98,7 +99,9 @@ def corrupt(arguments: Any) -> None:
 
     noisy = None
     if arguments.config:
-        config = load_config(arguments.config, cli.options(arguments.cfg_options))
+        config = load_config(
+            arguments.config, cli.options(arguments.cfg_options), arguments.allow_imports
+        )
         noisy = noisy_copy.noisy_labels(config, arguments.split)
     mapper: Any = partial(map_chunks, workers=arguments.workers)
     if arguments.ray:

@@ -8,7 +8,8 @@ from segnoise.engine import cli
 
 EXAMPLES = """
 examples:
-  tools/test.py work_dirs/run/config.py work_dirs/run/best.pth
+  tools/test.py work_dirs/run             # best.pth, under the config that it holds
+  tools/test.py work_dirs/run/config.py work_dirs/run/last.pth
   tools/test.py CONFIG CHECKPOINT --split val --flip --scales 0.75 1 1.25 --out predictions
   tools/test.py CONFIG CHECKPOINT --cfg-options inference.mode=slide \\
       "inference.crop_size=(512,1024)"
@@ -18,8 +19,16 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and test."""
     parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
-    cli.add_config(parser)
-    parser.add_argument("checkpoint", type=cli.path, help="best.pth or last.pth of a run")
+    parser.add_argument(
+        "places",
+        nargs="+",
+        type=cli.path,
+        metavar="[CONFIG] CHECKPOINT",
+        help="best.pth or last.pth of a run, its folder, or weights alone; without a config, that "
+        "of the checkpoint is used, as data: no code of its author runs",
+    )
+    cli.add_options(parser)
+    cli.add_allow_imports(parser)
     parser.add_argument(
         "--split",
         choices=("test", "val"),
@@ -41,26 +50,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--flip", action="store_true", help="average over mirrored images too")
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there")
     cli.add_launcher(parser)
-    arguments = parser.parse_args(argv)
+    # So that options may stand between the two places.
+    arguments = parser.parse_intermixed_args(argv)
+    if len(arguments.places) > 2:
+        parser.error(f"a config and a checkpoint, or a checkpoint, not {arguments.places}")
 
     def work() -> None:
         # Imported late, so that --help answers at once.
         from mmengine.dist import is_main_process
 
         from segnoise.engine.config import load_config
-        from segnoise.engine.evaluate import evaluate, with_test_time_augmentation
+        from segnoise.engine.evaluate import (
+            checkpoint_in,
+            evaluate,
+            stored_config,
+            with_test_time_augmentation,
+        )
         from segnoise.engine.tables import score_table
         from segnoise.errors import ConfigError
         from segnoise.files import check_new_file, write_json
         from segnoise.output_folder import announce
 
-        checkpoint = arguments.checkpoint
+        checkpoint = checkpoint_in(arguments.places[-1])
         default = checkpoint.with_name(f"{arguments.split}_{checkpoint.stem}.json")
         report = arguments.json or default
         if report.suffix != ".json":
             raise ConfigError(f"--json {report}: scores go to a file that ends in .json")
         check_new_file(report, "--json", arguments.overwrite)
-        config = load_config(arguments.config, cli.options(arguments.cfg_options))
+        changes = cli.options(arguments.cfg_options), arguments.allow_imports
+        if len(arguments.places) == 2:
+            config = load_config(arguments.places[0], *changes)
+        else:
+            config = stored_config(checkpoint, *changes)
         config = with_test_time_augmentation(config, arguments.scales, arguments.flip)
         scores = evaluate(
             config,

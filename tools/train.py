@@ -51,10 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Imported late, so that --help answers at once.
         from mmengine.dist import is_main_process
 
-        from segnoise.engine.config import find_config, load_config
+        from segnoise.engine.config import load_config
+        from segnoise.engine.config_files import find_config
         from segnoise.engine.train import summary, train
 
-        config = load_config(arguments.config, cli.options(arguments.cfg_options))
+        config = load_config(
+            arguments.config, cli.options(arguments.cfg_options), arguments.allow_imports
+        )
         if arguments.work_dir:
             config["work_dir"] = str(arguments.work_dir)
         if arguments.amp:

@@ -114,11 +114,12 @@ processes = integer(0, 1024)
 
 
 def add_config(arguments: argparse.ArgumentParser) -> None:
-    """Add the positional config and ``--cfg-options``."""
+    """Add the positional config, ``--cfg-options`` and ``--allow-imports``."""
     arguments.add_argument(
         "config", help="config file, e.g. configs/phantoms/unet_r18_anl_ce_boundary_phantoms_200.py"
     )
     add_options(arguments)
+    add_allow_imports(arguments)
 
 
 def add_options(arguments: argparse.ArgumentParser) -> None:
@@ -131,6 +132,18 @@ def add_options(arguments: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="override config values, after the config; values as Python writes them, entries of "
         "lists by number, e.g. noise.rate=0.2 losses.0.alpha=1 data_root=/data/VOC2012",
+    )
+
+
+def add_allow_imports(arguments: argparse.ArgumentParser) -> None:
+    """Add ``--allow-imports``, beside every config."""
+    arguments.add_argument(
+        "--allow-imports",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="import this module first; a config in .json or .yaml, or in a checkpoint, may name "
+        "things of it (repeatable)",
     )
 
 

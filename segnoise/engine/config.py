@@ -1,62 +1,38 @@
 """Configs: found, merged with what the command line overrides, and written down again.
 
-A config is a Python file of mmengine's new style. Its top-level names are the keys of
+A config is a Python file of mmengine's new style, which is run, or a JSON or YAML file, which is
+data and runs nothing. Its top-level names are the keys of
 :data:`segnoise.engine.schema.DEFAULTS`.
 """
 
 from __future__ import annotations
 
 import copy
-import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-import segnoise
+from segnoise.engine.config_files import find_config, read_config
 from segnoise.engine.schema import DEFAULTS, complete, storable
 from segnoise.errors import ConfigError
 from segnoise.files import user_path
 from segnoise.naming import near
 
 
-def find_config(path: str | Path) -> Path:
-    """Return the file of a config: a path, or one relative to the configs that we ship.
-
-    Raises:
-        ConfigError: if there is no such file; names near ones.
-    """
-    path = Path(path)
-    if path.is_file():
-        return path
-    shipped = shipped_configs()
-    relative = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
-    if shipped and (shipped / relative).is_file():
-        return shipped / relative
-    leaves = [p.relative_to(shipped) for p in shipped.rglob("*.py")] if shipped else []
-    known = {p.name: p for p in leaves if not {"_base_", "recipes", "__init__.py"} & {*p.parts}}
-    close = difflib.get_close_matches(path.name, known, n=1, cutoff=0.75)
-    hint = f"; did you mean configs/{known[close[0]].as_posix()}?" if close else ""
-    raise ConfigError(f"no config {path}{hint}")
-
-
-def shipped_configs() -> Path | None:
-    """The folder of our configs: in a checkout beside the package, in an install inside it."""
-    package = Path(segnoise.__file__).parent
-    for folder in (package.parent / "configs", package / "configs"):
-        if (folder / "_base_").is_dir():
-            return folder
-    return None
-
-
-def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def load_config(
+    path: str | Path,
+    options: Mapping[str, Any] | None = None,
+    allow_imports: Collection[str] = (),
+) -> dict[str, Any]:
     """Read a config, apply ``--cfg-options``, fill in defaults, and check every key.
 
     Args:
         path: the config's file.
-        options: dotted paths and values, such as ``{"noise.rate": 0.2}``.
+        options: dotted paths and values, such as ``{"noise.rate": 0.2}``; they may name anything.
+        allow_imports: modules to import first, which a JSON or YAML config may name things of.
 
     Returns:
         Plain dicts and lists under the keys of :data:`DEFAULTS`.
@@ -64,14 +40,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> d
     Raises:
         ConfigError: for a file that does not load, or an unknown key or type; names near ones.
     """
-    file = find_config(path)
-    try:
-        config = Config.fromfile(file)
-    except ConfigError:
-        raise
-    except Exception as error:  # a config is code: anything may go wrong in it
-        raise ConfigError(f"{file}: {type(error).__name__}: {error}") from error
-    return with_options(config.to_dict(), options or {})
+    return with_options(read_config(find_config(path), allow_imports), options or {})
 
 
 def with_options(config: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,11 +18,16 @@ from segnoise.datasets import collate
 from segnoise.datasets.palettes import palette_image
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data
+from segnoise.engine.config import with_options
+from segnoise.engine.config_files import trusted
 from segnoise.engine.launch import init_processes, on_main
 from segnoise.engine.model import build_model
+from segnoise.errors import CheckpointError
 from segnoise.files import replacing
 from segnoise.metrics.segmentation import SegmentationMetric, per_class
 from segnoise.output_folder import claim
+from segnoise.records import find_fault, parse
+from segnoise.registry import import_module
 
 
 def evaluate(
@@ -78,6 +83,53 @@ def evaluate(
         "classes": per_class(metric.matrix, dataset.metainfo["classes"]),
         "samples": len(dataset),
     }
+
+
+def checkpoint_in(path: str | Path) -> Path:
+    """The checkpoint that a path names: a file, or best.pth or else last.pth of a run's folder."""
+    path = Path(path)
+    held = [path / name for name in ("best.pth", "last.pth") if (path / name).is_file()]
+    return held[0] if held else path
+
+
+# What of a stored config an evaluation looks at; the rest may name what is not to be had here.
+_EVALUATED = (
+    "data_root", "train_data", "val_data", "test_data", "eval_batch_size", "num_workers", "model",
+    "inference", "methods",
+)  # fmt: skip
+
+
+def stored_config(
+    checkpoint: str | Path, options: Mapping[str, Any], allow_imports: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The config for an evaluation that a checkpoint holds; it is data, and runs nothing.
+
+    Args:
+        checkpoint: file with the weights.
+        options: as of :func:`segnoise.engine.config.load_config`.
+        allow_imports: as of :func:`segnoise.engine.config.load_config`.
+
+    Raises:
+        CheckpointError: if the file is damaged or holds no config.
+        ConfigError: if the config names what it may not, or does not fit.
+    """
+    text = checkpoints.load(checkpoint).get("meta", {}).get("config")
+    if text is None:
+        raise CheckpointError(
+            f"{checkpoint}: holds weights without a config: segnoise test CONFIG {checkpoint}"
+        )
+    try:
+        config = parse(text)
+        if fault := find_fault(config, dict):
+            raise ValueError(fault)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{checkpoint}: its config is damaged ({error}): segnoise test CONFIG {checkpoint}"
+        ) from None
+    for module in allow_imports:
+        import_module(module, "--allow-imports")
+    found = {key: config[key] for key in _EVALUATED if key in config}
+    return with_options(trusted(found, str(checkpoint), allow_imports), options)
 
 
 def with_test_time_augmentation(

@@ -139,6 +139,7 @@ _REGISTRIES: dict[str, Registry] = {
     "trackers": TRACKERS,
     "custom_hooks": HOOKS,
 }
+_MMENGINES = ("OPTIM_WRAPPERS", "OPTIM_WRAPPER_CONSTRUCTORS")
 _REGULARIZERS = ("L1", "L1Penalty")  # of the parameters: no losses of scores and labels
 _DICTS = ("train_data", "val_data", "test_data", "train_transform", "noise", "boundary_bias")
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -174,6 +175,12 @@ _EXTRA = {
     "custom_hooks": {"priority"},
     "methods": {"name"},
 }
+
+
+def registries() -> list[Registry]:
+    """All tables of things that a config can name."""
+    others = (Registry(name, getattr(mm, name).module_dict) for name in _MMENGINES)
+    return [*_REGISTRIES.values(), *others]
 
 
 def complete(config: Mapping[str, Any], modules: Collection[str] | None = None) -> dict[str, Any]:

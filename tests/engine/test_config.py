@@ -4,7 +4,8 @@ import ast
 
 import pytest
 
-from segnoise.engine.config import dump_config, find_config, load_config, shipped_configs
+from segnoise.engine.config import dump_config, load_config
+from segnoise.engine.config_files import find_config, shipped_configs
 from segnoise.engine.schema import DEFAULTS, complete
 from segnoise.errors import ConfigError
 

@@ -9,7 +9,8 @@ import pytest
 import tiny_training
 
 from segnoise.datasets.recipes import ResizeFlip
-from segnoise.engine.config import load_config, shipped_configs
+from segnoise.engine.config import load_config
+from segnoise.engine.config_files import shipped_configs
 from segnoise.engine.recipe import BY_KIND, RECIPES, UNKNOWN, with_recipe
 from segnoise.engine.schema import complete
 from segnoise.engine.train import train

@@ -4,7 +4,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from segnoise.engine.config import load_config, shipped_configs
+from segnoise.engine.config import load_config
+from segnoise.engine.config_files import shipped_configs
 from segnoise.engine.recipe import with_recipe
 from segnoise.engine.schema import complete
 from segnoise.losses import build_loss

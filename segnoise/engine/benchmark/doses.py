@@ -15,8 +15,10 @@ from segnoise.engine.resume import without_root
 from segnoise.errors import ConfigError, DataError, RecordError
 from segnoise.files import write_json
 from segnoise.noise import UnreachableDoseError, build_noise, calibrate
+from segnoise.noise.base import is_at_hand
 from segnoise.noise.calibration import MEASURES
 from segnoise.records import parse, read_record
+from segnoise.registry import path_of
 
 _SCHEMA = {
     "request": str, "noise": dict, "measure": str, "target": float, "reached": float, "hit": bool,
@@ -68,11 +70,25 @@ def stored_dose(
         before = parse(found["request"])
         if not isinstance(before, dict):
             raise ValueError("request is no object")
+        for kind in _types(found["noise"]) - _types(wanted["noise"]):
+            if not is_at_hand({"type": kind}):  # no module is imported because this file names it
+                raise ValueError(f"its noise is {kind!r}, which the grid does not name")
         build_noise(found["noise"])
     except (TypeError, ValueError) as error:
         raise RecordError(f"{path}: damaged: {error}; delete it") from error
     now = json.loads(_request(wanted, config))
     return found if _without_places(before) == _without_places(now) else None
+
+
+def _types(noise: Any) -> set[str]:
+    """All types in a noise's config; classes by their dotted paths."""
+    if isinstance(noise, (list, tuple)):
+        return set().union(*map(_types, noise))
+    if not isinstance(noise, Mapping):
+        return set()
+    own = {noise["type"]} if "type" in noise else set()
+    below = set().union(*map(_types, noise.values()))
+    return {kind if isinstance(kind, str) else path_of(kind) for kind in own} | below
 
 
 def _request(wanted: Mapping[str, Any], config: Mapping[str, Any]) -> str:

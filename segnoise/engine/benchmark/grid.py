@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmengine.config import Config
-
 from segnoise.checks import MAX_SEED, check_choice, check_integer
 from segnoise.engine.benchmark.options import check_options
-from segnoise.engine.config import find_config
+from segnoise.engine.config_files import find_config, is_data, is_shipped, read_config
 from segnoise.engine.schema import check_plain
 from segnoise.errors import ConfigError
 from segnoise.naming import near
@@ -60,6 +58,7 @@ class Grid:
         evaluate: "val" or "test": the data that give the main score.
         num_examples: validation images of the report.
         checkpoints: "keep" or "delete" those of cells that are done: last.pth is needed no more.
+        allow_imports: not in the config: modules that training configs which are data may name.
     """
 
     datasets: dict[str, dict[str, Any]]
@@ -74,6 +73,7 @@ class Grid:
     evaluate: str = "val"
     num_examples: int = 3
     checkpoints: str = "keep"
+    allow_imports: tuple[str, ...] = ()
 
     @property
     def clean(self) -> str | None:
@@ -114,8 +114,8 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+=-]+", "_", name).strip("_.")
 
 
-def load_grid(path: str | Path) -> Grid:
-    """Read a benchmark's config.
+def load_grid(path: str | Path, allow_imports: Sequence[str] = ()) -> Grid:
+    """Read a benchmark's config; one that is data, like a training config that is.
 
     An entry of ``skip`` leaves out the cells that fit all of its keys (dataset, noise, loss,
     method, seed); a value is one name, a list of names, or ``{"not": <list of names>}``.
@@ -126,21 +126,23 @@ def load_grid(path: str | Path) -> Grid:
             grid without cells.
     """
     file = find_config(path)
+    loaded = read_config(file, allow_imports)
     try:
-        loaded = Config.fromfile(file).to_dict()
-    except ConfigError:
-        raise
-    except Exception as error:  # a config is code: anything may go wrong in it
-        raise ConfigError(f"{file}: {type(error).__name__}: {error}") from error
-    try:
-        return build_grid(loaded)
+        grid = build_grid(loaded, tuple(allow_imports))
+        for name, entry in grid.datasets.items() if is_data(file) else ():
+            if not (is_data(Path(entry["config"])) or is_shipped(find_config(entry["config"]))):
+                raise ConfigError(
+                    f"datasets.{name}: a grid that is data may not run {entry['config']}, which is "
+                    "code: write it as .json or .yaml, or the grid as .py"
+                )
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
+    return grid
 
 
-def build_grid(config: Mapping[str, Any]) -> Grid:
+def build_grid(config: Mapping[str, Any], allow_imports: tuple[str, ...] = ()) -> Grid:
     """The grid that a dict describes; see :func:`load_grid`."""
-    known = Grid.__dataclass_fields__
+    known = [name for name in Grid.__dataclass_fields__ if name != "allow_imports"]
     config = {key: value for key, value in config.items() if not str(key).startswith("_")}
     check_plain(config)
     for key in config:
@@ -158,7 +160,7 @@ def build_grid(config: Mapping[str, Any]) -> Grid:
             raise ConfigError(f"{key} must be a {kind.__name__}, got {values[key]!r}")
     values["datasets"] = {n: _dataset(n, v) for n, v in values["datasets"].items()}
     values["losses"] = {n: _losses(n, v) for n, v in values["losses"].items()}
-    grid = Grid(**values)
+    grid = Grid(**values, allow_imports=allow_imports)
     _check(grid)
     return grid
 

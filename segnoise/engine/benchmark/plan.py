@@ -93,7 +93,11 @@ def make_plan(
     check_options("--cfg-options", dict(options or {}))
     plan = Plan(grid, folder)
     bases = {
-        name: load_config(entry["config"], {**entry["options"], **grid.options, **(options or {})})
+        name: load_config(
+            entry["config"],
+            {**entry["options"], **grid.options, **(options or {})},
+            grid.allow_imports,
+        )
         for name, entry in grid.datasets.items()
     }
     _check_splits(grid, bases)

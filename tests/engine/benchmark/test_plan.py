@@ -9,7 +9,8 @@ from segnoise.engine.benchmark import doses
 from segnoise.engine.benchmark.grid import build_grid, load_grid
 from segnoise.engine.benchmark.plan import make_plan, prepare, scored_on, state
 from segnoise.engine.benchmark.results import read_rows
-from segnoise.engine.config import dump_config, load_config, shipped_configs
+from segnoise.engine.config import dump_config, load_config
+from segnoise.engine.config_files import shipped_configs
 from segnoise.engine.resume import as_json
 from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError

@@ -1,0 +1,216 @@
+"""Files of configs: Python, which is run, and JSON and YAML, which are data and run nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import grp
+import os
+import pwd
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import torch
+import yaml
+from mmengine.config import Config
+from torch import nn
+from torch.optim import Optimizer
+
+import segnoise
+from segnoise.engine.schema import registries
+from segnoise.errors import ConfigError
+from segnoise.models.weight_files import first_line
+from segnoise.records import check_depth, parse
+from segnoise.registry import import_module, imported
+
+
+def find_config(path: str | Path) -> Path:
+    """Return the file of a config: a path, or one relative to the configs that we ship.
+
+    Raises:
+        ConfigError: if there is no such file; names near ones.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    shipped = shipped_configs()
+    relative = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
+    if shipped and (shipped / relative).is_file():
+        return shipped / relative
+    leaves = [p.relative_to(shipped) for p in shipped.rglob("*.py")] if shipped else []
+    known = {p.name: p for p in leaves if not {"_base_", "recipes", "__init__.py"} & {*p.parts}}
+    close = difflib.get_close_matches(path.name, known, n=1, cutoff=0.75)
+    hint = f"; did you mean configs/{known[close[0]].as_posix()}?" if close else ""
+    raise ConfigError(f"no config {path}{hint}")
+
+
+def shipped_configs() -> Path | None:
+    """The folder of our configs: in a checkout beside the package, in an install inside it."""
+    package = Path(segnoise.__file__).parent
+    for folder in (package.parent / "configs", package / "configs"):
+        if (folder / "_base_").is_dir():
+            return folder
+    return None
+
+
+def is_shipped(file: Path) -> bool:
+    """Whether a config is one of ours."""
+    shipped = shipped_configs()
+    return shipped is not None and file.resolve().is_relative_to(shipped.resolve())
+
+
+def read_config(file: Path, allow_imports: Collection[str] = ()) -> dict[str, Any]:
+    """What a config's file says, be it code or data; arguments as of :func:`load_config`.
+
+    Raises:
+        ConfigError: for a file that does not load, or data that names what it may not.
+    """
+    for module in allow_imports:
+        import_module(module, "--allow-imports")
+    if is_data(file):
+        return trusted(_read_data(file), str(file), allow_imports)
+    _say_whose(file)
+    try:
+        loaded: dict[str, Any] = Config.fromfile(file).to_dict()
+    except ConfigError:
+        raise
+    except SystemExit as error:
+        raise ConfigError(f"{file}: calls sys.exit({error.code!r}): a config sets names") from error
+    except Exception as error:  # a config is code: anything may go wrong in it
+        raise ConfigError(f"{file}: {type(error).__name__}: {first_line(error)}") from error
+    return loaded
+
+
+def is_data(file: Path) -> bool:
+    """Whether a config is data; otherwise it is code."""
+    return file.suffix in (".json", ".yaml", ".yml")
+
+
+class _YamlLoader(yaml.SafeLoader):
+    """YAML without aliases, by which a few lines become gigabytes, or hold themselves."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise ValueError("aliases (*name) are not read: write out what they stand for")
+        return super().compose_node(parent, index)
+
+
+def _read_data(file: Path) -> Any:
+    try:
+        if file.suffix == ".json":
+            return parse(file.read_bytes())
+        value = yaml.load(file.read_text(encoding="utf-8"), _YamlLoader)
+        check_depth(value)
+    except (OSError, RecursionError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{file}: {' '.join(str(error).split())}") from error
+    return value
+
+
+def trusted(config: Any, source: str, allow_imports: Collection[str] = ()) -> dict[str, Any]:
+    """A config that is data, once nothing in it can run code that the user has not allowed.
+
+    Types may be names, dotted paths of what is registered, modules of torch.nn and
+    segmentation_models_pytorch, optimizers of torch.optim, and what lies in the allowed modules.
+
+    Args:
+        config: what a file says.
+        source: the file, for messages.
+        allow_imports: as of :func:`load_config`.
+
+    Raises:
+        ConfigError: if a type names anything else, or the config holds what is no plain data.
+
+    Example:
+        >>> trusted({"noise": {"type": "os.system", "command": "ls"}}, "a.json")
+        Traceback (most recent call last):
+        segnoise.errors.ConfigError: a.json: noise.type: this config may not import 'os.system': \
+allow its module by --allow-imports os, if you trust it
+    """
+    if not isinstance(config, dict):
+        raise ConfigError(f"{source}: a config is an object with keys, not {config!r:.60}")
+    if "_base_" in config:
+        raise ConfigError(f"{source}: a config that is data has no _base_: write out what it holds")
+    imports = config.get("custom_imports")
+    named = imports.get("imports") if isinstance(imports, dict) else imports
+    for module in named if isinstance(named, list) else [named] if named else []:
+        if not _within(str(module), allow_imports):
+            raise ConfigError(
+                f"{source}: custom_imports: this config may not import {module!r}: allow it by "
+                f"--allow-imports {module}, if you trust it"
+            )
+    _check_data(config, source, "", allow_imports)
+    return config
+
+
+def _within(path: str, modules: Collection[str]) -> bool:
+    return any(f"{path}.".startswith(f"{module}.") for module in modules)
+
+
+def _check_data(value: Any, source: str, place: str, modules: Collection[str]) -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            where = f"{place}.{key}".lstrip(".")
+            if not isinstance(key, (str, int)):
+                raise ConfigError(f"{source}: {place or 'it'} has the key {key!r}: write a text")
+            # mmengine's own tables import whatever they are asked for by a dotted path.
+            named = str(key).endswith(("type", "constructor")) and isinstance(inner, str)
+            if named and "." in inner and not _is_known(inner):
+                try:
+                    imported(inner, where, modules)
+                except ConfigError as error:
+                    raise ConfigError(f"{source}: {error}") from None
+            _check_data(inner, source, where, modules)
+    elif isinstance(value, (list, tuple)):
+        for number, inner in enumerate(value):
+            _check_data(inner, source, f"{place}.{number}", modules)
+    elif not (value is None or isinstance(value, (bool, int, float, str))):
+        raise ConfigError(
+            f"{source}: {place} is a {type(value).__name__}: write a text or a number"
+        )
+
+
+def _is_known(path: str) -> bool:
+    """Whether a dotted path leads to something that no config can do harm with."""
+    for registry in registries():
+        with contextlib.suppress(ConfigError):
+            registry.find(path, modules=())
+            return True
+    for package, kind in ((torch.nn, nn.Module), (torch.optim, Optimizer), (smp, nn.Module)):
+        inside = path.removeprefix(f"{package.__name__}.")
+        if inside != path:
+            found: Any = package
+            for part in inside.split("."):
+                found = getattr(found, part, None)
+            return isinstance(found, type) and issubclass(found, kind)
+    return False
+
+
+def _say_whose(file: Path) -> None:
+    """Say so in a line where others than the user could have written code that is about to run."""
+    if is_shipped(file):
+        return
+    status = file.stat()
+    if status.st_uid != os.geteuid():
+        whose = f"belongs to {_name(pwd.getpwuid, status.st_uid)}"
+    elif status.st_mode & 0o002:
+        whose = "can be written by everyone"
+    elif status.st_mode & 0o020 and not _is_own_group(status):
+        whose = f"can be written by the group {_name(grp.getgrgid, status.st_gid)}"
+    else:
+        return
+    print(f"Note: {file} is a Python config, which runs as code, and {whose}", file=sys.stderr)
+
+
+def _is_own_group(status: os.stat_result) -> bool:
+    """Whether a file's group is the one that Linux gives each user alone."""
+    return _name(grp.getgrgid, status.st_gid) == _name(pwd.getpwuid, status.st_uid)
+
+
+def _name(look_up: Any, number: int) -> str:
+    try:
+        return str(look_up(number)[0])
+    except KeyError:
+        return str(number)
