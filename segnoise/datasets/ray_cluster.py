@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import socket
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -83,21 +84,27 @@ def _cluster(workers: int, address: str | None) -> Iterator[Any]:
     """Connect to a cluster, or start one; errors of its tasks are the tasks' own."""
     # Ray reports its use to a server unless told not to.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError:
-        raise ConfigError("Ray is not installed: pip install 'segnoise[ray]'") from None
-    mine = not ray.is_initialized()
-    if mine:
-        _check_reachable(address or "local")
-        options: dict[str, Any] = {"address": address or "local", "log_to_driver": False}
-        if address is None:
-            options.update(num_cpus=max(workers, 1), include_dashboard=False)
+    with _loopback_only() if address is None else contextlib.nullcontext():
         try:
-            ray.init(**options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise ConfigError(f"no Ray cluster at {address or 'local'}: {error}") from error
+            import ray
+        except ImportError:
+            raise ConfigError("Ray is not installed: pip install 'segnoise[ray]'") from None
+        mine = not ray.is_initialized()
+        if mine:
+            _check_reachable(address or "local")
+            options: dict[str, Any] = {"address": address or "local", "log_to_driver": False}
+            if address is None:
+                options.update(num_cpus=max(workers, 1), include_dashboard=False)
+            try:
+                ray.init(**options)
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                raise ConfigError(f"no Ray cluster at {address or 'local'}: {error}") from error
     try:
+        if mine and address is None and not _is_loopback(ray.util.get_node_ip_address()):
+            raise ConfigError(
+                "the local Ray cluster would listen to the network, since Ray was imported before: "
+                "start one yourself (ray start --head) and give its address"
+            )
         yield ray
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
@@ -106,6 +113,28 @@ def _cluster(workers: int, address: str | None) -> Iterator[Any]:
     finally:
         if mine:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _loopback_only() -> Iterator[None]:
+    """Let a cluster that is started here listen to this machine alone.
+
+    Ray does so on the systems where this variable is off by default, and has no other switch: on
+    Linux its processes listen on all interfaces. It is read when Ray is imported.
+    """
+    name = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+    before = os.environ.get(name)
+    os.environ[name] = "0"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback
 
 
 def _check_reachable(address: str) -> None:
