@@ -15,6 +15,7 @@ examples:
   tools/train.py configs/phantoms/unet_r18_anl_ce_boundary_phantoms_200.py
   tools/train.py configs/voc/unet_r34_ce_clean_voc12aug_20k.py --cfg-options data_root=/data/VOC2012
   tools/train.py CONFIG --resume          # go on where the run stopped
+  tools/train.py CONFIG --extend --cfg-options train_cfg.max_iters=40000  # ... and for longer
   tools/dist_train.sh CONFIG 4 --amp      # four GPUs
 """
 
@@ -33,6 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=False,
         metavar="CHECKPOINT",
         help="go on from last.pth in the run folder, or from the checkpoint given",
+    )
+    parser.add_argument(
+        "--extend",
+        action="store_true",
+        help="resume a run that is to become longer: what is done stays, and from there on the "
+        "learning rate is that of a run of the new length",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace another run's results in the run folder"
@@ -66,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             config,
             name=find_config(arguments.config).stem,
             resume=arguments.resume,
+            extend=arguments.extend,
             overwrite=arguments.overwrite,
             launcher=arguments.launcher,
         )

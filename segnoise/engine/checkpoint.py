@@ -287,11 +287,11 @@ _SHAPED = {
 
 
 def training_fault(
-    stored: Mapping[str, Any], optimizer: torch.optim.Optimizer, schedulers: Sequence[Any]
+    stored: Mapping[str, Any], optimizer: torch.optim.Optimizer, schedulers: Sequence[Any] | None
 ) -> str | None:
     """Say in words why the state of a training is not one of this optimizer and these schedules.
 
-    torch itself takes state of other shapes, and fails at the next step.
+    torch itself takes state of other shapes, and fails at the next step. Schedules may be None.
     """
     state, groups = stored["optimizer"]["state"], stored["optimizer"]["param_groups"]
     own = optimizer.state_dict()["param_groups"]
@@ -321,6 +321,8 @@ def training_fault(
                 return f"{place} has shape {tuple(value.shape)}, not the parameter's"
             if isinstance(value, Tensor) and key == "step" and value.numel() != 1:
                 return f"{place} has shape {tuple(value.shape)}, not ()"
+    if schedulers is None:
+        return None
     given = stored["param_schedulers"]
     if len(given) != len(schedulers):
         return f"it has {len(given)} schedules, the config {len(schedulers)}"

@@ -12,7 +12,7 @@ from segnoise.engine import run_folder
 from segnoise.engine.schema import DEFAULTS, storable
 from segnoise.errors import CheckpointError, ConfigError
 from segnoise.output_folder import OutputFolder
-from segnoise.records import find_fault, parse
+from segnoise.records import Within, find_fault, parse
 
 # What may differ when a run goes on: where things lie, how they are loaded and shown, and what is
 # validated; not what decides the weights.
@@ -34,6 +34,9 @@ FREE = {
     "val_data",
     "work_dir",
 }
+
+
+_CONFIG = {"train_cfg": {"max_iters?": Within(1), "max_epochs?": Within(1)}}
 
 
 class Start(NamedTuple):
@@ -69,7 +72,7 @@ def find(out: OutputFolder, resume: bool | str) -> Start | None:
         if fault := find_fault(stored, checkpoints.RESUMABLE):
             raise ValueError(fault)
         config = parse(stored["meta"]["config"])
-        if fault := find_fault(config, dict):
+        if fault := find_fault(config, _CONFIG):
             raise ValueError(f"its config: {fault}")
     except ValueError as error:
         raise CheckpointError(
@@ -80,7 +83,11 @@ def find(out: OutputFolder, resume: bool | str) -> Start | None:
 
 
 def check_same_run(
-    start: Start, config: Mapping[str, Any], global_batch: int, keys: Collection[str]
+    start: Start,
+    config: Mapping[str, Any],
+    global_batch: int,
+    keys: Collection[str],
+    extended: bool = False,
 ) -> None:
     """Refuse to go on under another config: the numbers would be neither run's.
 
@@ -89,26 +96,57 @@ def check_same_run(
         config: the config of now.
         global_batch: samples an iteration over all processes.
         keys: the config's keys to compare.
+        extended: the run is to become longer, and may have other schedules from here on.
 
     Raises:
         ConfigError: if anything that decides the weights differs; names it, and the remedy.
     """
     path, meta, before = start
     now = json.loads(as_json(config))
+    longer = [_without_length(each) for each in (before, now)]
+    one, other = longer if extended else (before, now)
     different = [
         f"{key} (was {_short(before.get(key))}, is {_short(now[key])})"
         for key in keys
-        if without_root(before.get(key)) != without_root(now[key])
+        if without_root(one.get(key)) != without_root(other.get(key))
     ]
     if meta["global_batch"] != global_batch:
         different.append(
             f"samples an iteration, all processes (was {meta['global_batch']}, is {global_batch})"
         )
     if different:
+        same = all(without_root(longer[0].get(k)) == without_root(longer[1].get(k)) for k in keys)
+        extend = ", make it longer by --extend" if same and not extended else ""
         raise ConfigError(
             f"--resume: {path} is of another run: {'; '.join(different)}. Go on with "
-            f"{path.parent / 'config.py'}, or start a new run with load_from={path}"
+            f"{path.parent / 'config.py'}{extend}, or start a new run with load_from={path}"
         )
+
+
+_LENGTH = ("max_iters", "max_epochs")
+
+
+def _without_length(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config but for how long it trains, and the schedules over that time."""
+    train_cfg = {k: v for k, v in config["train_cfg"].items() if k not in _LENGTH}
+    return {**{k: v for k, v in config.items() if k != "param_scheduler"}, "train_cfg": train_cfg}
+
+
+def is_extended(before: int, now: int) -> bool:
+    """Whether a run of ``before`` iterations is to have more of them: --extend may be repeated.
+
+    Raises:
+        ConfigError: if it is to have fewer.
+
+    Example:
+        >>> is_extended(4, 8), is_extended(8, 8)
+        (True, False)
+    """
+    if now < before:
+        raise ConfigError(
+            f"--extend makes a run longer: it has {before} iterations, and train_cfg asks for {now}"
+        )
+    return now > before
 
 
 def compared_keys() -> list[str]:

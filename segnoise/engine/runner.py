@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import uuid
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,11 @@ class Runner(mmengine.runner.Runner):
     - the log goes to ``train.log`` in the run's folder, and appends.
     """
 
-    def __init__(self, *, name: str, record: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(
+        self, *, name: str, record: dict[str, Any], extended: bool = False, **kwargs: Any
+    ) -> None:
         self._record = record  # goes into every checkpoint
+        self._extended = extended  # the checkpoint to resume is of a shorter run
         self._log_dir: str
         # mmengine hands out loggers and visualizers by this name: two runs that start in the
         # same second of one process would share theirs.
@@ -158,14 +162,37 @@ class Runner(mmengine.runner.Runner):
             )
         self.train_loop._iter = checkpoint["meta"]["iter"]
         schedulers = self.param_schedulers or []
+        first = [
+            {key: value for key, value in group.items() if key != "params"}
+            for group in self.optim_wrapper.param_groups
+        ]
         with checkpoints.fitting(filename):
             if fault := checkpoints.training_fault(
-                checkpoint, self.optim_wrapper.optimizer, schedulers
+                checkpoint, self.optim_wrapper.optimizer, None if self._extended else schedulers
             ):
                 raise ValueError(fault)
             self.optim_wrapper.load_state_dict(checkpoint["optimizer"])
-            for scheduler, state in zip(schedulers, checkpoint["param_schedulers"], strict=True):
-                scheduler.load_state_dict(state)
+            if not self._extended:
+                states = checkpoint["param_schedulers"]
+                for scheduler, state in zip(schedulers, states, strict=True):
+                    scheduler.load_state_dict(state)
             self.call_hook("after_resume", checkpoint=checkpoint)
+        if self._extended:
+            for group, values in zip(self.optim_wrapper.param_groups, first, strict=True):
+                group.update(values)
+            self._replay(schedulers)
         self._has_loaded = True
+        if self._extended:
+            self.logger.info(f"going on as in a run of {self.max_iters} iterations")
         self.logger.info(f"resumed at iteration {self.iter} from {filename}")
+
+    def _replay(self, schedulers: list[Any]) -> None:
+        """Bring schedules of a run of another length to where this one is.
+
+        A step computes a value from the one before it, so all are taken.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that no optimizer step came first
+            for _ in range(self.iter):
+                for scheduler in schedulers:
+                    scheduler.step()

@@ -78,6 +78,7 @@ def train(
     *,
     name: str = "run",
     resume: bool | str = False,
+    extend: bool = False,
     overwrite: bool = False,
     launcher: str = "none",
     into: OutputFolder | None = None,
@@ -88,6 +89,10 @@ def train(
         config: from :func:`segnoise.engine.config.load_config` or ``complete``.
         name: of the run, for logs and the default folder ``work_dirs/<name>``.
         resume: True goes on from ``last.pth`` in the run's folder, a path from that checkpoint.
+        extend: resume a run that is to become longer than it was, or has become so. Iterations
+            that are done stay as they are; from the checkpoint on, the learning rate and all that
+            methods make of the length are what they would be in a run of the new length. The
+            schedules may be others, too.
         overwrite: replace the results of another run in the folder.
         launcher: how the processes were started; see :func:`init_processes`.
         into: ``config["work_dir"]`` where the caller has claimed it already, in a single process.
@@ -103,19 +108,21 @@ def train(
     init_processes(launcher)
     folder = Path(config["work_dir"] or Path("work_dirs", name))
     config["work_dir"] = str(folder)
+    resume = resume or extend
     if resume and overwrite:
         raise ConfigError("--resume goes on with a run and --overwrite replaces it: give one")
     _check_device(config)
     if into is not None:
-        return _train(config, name, resume, overwrite, launcher, into)
+        return _train(config, name, resume, extend, overwrite, launcher, into)
     with run_folder.claimed(folder, resume=bool(resume)) as out:
-        return _train(config, name, resume, overwrite, launcher, out)
+        return _train(config, name, resume, extend, overwrite, launcher, out)
 
 
 def _train(
     config: dict[str, Any],
     name: str,
     resume: bool | str,
+    extend: bool,
     overwrite: bool,
     launcher: str,
     out: OutputFolder | None,
@@ -164,9 +171,13 @@ def _train(
     check_training(model, config, max_iters)
     keys = resuming.compared_keys()
     weighted = ["losses", "methods"]  # compared once class weights are numbers
+    extended = False
     if start:
+        length = {"train_cfg": start.config["train_cfg"]}
+        before = _max_iters({**config, **length}, len(dataset))
+        extended = extend and resuming.is_extended(before, max_iters)
         early = [key for key in keys if key not in weighted]
-        resuming.check_same_run(start, config, global_batch, early)
+        resuming.check_same_run(start, config, global_batch, early, extended)
 
     check, report = inspected or preparation.inspect(
         config, dataset, validation, folder, reuse=start is not None
@@ -176,7 +187,7 @@ def _train(
     config["methods"] = resolve_method_weights(config["methods"], check["histogram"])
     set_methods(model, config["methods"], max_iters, epoch_iters)
     if start:
-        resuming.check_same_run(start, config, global_batch, weighted)
+        resuming.check_same_run(start, config, global_batch, weighted, extended)
     tried = dry_run(model, stream, validation, config)
     on_main(lambda: preparation.prepare(_own(out), config, check, report, classes, start))
 
@@ -184,6 +195,7 @@ def _train(
     kept = Checkpoints(config["checkpoint_interval"] or config["train_cfg"]["val_interval"])
     runner = Runner(
         name=name,
+        extended=extended,
         record={"config": resuming.as_json(config), "global_batch": global_batch},
         model=model,
         work_dir=str(folder),

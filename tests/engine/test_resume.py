@@ -1,13 +1,16 @@
 """Going on with a training: what a checkpoint must hold."""
 
 import copy
+import json
 import re
 
 import pytest
 import torch
 from tiny_training import config
 
+from segnoise import cli as command
 from segnoise.engine import checkpoint
+from segnoise.engine.config import dump_config
 from segnoise.engine.schema import complete
 from segnoise.engine.train import train
 from segnoise.errors import CheckpointError
@@ -87,3 +90,74 @@ def test_momentum_and_averages_of_another_shape_are_named(tmp_path):
         torch.save(damaged, path)
         with pytest.raises(CheckpointError, match=r"last\.pth: "):
             train(mine, resume=True)
+
+
+def scalars(folder, name):
+    entries = map(json.loads, (folder / "scalars.json").read_text().splitlines())
+    return {entry["iter"]: entry[name] for entry in entries if name in entry}
+
+
+CONSTANT = {"param_scheduler": []}
+STEPS = {"param_scheduler": [{"type": "MultiStepLR", "milestones": [3, 6], "gamma": 0.1}]}
+BOTH = {
+    "param_scheduler": [
+        {"type": "LinearLR", "start_factor": 0.1, "end": 3},
+        {"type": "CosineAnnealingLR", "begin": 3, "eta_min": 1e-4},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    "changes", [CONSTANT, STEPS, BOTH, {}], ids=["none", "steps", "two", "poly"]
+)
+def test_an_extended_run_goes_on_as_one_of_the_new_length(tmp_path, changes):
+    changes = {**changes, "ema": {"momentum": 0.1}}
+    whole = train(complete(short(tmp_path / "whole", 8, **changes)))
+    first = train(complete(short(tmp_path / "cut", 4, **changes)))
+    before = {name: scalars(first.folder, name) for name in ("loss", "lr")}
+    longer = train(complete(short(tmp_path / "cut", 8, **changes)), extend=True)
+    assert longer.last["iter"] == 8
+    rates, losses = scalars(longer.folder, "lr"), scalars(longer.folder, "loss")
+    assert {n: v for n, v in rates.items() if n <= 4} == before["lr"]
+    assert {n: v for n, v in losses.items() if n <= 4} == before["loss"]
+    of_whole = scalars(whole.folder, "lr")
+    assert {n: v for n, v in rates.items() if n > 4} == {n: of_whole[n] for n in range(5, 9)}
+    if changes.get("param_scheduler") != []:
+        return
+    # Where nothing depends on the length, it is the very run.
+    assert losses == scalars(whole.folder, "loss")
+    assert longer.last == whole.last
+    one, other = (checkpoint.load(r.folder / "last.pth") for r in (whole, longer))
+    for part in ("state_dict", "ema_state_dict"):
+        for name, value in one[part].items():
+            assert torch.equal(value, other[part][name]), name
+    # The schedule of a kill in between, and the command again.
+    assert train(complete(short(tmp_path / "cut", 8, **changes)), extend=True).last == whole.last
+    assert train(complete(short(tmp_path / "cut", 8, **changes)), resume=True).last == whole.last
+
+
+def test_a_longer_schedule_is_refused_and_the_remedy_works(tmp_path, capsys):
+    path = tmp_path / "leaf.py"
+    path.write_text(dump_config(complete(short(tmp_path, 4))))
+    assert command.main(["train", str(path)]) == 0
+    longer = ["--cfg-options", "train_cfg.max_iters=6"]
+    assert command.main(["train", str(path), "--resume", *longer]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "make it longer by --extend" in error
+    assert command.main(["train", str(path), "--resume", "--extend", *longer]) == 0
+    assert checkpoint.load(tmp_path / "run" / "last.pth")["meta"]["iter"] == 6
+    for options, words in (
+        (
+            ["train_cfg.max_iters=5"],
+            "--extend makes a run longer: it has 6 iterations, and train_cfg",
+        ),
+        (["train_cfg.max_iters=8", "seed=3"], "is of another run: seed (was 0, is 3)"),
+        (["train_cfg.max_iters=8", "train_cfg.val_interval=3"], "train_cfg (was"),
+    ):
+        assert command.main(["train", str(path), "--extend", "--cfg-options", *options]) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert words in error
+        assert "longer by --extend" not in error
+    epochs = ["train_cfg={'max_epochs': 3, 'val_interval': 2}"]
+    assert command.main(["train", str(path), "--extend", "--cfg-options", *epochs]) == 0
+    assert checkpoint.load(tmp_path / "run" / "last.pth")["meta"]["iter"] == 9
