@@ -113,7 +113,10 @@ def check_losses(runs):
             os.environ["SEGNOISE_KERNELS"] = kind
             torch.manual_seed(0)
             value = loss(logits, labels)
-            results.append((value, torch.autograd.grad(value, logits)[0]))
+            (gradient,) = torch.autograd.grad(value, logits, retain_graph=True)
+            (slope,) = torch.autograd.grad(value, logits, create_graph=True)
+            (second,) = torch.autograd.grad(slope.square().sum(), logits)
+            results.append((value, gradient, second))
         for one, other in zip(results[0], results[1], strict=True):
             torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7, msg=name)
         for result in results[2:]:
@@ -144,6 +147,13 @@ def check_counts(runs):
                     classes,
                     dtype,
                 )
+    p, target = torch.rand(2, 1, 13, 67), torch.randint(2, (2, 13, 67))
+    counted = []
+    for kind in ("eager", "triton"):
+        os.environ["SEGNOISE_KERNELS"] = kind
+        counted.append(confusion_matrix_from_scores(p, target, threshold=0.7))
+    assert counted[0].equal(counted[1])
+    assert counted[0][:, 1].sum() == (p > 0.7).sum()
     void = torch.full((1, 5), 255)
     assert confusion_matrix_from_scores(torch.zeros(1, 3, 5), void).sum() == 0
     nothing = confusion_matrix_from_scores(torch.zeros(1, 3, 5), void - 254, ignore_index=None)
