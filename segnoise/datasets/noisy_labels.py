@@ -108,7 +108,7 @@ class NoisyLabels(Relabelled):
         except Exception as error:  # a noise may be anybody's code
             place = traceback.extract_tb(error.__traceback__)[-1]
             raise one_problem(
-                self.dataset.paths(index)[1],
+                file_paths(self.dataset, index)[1],
                 f"{self.noise!r} failed at it: {type(error).__name__}: {error}",
                 f"mend {Path(place.filename).name}, line {place.lineno}",
             ) from error

@@ -107,7 +107,8 @@ class Wrapped(Dataset[Sample]):
 
     def paths(self, index: int) -> tuple[Path, Path]:
         """Return what messages call a sample, twice: which files it is from is not known."""
-        name = Path(f"{type(self.dataset).__name__}[{index}]")
+        # In a folder that is not there: tools keep away from the folders of a data set's files.
+        name = Path(type(self.dataset).__name__, f"sample {index}")
         return name, name
 
     def load_image(self, index: int) -> np.ndarray:

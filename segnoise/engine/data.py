@@ -249,7 +249,7 @@ def keep_apart(folder: str | Path, flag: str, *datasets: Any) -> None:
         ConfigError: if it does.
     """
     for dataset in filter(None, datasets):
-        pairs = [dataset.paths(index) for index in range(len(dataset))]
+        pairs = [file_paths(dataset, index) for index in range(len(dataset))]
         output_folder.keep_apart(folder, *zip(*pairs, strict=True), flag=flag)
 
 

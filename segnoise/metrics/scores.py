@@ -75,9 +75,10 @@ def confusion_matrix_from_scores(
 
     Raises:
         TypeError: if an input is no tensor, the scores are integers or the target is not.
-        ValueError: if the shapes do not fit, one-channel scores may be probabilities, several
-            channels come with a threshold, or (on a CPU, where looking costs nothing; elsewhere
-            such pixels are left out) a label is outside [0, K).
+        ValueError: if the shapes do not fit, scores are NaN (looking waits for a GPU), those of one
+            channel may be probabilities, several channels come with a threshold, or (on a CPU,
+            where looking costs nothing; elsewhere such pixels are left out) a label is outside
+            [0, K).
 
     Example:
         >>> scores = torch.tensor([[[0.9, 0.2, 0.3], [0.1, 0.8, 0.7]]])
@@ -105,6 +106,8 @@ def confusion_matrix_from_scores(
     flat = scores.detach().reshape(*scores.shape[:2], scores.shape[2:].numel())
     if flat.shape[1] == 1 and threshold is None:
         _check_logits(flat)
+    if flat.device.type != "cpu":
+        _check_numbers(flat)
     above = 0.0 if threshold is None else float(threshold)
     labels = target.reshape(len(target), flat.shape[2])
     if use_triton(flat, _check_kernel):
@@ -113,6 +116,16 @@ def confusion_matrix_from_scores(
         if supports(flat):
             return triton_counts(flat, labels, ignore_index, above)
     return _counted(flat, labels, ignore_index, above)
+
+
+def _check_numbers(scores: Tensor) -> None:
+    """Raise for NaN, of which argmax makes a class that scores well where it is frequent."""
+    # The sum is one quick pass; infinities of both signs have NaN as their sum, too.
+    if bool(scores.sum(dtype=torch.float32).isnan()) and bool(scores.isnan().any()):
+        raise ValueError(
+            "scores hold NaN, of which no class can be told: the network's weights have diverged, "
+            "or its activations overflow in half precision"
+        )
 
 
 def _check_logits(scores: Tensor) -> None:
@@ -148,6 +161,8 @@ def _counted(scores: Tensor, target: Tensor, ignore_index: int | None, above: fl
         if scores.device.type == "cpu" and bool(outside.any()):
             bad = int(labels[outside][0])
             raise ValueError(f"target holds class id {bad}, outside [0, {classes})")
+        if scores.device.type == "cpu":
+            _check_numbers(scores[row, :, part])
         guess = scores[row, 0, part] > above if channels == 1 else _greatest(scores[row, :, part])
         cell = labels.mul(classes).add_(guess)
         left_out = outside if void is None else outside.logical_or_(void)

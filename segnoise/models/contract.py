@@ -115,7 +115,7 @@ def explained(error: BaseException, image: Tensor) -> ConfigError | None:
     if "Expected more than 1 value per channel" in text:
         return ConfigError(
             f"the network has a batch norm that sees one value a channel, of {batch}, and cannot "
-            "train on it; take batch_size=2 or more, or larger crops"
+            "train on it; take batch_size=2 or more"
         )
     found = re.search(r"expected input\[.*\] to have (\d+) channels, but got (\d+)", text)
     if found and int(found[2]) == bands:

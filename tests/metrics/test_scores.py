@@ -48,11 +48,17 @@ def test_one_score_is_of_the_second_class(labels):
     assert confusion_matrix_from_scores(scores, target).equal(expected)
 
 
-def test_not_a_number_is_the_greatest_as_in_argmax():
-    scores, target = case(4)
-    scores[:, 2, 5] = torch.nan
-    expected = confusion_matrix(scores.argmax(1), target, 4)
-    assert confusion_matrix_from_scores(scores, target).equal(expected)
+@pytest.mark.parametrize("channels", [1, 4])
+def test_not_a_number_is_no_score(channels):
+    """Of a network of NaN argmax makes one class, which is right wherever that is frequent."""
+    scores, target = case(channels)
+    scores[0, -1, 0], scores[0, -1, 1] = torch.inf, -torch.inf  # these are greatest and least
+    expected = (scores[:, 0] > 0).long() if channels == 1 else scores.argmax(1)
+    matrix = confusion_matrix(expected, target, max(2, channels))
+    assert confusion_matrix_from_scores(scores, target).equal(matrix)
+    scores[1, -1, 5] = torch.nan
+    with pytest.raises(ValueError, match="scores hold NaN, of which no class can be told"):
+        confusion_matrix_from_scores(scores, target)
 
 
 def test_without_void_and_without_pixels():
