@@ -13,6 +13,7 @@ from torch import nn
 from segnoise.datasets import Phantoms
 from segnoise.engine import checkpoint
 from segnoise.engine import train as training
+from segnoise.engine.dry_run import dry_run
 from segnoise.engine.evaluate import evaluate
 from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError, DataError, TrainingError
@@ -62,6 +63,30 @@ def test_a_run_is_the_same_to_the_digit_without_it(tmp_path, monkeypatch):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
     assert "dry run of a training step and a validation batch: " in logs[0]
     assert "dry run" not in logs[1]
+
+
+def test_it_puts_the_global_generators_back(monkeypatch, tmp_path):
+    tried = []
+
+    def watched(*arguments):
+        before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+        text = dry_run(*arguments)
+        after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+        tried.append(before[:2] == after[:2] and before[2].equal(after[2]))
+        return text
+
+    monkeypatch.setattr(training, "dry_run", watched)
+    monkeypatch.setattr(Phantoms, "__getitem__", draws_from_all(Phantoms.__getitem__))
+    run(tmp_path, train_cfg={"max_iters": 1, "val_interval": 1})
+    assert tried == [True]
+
+
+def draws_from_all(read):
+    def reading(self, index):
+        random.random(), np.random.rand(), torch.rand(())
+        return read(self, index)
+
+    return reading
 
 
 def test_methods_with_outputs_of_their_own_pass_it(tmp_path):
