@@ -27,6 +27,7 @@ MARK = ".segnoise.jsonl"
 """The file that makes a folder ours, and lists our files in it."""
 
 _FORMAT = 1
+_FINISHED = {"finished": True}
 _SHOWN = 5  # names of a list in a message
 
 Adopt = Callable[[Path], "Iterable[str] | None"]
@@ -49,19 +50,20 @@ class OutputFolder:
         self._flag = flag
         self._real = Path(os.path.realpath(path))
         self._names: list[str] | None = None  # None: there is no list yet
+        self._finished = False
 
     def held(self) -> list[str]:
         """Listed files that are there, but those to keep."""
         names = [name for name in self._names or () if name not in self.keep]
         return [name for name in names if os.path.lexists(self._real / name)]
 
-    def refuse_held(self) -> None:
-        """Refuse a folder that has results.
+    def refuse_finished(self) -> None:
+        """Refuse a folder that has whole results, see :meth:`finish`.
 
         Raises:
-            ConfigError: if a listed file is there.
+            ConfigError: if a listed file is there, and an earlier claim has finished.
         """
-        if held := self.held():
+        if (held := self.held()) and self._finished:
             raise ConfigError(
                 f"{self._flag} {self.path} holds {self.kind} already ({_some(held)}): take another "
                 "folder, or replace it by --overwrite"
@@ -93,6 +95,10 @@ class OutputFolder:
                 f"note: left in {self.path}, since segnoise has not put it there: {_some(others)}",
                 file=sys.stderr,
             )
+
+    def finish(self) -> None:
+        """Note that the results are whole: the next claim need not begin anew unasked."""
+        _append(self._real / MARK, [_FINISHED])
 
     def expect(self, names: Iterable[str]) -> None:
         """List files that are going to be written.
@@ -138,7 +144,7 @@ class OutputFolder:
         self._names = None
         found = _read(self._real, self.path)
         if found is not None:
-            kind, names = found
+            kind, names, self._finished = found
             if kind != self.kind:
                 raise ConfigError(
                     f"{self._flag} {self.path} is a folder of {kind}, not of {self.kind}: take "
@@ -275,8 +281,8 @@ def _common(folders: Iterable[str]) -> str | None:
     return None if folder == Path(folder).anchor else folder
 
 
-def _read(real: Path, shown: Path) -> tuple[str, list[str]] | None:
-    """Kind and names of a folder of ours; None if it is none."""
+def _read(real: Path, shown: Path) -> tuple[str, list[str], bool] | None:
+    """Kind, names, and whether it is finished, of a folder of ours; None if it is none."""
     try:
         text = (real / MARK).read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
@@ -295,7 +301,8 @@ def _read(real: Path, shown: Path) -> tuple[str, list[str]] | None:
             f"{shown} was written by another version of segnoise: take another folder"
         )
     # A line that a kill has cut stands for a file that has not been begun.
-    return head["kind"], [name for name in map(_parsed, lines) if _is_below(name)]
+    entries = [_parsed(line) for line in lines]
+    return head["kind"], [name for name in entries if _is_below(name)], _FINISHED in entries
 
 
 def _parsed(line: str) -> Any:
@@ -312,15 +319,15 @@ def _is_below(name: Any) -> bool:
     return not path.is_absolute() and ".." not in path.parts
 
 
-def _append(path: Path, names: Sequence[str]) -> None:
+def _append(path: Path, entries: Sequence[Any]) -> None:
     """Add lines to a list in one writing; after a line that a kill has cut, on a new one."""
-    if not names:
+    if not entries:
         return
     handle = os.open(path, os.O_RDWR | os.O_APPEND)
     try:
         size = os.fstat(handle).st_size
         cut = os.pread(handle, 1, size - 1) != b"\n"
-        text = "\n" * cut + "".join(json.dumps(name) + "\n" for name in names)
+        text = "\n" * cut + "".join(json.dumps(entry) + "\n" for entry in entries)
         content = text.encode()
         if os.write(handle, content) != len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

@@ -44,7 +44,8 @@ ALLOWED = {
     "datasets": {
         "numpy", "cv2", "PIL", "torch", "tqdm",
         "segnoise.noise", "segnoise.checks", "segnoise.errors", "segnoise.files",
-        "segnoise.drawing", "segnoise.naming", "segnoise.output_folder", "segnoise.pages",
+        "segnoise.drawing", "segnoise.lock", "segnoise.naming", "segnoise.output_folder",
+        "segnoise.pages",
         "segnoise.records", "segnoise.registry", "segnoise.tables", "segnoise.version",
     },
     "datasets/ray_cluster.py": {"cv2", "ray", "segnoise.errors"},

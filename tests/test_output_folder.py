@@ -74,8 +74,11 @@ def test_only_listed_files_are_removed(tmp_path, capsys):
     (folder / MARK).write_text(lines + '"../outside/d.txt"\n"/etc/hosts"\n"sub"\n"."\n7\n"a.tx')
     with claim(folder, KIND) as out:
         assert set(out.held()) >= {"a.txt", "sub/b.txt", "sub/deep/c.txt"}
+        out.refuse_finished()
+        out.finish()
+    with claim(folder, KIND) as out:
         with pytest.raises(ConfigError, match=r"holds a report already .*a.txt.* --overwrite"):
-            out.refuse_held()
+            out.refuse_finished()
         out.clear()
     assert tree(folder) == {"notes.txt": b"mine", "sub/notes.txt": b"mine"}
     assert tree(outside) == {"d.txt": b"mine"}

@@ -65,7 +65,7 @@ def browse(arguments: Any) -> None:
     out = Path(arguments.out or f"work_dirs/browse_noise/{Path(arguments.config).stem}")
     with claim(out, "a noise gallery") as folder:
         if not arguments.overwrite:
-            folder.refuse_held()
+            folder.refuse_finished()
         config = load_config(
             arguments.config, cli.options(arguments.cfg_options), arguments.allow_imports
         )
@@ -78,6 +78,7 @@ def browse(arguments: Any) -> None:
         folder.expect(["gallery.png", "gallery.html"])
         save_png(out / "gallery.png", picture)
         write_text(out / "gallery.html", page)
+        folder.finish()
     print(f"\npage     {out / 'gallery.html'}\npicture  {out / 'gallery.png'}")
 
 

@@ -27,6 +27,7 @@ from segnoise.datasets.parallel import Mapper, chunks_of, map_chunks, progress_b
 from segnoise.datasets.problems import DatasetError, Problem
 from segnoise.errors import ConfigError, DataError
 from segnoise.files import replacing
+from segnoise.lock import LOCK
 from segnoise.noise import NoiseReport, realised_noise
 from segnoise.output_folder import OutputFolder, claim
 
@@ -70,7 +71,8 @@ def write_noisy_copy(
     plan = CopyPlan.of(noisy, folder)
     head = plan.head()
     mapper = mapper or partial(map_chunks, workers=0)
-    if (plan.folder / MANIFEST).exists() and not overwrite:
+    done = (plan.folder / MANIFEST).exists() and not overwrite
+    if done and not (plan.folder / LOCK).exists():  # a look does without writing
         return _finished(plan, head, mapper), 0
     with claim(plan.folder, "a noisy copy", adopt=_earlier_copy) as out:
         if (plan.folder / MANIFEST).exists() and not overwrite:  # the last holder was faster

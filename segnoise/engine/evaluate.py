@@ -25,7 +25,7 @@ from segnoise.engine.model import build_model
 from segnoise.errors import CheckpointError
 from segnoise.files import replacing
 from segnoise.metrics.segmentation import SegmentationMetric, per_class
-from segnoise.output_folder import claim
+from segnoise.output_folder import OutputFolder, claim
 from segnoise.records import find_fault, parse
 from segnoise.registry import import_module
 
@@ -148,17 +148,21 @@ def _claimed(out: str | Path | None, dataset: Any, overwrite: bool) -> Iterator[
         return
     data.keep_apart(out, "--out", dataset)
     names = [_file_name(dataset.sample_id(index)) for index in range(len(dataset))]
+    held: list[OutputFolder] = []
     with contextlib.ExitStack() as stack:
 
         def enter() -> None:
             folder = stack.enter_context(claim(out, "predictions"))
             if not overwrite:
-                folder.refuse_held()
+                folder.refuse_finished()
             folder.clear()
             folder.expect(names)
+            held.append(folder)
 
         on_main(enter)
         yield Path(out)
+        for folder in held:
+            folder.finish()
 
 
 def _file_name(sample_id: str) -> str:
