@@ -173,9 +173,8 @@ class Noise(ABC):
         return {"type": self._name(), **parameters}
 
     def _name(self) -> str:
-        """The name by which `build_noise` finds the class."""
-        cls = type(self)
-        return cls.__name__ if NOISES.get(cls.__name__) is cls else path_of(cls)
+        """What `build_noise` finds the class by."""
+        return _stored_name(type(self))
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Noise:
@@ -278,15 +277,20 @@ class FunctionNoise(Noise):
         return {"type": self._name(), **{name: _plain(value) for name, value in self.parameters}}
 
     def _name(self) -> str:
-        name, path = getattr(self.kind, "__name__", ""), path_of(self.kind)
-        if NOISES.get(name) is self.kind:
-            return str(name)
-        if "<" in path:
+        name = _stored_name(self.kind)
+        if "<" in name:
             raise TypeError(
                 f"{self.kind!r} cannot be written down: define it by class or def at the top of a "
                 "module"
             )
-        return path
+        return name
+
+
+def _stored_name(kind: Any) -> str:
+    """A name of ours; for a user's the dotted path, which is found where it is not registered."""
+    name, path = str(getattr(kind, "__name__", "")), path_of(kind)
+    known = NOISES.get(name) is kind
+    return name if known and (path.startswith("segnoise.") or "<" in path) else path
 
 
 def _check_call(function: Any, places: tuple[str, ...], given: Mapping[str, Any]) -> None:

@@ -138,3 +138,43 @@ def test_the_grid_of_leaves_is_complete():
             for loss in ("ce", "anl_ce"):
                 for noise in ("clean", "symmetric", "asymmetric", "boundary"):
                     assert f"{model}_{loss}_{noise}_{data}" in names
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"visualizer": {"type": "Visualizer"}}, "visualizer is one of mmengine's keys.*trackers="),
+        ({"default_hooks": {}}, "default_hooks is one of mmengine's keys.*custom_hooks"),
+        ({"env_cfg": {}}, "env_cfg is one of mmengine's keys.*--launcher"),
+        ({"log_level": "INFO"}, "log_level .*leave it out"),
+        ({"launcher": "none"}, "give --launcher on the command line"),
+        ({"train_dataloader": {}}, "write train_data, train_transform, batch_size and num_workers"),
+        ({"crop": 512}, "a name of the config's own begins with an underscore: _crop"),
+        ({"trackers": [{"type": "WandbVisBackends"}]}, "trackers.0.type: no tracker .*WandbVis"),
+        ({"trackers": [{"type": "LocalVisBackend", "x": 1}]}, "unknown config key trackers.0.x"),
+        ({"trackers": [{"type": "AimVisBackend"}]}, "AimVisBackend needs aim: pip install aim"),
+        ({"trackers": [], "vis_backends": []}, "vis_backends is mmengine's name of trackers"),
+        ({"custom_imports": ["no_such_module_x"]}, "custom_imports: cannot import"),
+        ({"custom_imports": {"imports": ["json"], "x": 1}}, "unknown config key custom_imports.x"),
+        ({"custom_imports": 3}, "custom_imports must be of type list or str or dict, not 3"),
+    ],
+)
+def test_keys_of_mmengine(config, words):
+    with pytest.raises(ConfigError, match=words):
+        complete(config)
+
+
+def test_what_a_config_has_for_itself_is_left_out():
+    full = complete({"_crop": 512, "helper": complete, "Kind": dict, "batch_size": 2})
+    assert full["batch_size"] == 2
+    assert not {"_crop", "helper", "Kind"} & full.keys()
+    assert complete({"custom_imports": {"imports": ["json"]}})["custom_imports"] == ["json"]
+
+
+def test_trackers_follow_a_run_beside_files_and_tensorboard(tmp_path):
+    from segnoise.engine.mmengine_keys import visualizer
+
+    backends = complete({"vis_backends": [{"type": "LocalVisBackend"}]})["trackers"]
+    found = visualizer(tmp_path, backends)["vis_backends"]
+    assert [entry["type"].__name__ for entry in found] == ["LocalVisBackend", "ListedEvents"]
+    assert found[0]["save_dir"] == str(tmp_path)
