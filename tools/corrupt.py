@@ -98,7 +98,7 @@ def corrupt(arguments: Any) -> None:
     from segnoise.engine.config import load_config
 
     noisy = None
-    if arguments.config:
+    if arguments.config is not None:
         config = load_config(
             arguments.config, cli.options(arguments.cfg_options), arguments.allow_imports
         )

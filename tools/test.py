@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from segnoise.output_folder import announce
 
         checkpoint = checkpoint_in(arguments.places[-1])
-        default = checkpoint.with_name(f"{arguments.split}_{checkpoint.stem}.json")
+        default = checkpoint.parent / f"{arguments.split}_{checkpoint.stem}.json"
         report = arguments.json or default
         if report.suffix != ".json":
             raise ConfigError(f"--json {report}: scores go to a file that ends in .json")

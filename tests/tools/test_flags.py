@@ -64,3 +64,22 @@ def test_a_number_in_bounds_is_taken():
     assert cli.integer(1, 8)("8") == 8
     assert cli.number(above=0, most=16)("0.75") == 0.75
     assert cli.seed(str(2**32 - 1)) == 2**32 - 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["corrupt", "", "--dry-run"], "no config"),
+        (["test", "configs/phantoms/unet_r18_ce_clean_phantoms_200.py", "."], "."),
+        (["train", "."], "no config ."),
+        (["calibrate", "nowhere.py", "--noise", "a.b("], "no config nowhere.py"),
+    ],
+)
+def test_odd_names_are_one_line(capsys, arguments, words):
+    from segnoise import cli
+
+    assert cli.main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert line.startswith("error: ")
+    assert words in line
+    assert "Traceback" not in line
