@@ -99,7 +99,7 @@ def load_picture(path: str | Path) -> tuple[Image.Image, str]:
     with opened(path) as picture:
         raw_mode = _raw_mode(picture)
         _refuse_misread(path, picture)
-        turned = orientation(picture) if picture.format == "TIFF" else 1
+        turned = picture.tag_v2.get(274, 1) if picture.format == "TIFF" else 1  # type: ignore[attr-defined]
         if turned in _UNTURN:
             # Files with a name are mapped to memory, where Pillow forgets to turn them.
             picture.filename = ""  # type: ignore[attr-defined]
@@ -175,7 +175,7 @@ def _refuse_misread(path: str | Path, picture: Image.Image) -> None:
     """Raise for pictures of which Pillow would show a part, or something else."""
     if picture.format not in _SEVERAL:
         return
-    pages = getattr(picture, "n_frames", 1)
+    pages: int = picture.n_frames if getattr(picture, "is_animated", False) else 1  # type: ignore[attr-defined]
     if picture.format == "TIFF":
         tags = picture.tag_v2  # type: ignore[attr-defined]
         bands, bits = tags.get(277, 1), max(tags.get(258, (1,)))
@@ -197,8 +197,10 @@ def _subfile(picture: Image.Image, page: int) -> int:
 
 def _raw_mode(picture: Image.Image) -> str:
     """Return the stored layout, such as "RGB;16B" where Pillow's mode says only "RGB"."""
-    if picture.mode == "L" and getattr(picture, "tag_v2", {}).get(339) == (2,):
-        return _SIGNED_BYTES
+    if picture.mode == "L" and picture.format == "TIFF":
+        tags = picture.tag_v2  # type: ignore[attr-defined]
+        if tags.get(339) == (2,):
+            return _SIGNED_BYTES
     tiles = getattr(picture, "tile", None)
     args = tiles[0].args if tiles else ""
     first = args[0] if isinstance(args, tuple) and args else args
