@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+FRAMEWORKS := $(VENV)/.frameworks
 # Each worker of pytest imports torch: four are enough, however many cores there are.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
@@ -22,13 +23,18 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
+# The loops of other libraries, which the slow tests run the examples in.
+$(FRAMEWORKS): $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,frameworks]"
+	touch $@
+
 demo: $(STAMP)
 	$(BIN)/segnoise demo
 
 test: $(STAMP)
 	$(PYTEST)
 
-test-slow: $(STAMP)
+test-slow: $(FRAMEWORKS)
 	$(PYTEST) -m slow
 
 lint: $(STAMP)
