@@ -129,7 +129,7 @@ def test_a_method_with_a_losss_name():
         ([{"type": "WarmUp", "ent": 1}], r"methods\.0\.ent; did you mean end"),
         ([{"end": 1}], r"methods\.0 must be a dict with a 'type'"),
         (["WarmUp"], r"methods\.0 must be a dict"),
-        (3, "methods must be of type list or dict, got 3"),
+        (3, "methods must be of type list or dict, not 3"),
     ],
 )
 def test_keys_of_a_config_are_checked(methods, words):

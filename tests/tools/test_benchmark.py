@@ -217,7 +217,6 @@ def test_there_is_nothing_to_report(grid, tmp_path, capsys):
     ("more", "arguments", "words"),
     [
         ("sedes = [1]", [], "unknown key sedes; did you mean seeds"),
-        ("", ["--jobs", "0"], "--jobs 0: at least 1"),
         ("", ["--cfg-options", "train_cfg.max_iter=3"], "did you mean max_iters"),
         ("methods = dict(plain={}, x=dict(ema=dict(momentun=1)), y={'train_cfg.it': 3})", [],
          "phantoms / CE / y: unknown config key train_cfg.it"),

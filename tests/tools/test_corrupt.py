@@ -28,7 +28,10 @@ FLIP = {"type": "SymmetricFlip", "rate": 0.3}
 
 def leaf(root, data, noise=FLIP, name="leaf.py"):
     """A config over a data set; its network and the like play no part."""
-    config = tiny_training.config(root, noise=noise, train_transform=None)
+    # A batch of one: the images have sizes of their own.
+    config = tiny_training.config(
+        root, noise=noise, train_transform=None, batch_size=1, eval_batch_size=1
+    )
     config.pop("test_data")
     config |= {"data_root": None, "train_data": {**data, "split": "train"},
                "val_data": {**data, "split": "val"}}  # fmt: skip
