@@ -8,12 +8,13 @@ data and runs nothing. Its top-level names are the keys of
 from __future__ import annotations
 
 import copy
+import math
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+import numpy as np
 
 from segnoise.engine.config_files import find_config, read_config
 from segnoise.engine.schema import DEFAULTS, complete, storable
@@ -97,8 +98,45 @@ def _set(config: dict[str, Any], path: str, value: Any) -> None:
 
 
 def dump_config(config: Mapping[str, Any]) -> str:
-    """The text of a config file that loads to ``config``, in the order of :data:`DEFAULTS`."""
-    return Config(storable(config)).pretty_text
+    """The text of a config file that loads to ``config``, in the order of :data:`DEFAULTS`.
+
+    It holds literals only, whatever texts are in the config: the file is run when it is read, and
+    the config may be somebody else's data. mmengine's own ``pretty_text`` does not quote keys.
+
+    Example:
+        >>> from segnoise.engine.schema import complete
+        >>> dump_config(complete({"seed": 3})).splitlines()[-1]
+        'custom_imports = []'
+    """
+    return "".join(f"{key} = {_literal(value)}\n" for key, value in storable(config).items())
+
+
+def _literal(value: Any, indent: int = 0) -> str:
+    """A value as Python source: on one line where it fits, else an entry a line."""
+    if isinstance(value, Mapping):
+        pairs = [(f"{_literal(key)}: ", item) for key, item in value.items()]
+        return _bracketed("{", pairs, "}", indent)
+    if isinstance(value, (list, tuple)):
+        first, last = ("[", "]") if isinstance(value, list) else ("(", ")")
+        entries = [("", item) for item in value]
+        return _bracketed(first, entries, ",)" if last == ")" and value else last, indent)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float('{value}')"
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    # As in a checkpoint's record, a path is a text. mmengine replaces what stands in {{ }}.
+    return repr(str(value)).replace("{{", "{\\x7b")
+
+
+def _bracketed(first: str, entries: Sequence[tuple[str, Any]], last: str, indent: int) -> str:
+    parts = [name + _literal(item, indent + 4) for name, item in entries]
+    line = f"{first}{', '.join(parts)}{last}"
+    if "\n" not in line and indent + len(line) <= 80:
+        return line
+    space = " " * (indent + 4)
+    return f"{first}\n{space}" + f",\n{space}".join(parts) + f",\n{' ' * indent}{last[-1]}"
 
 
 def data_path(root: str | Path) -> Path:

@@ -11,7 +11,7 @@ from segnoise import cli as command
 from segnoise.engine import config_files
 from segnoise.engine.benchmark import doses
 from segnoise.engine.benchmark.grid import load_grid
-from segnoise.engine.config import load_config
+from segnoise.engine.config import dump_config, load_config
 from segnoise.engine.evaluate import evaluate, stored_config
 from segnoise.engine.resume import as_json
 from segnoise.engine.schema import complete
@@ -78,6 +78,29 @@ def test_what_is_allowed_may_be_named(tmp_path, evil, suffix):
     path.write_text("{}")
     named = {"noise": {"type": f"{EVIL}.Mine", "rate": 0.4}}
     assert load_config(path, named)["noise"]["rate"] == 0.4
+
+
+KEYS = {
+    "x': __import__('pathlib').Path(MARK).touch(), 'y": {"lr_mult": 1.0},
+    '{{$NOT_SET:\\\'+str(__import__("pathlib").Path(MARK).touch())#"}}': {"lr_mult": 1.0},
+    "a\nb": {"lr_mult": 1.0},
+    "{{ fileDirname }}": {"lr_mult": 1.0},
+}
+
+
+def test_a_config_that_is_data_stays_data_in_the_runs_folder(tmp_path):
+    """A run's config.py is run when it is read again, so nothing in it may be more than a value."""
+    mark = tmp_path / "ran"
+    keys = {key.replace("MARK", repr(str(mark))): value for key, value in KEYS.items()}
+    given = {
+        "optim_wrapper": {"optimizer": {"type": "SGD"}, "paramwise_cfg": {"custom_keys": keys}}
+    }
+    clip = {"max_norm": 1.0, "norm_type": float("inf")}
+    (tmp_path / "theirs.json").write_text(json.dumps(given))
+    config = load_config(tmp_path / "theirs.json", {"optim_wrapper.clip_grad": clip})
+    (tmp_path / "config.py").write_text(dump_config(config))
+    assert load_config(tmp_path / "config.py") == config
+    assert not mark.exists()
 
 
 def test_a_config_that_was_stored_is_data_that_loads(tmp_path):
