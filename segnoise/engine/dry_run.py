@@ -75,7 +75,8 @@ def _train(model: Segmentor, stream: TrainingStream, config: Mapping[str, Any]) 
     def step() -> None:
         with torch.autocast(torch.device(get_device()).type, half, enabled=half is not None):
             losses = model(**batch, mode="loss")
-        check_logits(returned[0])
+        if returned and isinstance(returned[0], torch.Tensor):  # else a Segmentor's own affair
+            check_logits(returned[0])
         total, _ = model.parse_losses(losses)
         if total.requires_grad:
             total.backward()

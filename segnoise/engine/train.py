@@ -110,7 +110,8 @@ def train(
     config["work_dir"] = str(folder)
     resume = resume or extend
     if resume and overwrite:
-        raise ConfigError("--resume goes on with a run and --overwrite replaces it: give one")
+        flag = "--extend" if extend else "--resume"
+        raise ConfigError(f"{flag} goes on with a run and --overwrite replaces it: give one")
     _check_device(config)
     if into is not None:
         return _train(config, name, resume, extend, overwrite, launcher, into)
