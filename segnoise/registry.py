@@ -169,7 +169,7 @@ def imported(path: str, where: str, modules: Collection[str] | None = None) -> C
 module by --allow-imports os, if you trust it
     """
     parts = path.split(".")
-    _check_allowed(path, where, modules)
+    check_allowed(path, where, modules)
     if not all(part.isidentifier() for part in parts):
         raise ConfigError(
             f"{where}: {path!r} cannot be imported: define it at the top of a module, and write "
@@ -199,11 +199,16 @@ def import_module(name: str, where: str, modules: Collection[str] | None = None)
     Raises:
         ConfigError: as :func:`imported`.
     """
-    _check_allowed(name, where, modules)
+    check_allowed(name, where, modules)
     _import(name, name, where)
 
 
-def _check_allowed(path: str, where: str, modules: Collection[str] | None) -> None:
+def check_allowed(path: str, where: str, modules: Collection[str] | None) -> None:
+    """Raise unless a module, or what lies in one, may be imported.
+
+    Raises:
+        ConfigError: as :func:`imported`.
+    """
     if modules is None or any(f"{path}.".startswith(f"{module}.") for module in modules):
         return
     raise ConfigError(

@@ -24,7 +24,7 @@ from segnoise.engine.schema import registries
 from segnoise.errors import ConfigError
 from segnoise.models.weight_files import first_line
 from segnoise.records import check_depth, parse
-from segnoise.registry import import_module, imported
+from segnoise.registry import check_allowed, import_module, imported
 
 
 def find_config(path: str | Path) -> Path:
@@ -136,17 +136,9 @@ allow its module by --allow-imports os, if you trust it
     imports = config.get("custom_imports")
     named = imports.get("imports") if isinstance(imports, dict) else imports
     for module in named if isinstance(named, list) else [named] if named else []:
-        if not _within(str(module), allow_imports):
-            raise ConfigError(
-                f"{source}: custom_imports: this config may not import {module!r}: allow it by "
-                f"--allow-imports {module}, if you trust it"
-            )
+        check_allowed(str(module), f"{source}: custom_imports", allow_imports)
     _check_data(config, source, "", allow_imports)
     return config
-
-
-def _within(path: str, modules: Collection[str]) -> bool:
-    return any(f"{path}.".startswith(f"{module}.") for module in modules)
 
 
 def _check_data(value: Any, source: str, place: str, modules: Collection[str]) -> None:

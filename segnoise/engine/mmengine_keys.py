@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +72,11 @@ def taken_over(given: Mapping[str, Any]) -> dict[str, Any]:
     return {TAKEN_OVER.get(key, key): value for key, value in given.items()}
 
 
-def import_all(value: Any, modules: Collection[str] | None = None) -> list[str]:
+def import_all(value: Any) -> list[str]:
     """Import what ``custom_imports`` names, and return the names.
 
     Args:
         value: a list of modules, one of them, or mmengine's ``dict(imports=[...])``.
-        modules: what may be imported, as :meth:`Registry.find` has it.
 
     Raises:
         ConfigError: if that fails.
@@ -102,7 +101,7 @@ def import_all(value: Any, modules: Collection[str] | None = None) -> list[str]:
             f"custom_imports must be a list of modules, such as ['my_noises'], not {value!r}"
         )
     for name in names:
-        import_module(name, "custom_imports", modules)
+        import_module(name, "custom_imports")
     return names
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +183,7 @@ def registries() -> list[Registry]:
     return [*_REGISTRIES.values(), *others]
 
 
-def complete(config: Mapping[str, Any], modules: Collection[str] | None = None) -> dict[str, Any]:
+def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     """Fill in :data:`DEFAULTS` and check every key; see :func:`load_config`.
 
     Names that begin with an underscore are the config's own, and left out; so are functions and
@@ -191,7 +191,6 @@ def complete(config: Mapping[str, Any], modules: Collection[str] | None = None) 
 
     Args:
         config: the keys that are given.
-        modules: the modules that it may import from, as :meth:`Registry.find` has them.
 
     Raises:
         ConfigError: for an unknown key or type (names near ones), or a value that cannot be meant.
@@ -205,7 +204,7 @@ def complete(config: Mapping[str, Any], modules: Collection[str] | None = None) 
     full = {**copy.deepcopy(DEFAULTS), **_named(given)}
     check_plain(full)
     _check_kinds(full)
-    full["custom_imports"] = import_all(full["custom_imports"], modules)
+    full["custom_imports"] = import_all(full["custom_imports"])
     check_recipe(full["recipe"], [key for key in given if given[key]], full["clean_masks"])
     if full["recipe"]:
         full.update(losses=[], methods=[])  # the recipe's, once the labels have been looked at
@@ -228,7 +227,7 @@ def complete(config: Mapping[str, Any], modules: Collection[str] | None = None) 
             where = f"{key}.{number}" if isinstance(value, list) else key
             if isinstance(node, dict) and node:
                 default = "Segmentor" if key == "model" else None
-                _check_typed(node, registry, where, default, modules)
+                _check_typed(node, registry, where, default)
     _check_values(full)
     return full
 
@@ -319,18 +318,14 @@ def _get(config: Mapping[str, Any], path: str, missing: Any = None) -> Any:
 
 
 def _check_typed(
-    node: dict[str, Any],
-    registry: Registry,
-    where: str,
-    default: str | None = None,
-    modules: Collection[str] | None = None,
+    node: dict[str, Any], registry: Registry, where: str, default: str | None = None
 ) -> None:
     kind = node.get("type", default)
     if kind is None:
         raise ConfigError(f"{where} has no 'type'; known: {', '.join(sorted(registry))}")
     if registry is LOSSES and kind in _REGULARIZERS:
         return
-    cls = registry.find(kind, where, modules)
+    cls = registry.find(kind, where)
     if registry is TRACKERS:
         check_installed(cls, where)
     if "type" in node and not str(cls.__module__).startswith(_ALWAYS_THERE):
@@ -340,7 +335,7 @@ def _check_typed(
     _check_keys(node, cls, where)
     if registry is LABELS:
         for child in _typed_children(node):
-            _check_typed(child, registry, f"{where}.{child.get('type')}", modules=modules)
+            _check_typed(child, registry, f"{where}.{child.get('type')}")
 
 
 def _typed_children(node: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
