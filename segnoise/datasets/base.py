@@ -112,7 +112,7 @@ class SegmentationDataset(Dataset[Sample]):
 
     @property
     def mask_reader(self) -> Callable[[Path], np.ndarray]:
-        """What reads the set's mask files: a `MaskReader` in all data sets of this room."""
+        """What reads the set's mask files: a `MaskReader` in all data sets of this package."""
         return self._read_mask
 
     def load_image(self, index: int) -> np.ndarray:

@@ -140,7 +140,7 @@ def check_dataset(
     """Read a data set's samples and report problems, label counts and realised noise.
 
     Args:
-        dataset: Any data set of this room, not transformed.
+        dataset: Any data set of this package, not transformed.
         images: Decode the images too; False only compares the size in their headers.
         workers: Processes that read; 0 reads in this one.
         progress: Title of a progress bar on stderr; None shows none.

@@ -19,7 +19,7 @@ def contact_sheet(dataset: LabelledImages, n: int = 8) -> np.ndarray:
     left out.
 
     Args:
-        dataset: Any data set of this room.
+        dataset: Any data set of this package.
         n: Number of samples, at most.
 
     Returns:

@@ -256,7 +256,7 @@ def noise_gallery(
     """Bring noise models to one dose on a data set, and apply them to some of its images.
 
     Args:
-        dataset: Any data set of this room, clean.
+        dataset: Any data set of this package, clean.
         noises: Title -> noise model or config; what a config leaves out (`num_classes`,
             `ignore_index`) comes from the data set.
         target: The dose, see `segnoise.noise.calibrate`.

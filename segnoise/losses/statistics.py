@@ -1,6 +1,6 @@
 """The shared core: per-pixel statistics of the logits with an analytic backward.
 
-Every loss of this room is a cheap function of ``log p_y`` and of a few numbers over the classes.
+Every loss of this package is a cheap function of ``log p_y`` and of a few numbers over the classes.
 This file says what those are, and who computes them.
 """
 

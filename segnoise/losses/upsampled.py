@@ -13,7 +13,7 @@ from segnoise.losses.upsampled_core import upsampled_statistics
 
 
 class UpsampledLoss(nn.Module):
-    r"""Any loss of this room, of logits that are smaller than the labels.
+    r"""Any loss of this package, of logits that are smaller than the labels.
 
     .. math:: L(z, y) = L_0(u(z), y)
 
@@ -39,7 +39,7 @@ class UpsampledLoss(nn.Module):
         - result: as of ``loss``.
 
     Raises:
-        TypeError: if ``loss`` is none of this room's.
+        TypeError: if ``loss`` is none of this package's.
         ValueError: if ``loss`` wants more than logits and labels (ELR), or if the scores have
             not two spatial dimensions, or do not fit the labels.
 

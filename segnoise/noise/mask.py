@@ -1,4 +1,4 @@
-"""What a mask is to this room, and the checks that every noise model shares."""
+"""What a mask is: an (H, W) array of integer class ids, checked before any noise model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps that do not lie on the image: shifted, rotated and distorted masks."""
+"""Random shift, rotation and elastic distortion of masks against their images."""
 
 from __future__ import annotations
 
