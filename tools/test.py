@@ -18,7 +18,9 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and test."""
-    parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
+    # argparse would repeat the two places after an ellipsis.
+    usage = "%(prog)s [options] [CONFIG] CHECKPOINT"
+    parser = cli.parser(__doc__ or "", epilog=EXAMPLES, usage=usage)
     parser.add_argument(
         "places",
         nargs="+",
