@@ -133,10 +133,6 @@ allow its module by --allow-imports os, if you trust it
         raise ConfigError(f"{source}: a config is an object with keys, not {config!r:.60}")
     if "_base_" in config:
         raise ConfigError(f"{source}: a config that is data has no _base_: write out what it holds")
-    imports = config.get("custom_imports")
-    named = imports.get("imports") if isinstance(imports, dict) else imports
-    for module in named if isinstance(named, list) else [named] if named else []:
-        check_allowed(str(module), f"{source}: custom_imports", allow_imports)
     _check_data(config, source, "", allow_imports)
     return config
 
@@ -154,6 +150,10 @@ def _check_data(value: Any, source: str, place: str, modules: Collection[str]) -
                     imported(inner, where, modules)
                 except ConfigError as error:
                     raise ConfigError(f"{source}: {error}") from None
+            if key == "custom_imports":  # also among the options of a grid
+                names = inner.get("imports") if isinstance(inner, dict) else inner
+                for module in names if isinstance(names, list) else [names] if names else []:
+                    check_allowed(str(module), f"{source}: {where}", modules)
             _check_data(inner, source, where, modules)
     elif isinstance(value, (list, tuple)):
         for number, inner in enumerate(value):

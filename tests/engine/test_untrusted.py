@@ -168,6 +168,13 @@ def test_a_grid_that_is_data_names_no_code(tmp_path, evil):
     path.write_text(json.dumps({**grid, "losses": {"x": {"type": f"{EVIL}.run"}}, "datasets": {}}))
     with pytest.raises(ConfigError, match="may not import"):
         load_grid(path)
+    imports = {"custom_imports": [EVIL]}
+    for own in ({"options": imports, "datasets": {"a": shipped}},
+                {"datasets": {"a": {"config": shipped, "options": imports}}}):  # fmt: skip
+        path.write_text(json.dumps({**grid, **own}))
+        with pytest.raises(ConfigError, match=r"options\.custom_imports: .*may not import"):
+            load_grid(path)
+    assert not evil.exists()
     path.write_text(
         json.dumps({**grid, "datasets": {"a": shipped, "b": str(tmp_path / "leaf.json")}})
     )
