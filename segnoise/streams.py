@@ -9,20 +9,20 @@ import re
 import sys
 from typing import Any
 
-# What moves a terminal's cursor, sets its title or turns text around; not tab, newline and return.
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+from segnoise.tables import printable
+
 # Nobody reads any more (EPIPE), the terminal has gone (EIO), there is no room for a log.
 _GONE = {errno.EPIPE, errno.EIO, errno.ENOSPC, errno.EDQUOT}
 
 
-def printable(text: str) -> str:
-    r"""Return a text with its control characters written out, as a terminal should see it.
+def for_terminal(text: str) -> str:
+    r"""Return a text with its control characters written out, but for tabs and ends of lines.
 
     Example:
-        >>> print(printable("cat\x1b[2J"))
+        >>> print(for_terminal("cat\x1b[2J"))
         cat\x1b[2J
     """
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+    return re.sub(r"[^\t\n\r]+", lambda found: printable(found[0]), text)
 
 
 class Stream:
@@ -42,7 +42,7 @@ class Stream:
     def write(self, text: str) -> int:
         """Write a text."""
         try:
-            self._stream.write(printable(text))
+            self._stream.write(for_terminal(text))
         except OSError as error:
             self._lost(error)
         return len(text)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Collection, Sequence
 
-_UNSHOWN = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line separators
+# Control characters, line separators, what turns the direction of a text, lone surrogates.
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
@@ -17,14 +18,7 @@ def printable(text: str) -> str:
         >>> printable("a\nb \x1b[31m \udcff é")
         'a\\nb \\x1b[31m \\udcff é'
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        character.encode("unicode_escape").decode()
-        if unicodedata.category(character) in _UNSHOWN
-        else character
-        for character in text
-    )
+    return _UNSHOWN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def markdown(

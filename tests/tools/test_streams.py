@@ -11,7 +11,8 @@ from tool_runs import environment
 from segnoise import cli
 from segnoise.engine.config import dump_config
 from segnoise.engine.schema import complete
-from segnoise.streams import Stream, printable, set_up
+from segnoise.streams import Stream, for_terminal, set_up
+from segnoise.tables import printable
 
 
 @pytest.fixture
@@ -64,8 +65,9 @@ def test_an_unknown_name_with_control_characters_is_shown_as_text(capsys):
 
 def test_what_is_printable_stays():
     text = "tab\tnew\nreturn\r ünï \u65e5"
-    assert printable(text) == text
-    assert printable("\x1b[2J\x9b\x00\u202e") == "\\x1b[2J\\x9b\\x00\\u202e"
+    assert for_terminal(text) == text
+    steers = "\x1b[2J\x9b\x00\u202e"
+    assert for_terminal(steers) == printable(steers) == "\\x1b[2J\\x9b\\x00\\u202e"
 
 
 def test_a_stream_raises_or_outlives(tmp_path):
