@@ -286,3 +286,17 @@ def test_scores_that_are_nan_are_no_prediction(tmp_path):
     assert evaluate(config, path)["samples"] == 6
     with pytest.raises(TrainingError, match=r"scores are not finite for 'test_0000', 'test_0001'"):
         evaluate(config, tmp_path / "broken.pth")
+
+
+class OfParts(Segmentor):
+    """Calls what its network is made of, and never the network itself."""
+
+    def _outputs(self, image):
+        for part in self.network:
+            image = part(image)
+        return image
+
+
+def test_a_segmentor_that_calls_its_networks_parts_trains(tmp_path):
+    model = {"type": OfParts, "network": {"type": tiny_training.network}}
+    assert run(tmp_path, model=model).last["iter"] == 8
