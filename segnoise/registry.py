@@ -128,6 +128,10 @@ class Registry(MutableMapping[str, Any]):
                 return entry
         return imported(name, place, modules)
 
+    def known(self) -> Collection[Any]:
+        """All that can be found by a name, here or in the tables that this one looks into."""
+        return self._known().values()
+
     def _also_known(self) -> list[str]:
         more = [other._also_known() for other in self._others if isinstance(other, Registry)]
         return [*self._also, *(name for names in more for name in names)]

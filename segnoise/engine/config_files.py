@@ -12,10 +12,12 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import mmengine.optim
 import segmentation_models_pytorch as smp
 import torch
 import yaml
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper, _ParamScheduler
 from torch import nn
 from torch.optim import Optimizer
 
@@ -84,6 +86,13 @@ def read_config(file: Path, allow_imports: Collection[str] = ()) -> dict[str, An
     return loaded
 
 
+# Classes of these kinds do no harm, whatever they are given.
+_HARMLESS = (
+    (torch.nn, nn.Module), (torch.optim, Optimizer), (smp, nn.Module),
+    (mmengine.optim, (OptimWrapper, _ParamScheduler)),
+)  # fmt: skip
+
+
 def is_data(file: Path) -> bool:
     """Whether a config is data; otherwise it is code."""
     return file.suffix in (".json", ".yaml", ".yml")
@@ -113,7 +122,8 @@ def trusted(config: Any, source: str, allow_imports: Collection[str] = ()) -> di
     """A config that is data, once nothing in it can run code that the user has not allowed.
 
     Types may be names, dotted paths of what is registered, modules of torch.nn and
-    segmentation_models_pytorch, optimizers of torch.optim, and what lies in the allowed modules.
+    segmentation_models_pytorch, optimizers of torch.optim, schedules of mmengine.optim, and what
+    lies in the allowed modules.
 
     Args:
         config: what a file says.
@@ -170,14 +180,24 @@ def _is_known(path: str) -> bool:
         with contextlib.suppress(ConfigError):
             registry.find(path, modules=())
             return True
-    for package, kind in ((torch.nn, nn.Module), (torch.optim, Optimizer), (smp, nn.Module)):
-        inside = path.removeprefix(f"{package.__name__}.")
-        if inside != path:
-            found: Any = package
-            for part in inside.split("."):
-                found = getattr(found, part, None)
+    # A room of ours offers what a file of it registers, and the shipped configs import it so.
+    if found := _reached(path, segnoise):
+        return any(found is entry for registry in registries() for entry in registry.known())
+    for package, kind in _HARMLESS:
+        if found := _reached(path, package):
             return isinstance(found, type) and issubclass(found, kind)
     return False
+
+
+def _reached(path: str, package: Any) -> Any:
+    """What a dotted path leads to in a package as it is loaded; None if nothing, or elsewhere."""
+    inside = path.removeprefix(f"{package.__name__}.")
+    if inside == path:
+        return None
+    found = package
+    for part in inside.split("."):
+        found = getattr(found, part, None) if part.isidentifier() else None
+    return found
 
 
 def _say_whose(file: Path) -> None:
