@@ -7,8 +7,9 @@ import pytest
 import tiny_training
 
 from segnoise.checks import KindError, check_choice, check_integer, check_number, check_sides
+from segnoise.engine.bounds import INTEGERS, NUMBERS
 from segnoise.engine.config import with_options
-from segnoise.engine.schema import _INTEGERS, _NUMBERS, complete
+from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError
 
 WRONG = (True, -1, math.nan, math.inf, 2**40, "x", None)
@@ -29,7 +30,7 @@ BESIDE = {
 }
 
 
-@pytest.mark.parametrize("key", [*_INTEGERS, *_NUMBERS, "losses.0.weight"])
+@pytest.mark.parametrize("key", [*INTEGERS, *NUMBERS, "losses.0.weight"])
 def test_every_number_of_a_config_has_bounds(key, tmp_path):
     base = tiny_training.config(tmp_path)
     base["model"] = {**base["model"], "preprocessor": {"size_divisor": 1}}

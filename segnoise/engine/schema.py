@@ -15,8 +15,9 @@ from typing import Any
 from mmengine import registry as mm
 from mmengine.optim import OptimWrapper
 
-from segnoise.checks import MAX_SEED, check_choice, check_integer, check_number
+from segnoise.checks import check_number
 from segnoise.datasets import DATASETS, LABELS, TRANSFORMS
+from segnoise.engine.bounds import INFINITE, INTEGERS, check_bounds, get
 from segnoise.engine.hooks import HOOKS
 from segnoise.engine.loop import IterationLoop
 from segnoise.engine.mmengine_keys import (
@@ -79,42 +80,6 @@ DEFAULTS: dict[str, Any] = {
     "custom_imports": [],  # modules to import first, which register what the config names
 }
 
-_LONGEST = 10**9  # iterations
-_INTEGERS: dict[str, tuple[int, int]] = {
-    "batch_size": (1, 2**16),
-    "eval_batch_size": (1, 2**16),
-    "num_workers": (0, 256),
-    "seed": (0, MAX_SEED),
-    "noise_seed": (0, MAX_SEED),
-    "log_interval": (1, _LONGEST),
-    "checkpoint_interval": (1, _LONGEST),
-    "num_pictures": (0, 1000),
-    "train_cfg.max_iters": (1, _LONGEST),
-    "train_cfg.max_epochs": (1, _LONGEST),
-    "train_cfg.val_interval": (1, _LONGEST),
-    "train_cfg.val_begin": (1, _LONGEST),
-    "optim_wrapper.accumulative_counts": (1, _LONGEST),
-    "ema.interval": (1, _LONGEST),
-    "ema.begin_iter": (0, _LONGEST),
-    "ema.begin_epoch": (0, _LONGEST),
-    "model.num_classes": (1, 2**16 - 1),
-    "model.preprocessor.size_divisor": (1, 2**12),
-}
-_NUMBERS: dict[str, dict[str, float]] = {
-    "optim_wrapper.optimizer.lr": {"least": 0},
-    "optim_wrapper.optimizer.momentum": {"least": 0, "most": 1},
-    "optim_wrapper.optimizer.dampening": {"least": 0, "most": 1},
-    "optim_wrapper.optimizer.weight_decay": {"least": 0},
-    "optim_wrapper.optimizer.eps": {"least": 0},
-    "optim_wrapper.clip_grad.max_norm": {"above": 0},
-    "ema.momentum": {"above": 0, "below": 1},
-}
-_CHOICES: dict[str, tuple[Any, ...]] = {
-    "amp": (None, "bf16", "fp16"),
-    "sync_bn": (None, "torch"),
-    "check_data": ("full", "masks"),
-}
-_INFINITE = "optim_wrapper.clip_grad.norm_type"  # which may be: the greatest gradient's
 # Plain dicts inside a config whose keys are some class's arguments.
 _SIGNATURES = {
     "train_cfg": IterationLoop,
@@ -160,7 +125,6 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 _LISTS = ("losses", "methods", "param_scheduler", "trackers")  # one entry may stand alone
 _ALWAYS_THERE = ("segnoise.", "mmengine.", "torch.", "functools")
-_MISSING = object()
 # Filled in by the engine or by mmengine, so neither asked for nor refused.
 _PROVIDED = {"self", "runner", "dataloader", "optimizer"}
 # Filled in by the engine only.
@@ -216,13 +180,13 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(full[key], dict):
             full[key] = [full[key]]
     for key, cls in _SIGNATURES.items():
-        node = _get(full, key)
+        node = get(full, key)
         if node is not None and not isinstance(node, dict):
             raise ConfigError(f"{key} must be a dict, not {node!r}")
         if node:
             _check_keys(node, cls, key)
     for key, registry in _REGISTRIES.items():
-        value = _get(full, key)
+        value = get(full, key)
         for number, node in enumerate(value if isinstance(value, list) else [value]):
             where = f"{key}.{number}" if isinstance(value, list) else key
             if isinstance(node, dict) and node:
@@ -269,7 +233,7 @@ def check_plain(value: Any, path: str = "") -> None:
     elif isinstance(value, (list, tuple)):
         for number, item in enumerate(value):
             check_plain(item, f"{path}.{number}")
-    elif isinstance(value, float) and path != _INFINITE:
+    elif isinstance(value, float) and path != INFINITE:
         check_number(path, value)
     elif isinstance(value, str):
         try:
@@ -308,13 +272,6 @@ def storable(config: Mapping[str, Any]) -> dict[str, Any]:
         for hook in config["custom_hooks"]
     ]
     return {**{key: config[key] for key in DEFAULTS}, "custom_hooks": hooks}
-
-
-def _get(config: Mapping[str, Any], path: str, missing: Any = None) -> Any:
-    node: Any = config
-    for part in path.split("."):
-        node = node.get(part, missing) if isinstance(node, dict) else missing
-    return node
 
 
 def _check_typed(
@@ -379,7 +336,7 @@ def _arguments(cls: Any) -> set[str | None]:
 def _check_kinds(config: Mapping[str, Any]) -> None:
     """Every value is of its default's kind; None where that is the default."""
     for key, default in DEFAULTS.items():
-        if key in _INTEGERS:
+        if key in INTEGERS:
             continue  # has a check of its own
         kinds = _KINDS.get(key) or (type(default),)
         value = config[key]
@@ -396,14 +353,7 @@ def _check_kinds(config: Mapping[str, Any]) -> None:
 
 
 def _check_values(config: Mapping[str, Any]) -> None:
-    for key, (least, most) in _INTEGERS.items():
-        if (value := _get(config, key, _MISSING)) is not _MISSING and not _unset(key, value):
-            check_integer(key, value, least, most)
-    for key, bounds in _NUMBERS.items():
-        if (value := _get(config, key, _MISSING)) is not _MISSING:
-            check_number(key, value, **bounds)
-    for key, known in _CHOICES.items():
-        check_choice(key, config[key], known)
+    check_bounds(config, DEFAULTS)
     train = config["train_cfg"]
     if ("max_epochs" in train) == ("max_iters" in train):
         raise ConfigError("train_cfg: give either max_iters or max_epochs")
@@ -424,8 +374,3 @@ def _check_values(config: Mapping[str, Any]) -> None:
             raise ConfigError(
                 f"param_scheduler.{number}: schedules run by iteration; drop by_epoch=True"
             )
-
-
-def _unset(key: str, value: Any) -> bool:
-    """Whether a key is left to the engine, as its default leaves it."""
-    return value is None and DEFAULTS.get(key, _MISSING) is None
