@@ -36,6 +36,7 @@ FREE = {
 }
 
 
+_LENGTH = ("max_iters", "max_epochs")
 _CONFIG = {"train_cfg": {"max_iters?": Within(1), "max_epochs?": Within(1)}}
 
 
@@ -74,6 +75,8 @@ def find(out: OutputFolder, resume: bool | str) -> Start | None:
         config = parse(stored["meta"]["config"])
         if fault := find_fault(config, _CONFIG):
             raise ValueError(f"its config: {fault}")
+        if not set(_LENGTH) & config["train_cfg"].keys():
+            raise ValueError("its config: train_cfg has neither max_iters nor max_epochs")
     except ValueError as error:
         raise CheckpointError(
             f"--resume: {path}: damaged: {error}; name another one by --resume PATH, or start anew "
@@ -121,9 +124,6 @@ def check_same_run(
             f"--resume: {path} is of another run: {'; '.join(different)}. Go on with "
             f"{path.parent / 'config.py'}{extend}, or start a new run with load_from={path}"
         )
-
-
-_LENGTH = ("max_iters", "max_epochs")
 
 
 def _without_length(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def short(root, iters=4, **changes):
         (["meta", "config"], 7, "meta.config is 7, not a text"),
         (["meta", "config"], "[", "no JSON"),
         (["meta", "config"], "[]", "its config: it is a list of 0"),
+        (["meta", "config"], '{"train_cfg": {}}', "train_cfg has neither max_iters nor max_epochs"),
         (["meta", "config"], None, "meta.config is null"),
         (["meta", "iter"], -1, "meta.iter is -1, not a whole number from 0"),
         (["meta", "global_batch"], None, "meta.global_batch is null"),
