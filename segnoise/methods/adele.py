@@ -11,8 +11,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segnoise.checks import check_float, check_integer
-from segnoise.methods.base import Method, check_share
+from segnoise.checks import check_float, check_integer, check_rate
+from segnoise.methods.base import Method
 from segnoise.methods.saturation import FEWEST_POINTS, fit_saturation, has_saturated
 from segnoise.methods.scores import class_log_probabilities
 from segnoise.metrics.scores import greatest_class
@@ -86,7 +86,7 @@ class ADELE(Method):
         interval: int | None = None,
     ) -> None:
         super().__init__()
-        self.threshold = check_share("threshold", threshold)
+        self.threshold = check_rate("threshold", threshold)
         self.tau = check_float("tau", tau, least=0, below=1)
         self.scales = tuple(check_float("scales", scale, above=0) for scale in scales)
         if 1.0 not in self.scales:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from segnoise.checks import check_float
 from segnoise.errors import ConfigError
 from segnoise.losses import GeneralizedJensenShannonLoss, L1Penalty, build_loss
 from segnoise.models.composing import has_map
@@ -90,16 +89,6 @@ class Method(nn.Module):
     def extra_repr(self) -> str:
         """Return the parameters."""
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.own_parameters)
-
-
-def check_share(name: str, value: object) -> float:
-    """Return ``value`` if it is a share, 0..1.
-
-    Example:
-        >>> check_share("start", 0.25)
-        0.25
-    """
-    return check_float(name, value, least=0, most=1)
 
 
 def check_loss(entry: object) -> dict[str, Any]:

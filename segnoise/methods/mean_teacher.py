@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from segnoise.checks import check_float
-from segnoise.methods.base import check_share
+from segnoise.checks import check_float, check_rate
 from segnoise.methods.scores import class_probabilities
 from segnoise.methods.teacher import Teacher
 from segnoise.models.training_step import TrainingStep
@@ -84,7 +83,7 @@ class MeanTeacher(Teacher):
     ) -> None:
         super().__init__(momentum, start, tau)
         self.consistency = check_float("consistency", consistency, least=0)
-        self.ramp = check_share("ramp", ramp)
+        self.ramp = check_rate("ramp", ramp)
         if start == 1 and consistency == 0:
             raise ValueError(
                 "start=1 and consistency=0 leave the teacher nothing to do: set one of them"

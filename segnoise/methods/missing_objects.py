@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segnoise.checks import check_flag, check_float, check_integer
-from segnoise.methods.base import Method, check_share
+from segnoise.checks import check_flag, check_float, check_integer, check_rate
+from segnoise.methods.base import Method
 from segnoise.methods.components import components
 from segnoise.methods.scores import class_probabilities
 from segnoise.models.training_step import Task, TrainingStep
@@ -94,7 +94,7 @@ class MissingObjects(Method):
         object_wise: bool = False,
     ) -> None:
         super().__init__()
-        self.start = check_share("start", start)
+        self.start = check_rate("start", start)
         self.tau = check_float("tau", tau, least=0, below=1)
         self.background = check_integer("background", background, least=0)
         if becomes not in BECOMES:

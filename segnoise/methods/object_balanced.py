@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segnoise.methods.base import Method, check_share
+from segnoise.checks import check_rate
+from segnoise.methods.base import Method
 from segnoise.methods.components import components
 from segnoise.models.training_step import TrainingStep
 
@@ -72,7 +73,7 @@ class ObjectBalanced(Method):
 
     def __init__(self, power: float = 0.5) -> None:
         super().__init__()
-        self.power = check_share("power", power)
+        self.power = check_rate("power", power)
 
     def weigh(self, step: TrainingStep) -> Tensor:
         """Return the weights, with mean 1 over the valid pixels of each image."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from segnoise.checks import check_float
-from segnoise.methods.base import Method, check_share
+from segnoise.checks import check_float, check_rate
+from segnoise.methods.base import Method
 from segnoise.methods.scores import class_probabilities
 from segnoise.models.training_step import Task, TrainingStep
 
@@ -51,7 +51,7 @@ class Teacher(Method):
     def __init__(self, momentum: float, start: float, tau: float) -> None:
         super().__init__()
         self.momentum = check_float("momentum", momentum, least=0, below=1)
-        self.start = check_share("start", start)
+        self.start = check_rate("start", start)
         self.tau = check_float("tau", tau, least=0, below=1)
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segnoise.methods.base import Method, check_loss, check_share, loss_of_labels
+from segnoise.checks import check_rate
+from segnoise.methods.base import Method, check_loss, loss_of_labels
 from segnoise.models.training_step import Task, TrainingStep
 
 SHAPES = ("linear", "cosine")
@@ -81,8 +82,8 @@ class WarmUp(Method):
     ) -> None:
         super().__init__()
         self.entry = check_loss({"type": "CE"} if loss is None else loss)
-        self.start = check_share("start", start)
-        self.end = check_share("end", end)
+        self.start = check_rate("start", start)
+        self.end = check_rate("end", end)
         if end < start:
             raise ValueError(f"end must be at least start={start}, got {end}")
         if shape not in SHAPES:
