@@ -86,6 +86,10 @@ def read_config(file: Path, allow_imports: Collection[str] = ()) -> dict[str, An
     return loaded
 
 
+# Hooks of mmengine that write, or delete old checkpoints, in any folder they are told.
+_WRITING_HOOKS = frozenset(
+    ("CheckpointHook", "LoggerHook", "NaiveVisualizationHook", "NPUProfilerHook", "ProfilerHook")
+)
 # Classes of these kinds do no harm, whatever they are given.
 _HARMLESS = (
     (torch.nn, nn.Module), (torch.optim, Optimizer), (smp, nn.Module),
@@ -160,6 +164,8 @@ def _check_data(value: Any, source: str, place: str, modules: Collection[str]) -
                     imported(inner, where, modules)
                 except ConfigError as error:
                     raise ConfigError(f"{source}: {error}") from None
+            if named and (hook := inner.rpartition(".")[2]) in _WRITING_HOOKS:
+                check_allowed(f"mmengine.hooks.{hook}", f"{source}: {where}", modules)
             if key == "custom_imports":  # also among the options of a grid
                 names = inner.get("imports") if isinstance(inner, dict) else inner
                 for module in names if isinstance(names, list) else [names] if names else []:
@@ -180,7 +186,7 @@ def _is_known(path: str) -> bool:
         with contextlib.suppress(ConfigError):
             registry.find(path, modules=())
             return True
-    # A room of ours offers what a file of it registers, and the shipped configs import it so.
+    # A package of ours offers what a file of it registers, and the shipped configs import it so.
     if found := _reached(path, segnoise):
         return any(found is entry for registry in registries() for entry in registry.known())
     for package, kind in _HARMLESS:

@@ -67,6 +67,15 @@ def test_a_config_that_is_data_runs_nothing(tmp_path, evil, config):
     assert not evil.exists()
 
 
+@pytest.mark.parametrize("name", ["CheckpointHook", "mmengine.hooks.CheckpointHook"])
+def test_a_hook_that_writes_anywhere_must_be_allowed(tmp_path, name):
+    path = tmp_path / "leaf.json"
+    path.write_text(json.dumps({"custom_hooks": [{"type": name, "out_dir": "/somewhere"}]}))
+    with pytest.raises(ConfigError, match=r"may not import 'mmengine.hooks.CheckpointHook'"):
+        load_config(path)
+    assert load_config(path, allow_imports=["mmengine"])["custom_hooks"][0]["type"] == name
+
+
 @pytest.mark.parametrize("suffix", ["json", "yaml", "yml"])
 def test_what_is_allowed_may_be_named(tmp_path, evil, suffix):
     path = tmp_path / f"leaf.{suffix}"
