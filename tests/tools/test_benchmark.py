@@ -180,7 +180,7 @@ def test_an_interrupt_ends_the_cells_and_a_second_benchmark_is_refused(grid, tmp
     wait_for(process, lambda: list(folder.rglob("train.log")))
     second = tool("benchmark", path, "--work-dir", folder)
     assert second.returncode == 2
-    assert "another benchmark is at work" in second.stderr
+    assert "is being written by another process" in second.stderr
     process.send_signal(signal.SIGINT)
     assert process.wait(40) == 130
     assert not workers(folder)
