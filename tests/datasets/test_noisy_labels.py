@@ -129,7 +129,6 @@ def models():
     [
         (None, 0),
         ("fork", 2),
-        ("fork", 4),
         # Each spawned worker imports torch anew, so there are few.
         pytest.param("spawn", 2, marks=pytest.mark.slow),
     ],
