@@ -26,6 +26,7 @@ from segnoise.datasets.voc import CLASSES, LISTS, find_voc
 from segnoise.engine import cli
 from segnoise.errors import ConfigError
 from segnoise.files import replacing, write_text
+from segnoise.lock import locked
 
 FULL = 10_582
 PALETTE = voc_palette(256)
@@ -67,9 +68,13 @@ def convert(sbd: Path, voc: Path, overwrite: bool, workers: int) -> None:
         voc / "SegmentationClass" / f"{i}.png" if i in own else sbd / "cls" / f"{i}.mat"
         for i in ids
     ]
-    (voc / "SegmentationClassAug").mkdir(exist_ok=True)
+    folder = voc / "SegmentationClassAug"
+    folder.mkdir(exist_ok=True)
+    if folder.resolve() == (voc / "SegmentationClass").resolve():
+        what = "is a link to VOC's own masks, which would be replaced"
+        raise one_problem(folder, what, "remove the link")
     work = partial(convert_mask, voc=voc, overwrite=overwrite)
-    with ProcessPoolExecutor(workers) as pool:
+    with locked(folder), ProcessPoolExecutor(workers) as pool:
         results = tqdm(pool.map(work, sources, chunksize=16), total=len(ids), unit="mask")
         problems = [problem for problem in results if problem is not None]
     if problems:

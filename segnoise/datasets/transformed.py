@@ -181,6 +181,12 @@ def _of_sample_and_rng(transform: Any) -> Transform:
         parameters = inspect.signature(transform)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"transform={transform!r} is no function of (sample, rng)") from error
+    required = [p.name for p in parameters.parameters.values() if p.default is p.empty]
+    if required[1:] in (["mask"], ["label"], ["labels"], ["target"]):
+        raise ConfigError(
+            f"transform={transform!r} takes {parameters}, an image and its mask apart: write a "
+            "function of the sample, dict(image=, mask=, sample_id=), that returns {**sample, ...}"
+        )
     for number, taken in ((2, transform), (1, _Seeded(transform))):
         try:
             parameters.bind(*range(number))

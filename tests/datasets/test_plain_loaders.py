@@ -32,6 +32,11 @@ class Numbers(Dataset):
         return {"image": image, "mask": image[..., 0].copy(), "sample_id": str(index % SAMPLES)}
 
 
+def test_a_function_of_image_and_mask_apart_is_one_line():
+    with pytest.raises(ConfigError, match="an image and its mask apart: write a function of"):
+        Transformed(Numbers(), lambda image, mask: (image, mask))
+
+
 def draw(sample, rng):
     """Write what the generator gives beside the sample's number."""
     mask = sample["mask"].copy()

@@ -177,6 +177,15 @@ def test_bad_input_is_one_line_and_writes_no_list(voc_root, sbd_root, capsys, da
     assert not (voc_root / "ImageSets/Segmentation/trainaug.txt").exists()
 
 
+def test_a_link_to_the_own_masks_is_refused(voc_root, sbd_root, capsys):
+    (voc_root / "SegmentationClassAug").symlink_to("SegmentationClass")
+    before = {p.name: p.read_bytes() for p in (voc_root / "SegmentationClass").iterdir()}
+    assert run(sbd_root, voc_root, "--overwrite") == 2
+    assert "SegmentationClassAug: is a link to VOC's own masks" in capsys.readouterr().err
+    after = {p.name: p.read_bytes() for p in (voc_root / "SegmentationClass").iterdir()}
+    assert after == before
+
+
 def test_as_a_user_runs_it(voc_root, sbd_root):
     """With processes, from the command line; the inline runs above give the same files."""
     command = [sys.executable, tool.__file__, sbd_root, voc_root, "--workers", "2"]
