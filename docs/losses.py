@@ -9,13 +9,14 @@ tests/test_docs.py fails where the docstrings have moved on.
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from docstrings import code, parameter_table, sections
 
 from segnoise.losses import (
     LOSSES,
@@ -157,40 +158,6 @@ def verdict(theory: dict[str, Any] | None) -> str:
     return f"asymmetric{ratio}, up to {rate:.0%} noise" if rate < bound else f"asymmetric{ratio}"
 
 
-def sections(cls: type) -> dict[str, Any]:
-    """A docstring's parts: summary, body, use, args, shape, source."""
-    text = inspect.cleandoc(cls.__doc__ or "")
-    parts: dict[str, Any] = {"body": [], "use": "", "args": [], "shape": [], "source": ""}
-    paragraphs = text.split("\n\n")
-    parts["summary"] = " ".join(paragraphs[0].split())
-    for paragraph in paragraphs[1:]:
-        flat = " ".join(paragraph.split())
-        if paragraph.startswith("Args:\n"):
-            parts["args"] = entries(paragraph.removeprefix("Args:\n"))
-        elif paragraph.startswith("Shape:\n"):
-            parts["shape"] = [
-                " ".join(item.split()) for item in re.split(r"\n\s*- ", "\n" + paragraph[7:])[1:]
-            ]
-        elif paragraph.startswith("Source:"):
-            parts["source"] = flat.removeprefix("Source: ")
-        elif paragraph.startswith("Use "):
-            parts["use"] = flat
-        elif not re.match(r"(Args, Shape|Shape|Raises|Example|Args)\b", paragraph):
-            parts["body"].append(flat)
-    return parts
-
-
-def entries(block: str) -> list[tuple[str, str]]:
-    """``name: description`` entries of an Args block."""
-    found = re.findall(r"^ {4}(\S.*?): ((?:.*\n?)(?:(?: {8}.*)?\n?)*)", block, re.MULTILINE)
-    return [(name, " ".join(text.split())) for name, text in found]
-
-
-def code(text: str) -> str:
-    """Double backticks are single ones in Markdown."""
-    return text.replace("``", "`")
-
-
 def page(theory: dict[str, dict[str, Any]]) -> str:
     """The whole of docs/losses.md."""
     introduction, weights, differences = (
@@ -256,15 +223,7 @@ def one_loss(name: str, theory: dict[str, dict[str, Any]]) -> list[str]:
         lines += [f"**When.** {code(parts['use'])}", ""]
     own = [(n, t) for n, t in parts["args"] if n not in ("mode", "**common", "ignore_index")]
     if own:
-        defaults = inspect.signature(cls).parameters
-        lines += ["| parameter | default | |", "|:--|:--|:--|"]
-        for parameter, text in own:
-            found = defaults.get(parameter.lstrip("*"))
-            default = ""
-            if found is not None and found.default is not found.empty:
-                default = f"`{found.default!r}`".replace("'", '"')
-            lines.append(f"| `{parameter}` | {default} | {code(text)} |".replace("|e", "\\|e"))
-        lines.append("")
+        lines += parameter_table(cls, own)
     for item in parts["shape"]:
         if "as in" not in item or ";" in item:
             lines += [f"- {code(item)}"]

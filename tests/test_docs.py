@@ -1,11 +1,12 @@
 """The pages on losses and on recipes say what the code does."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
 
+import losses as losses_page
 import matplotlib as mpl
+import noise as noise_page
 import pytest
 
 from segnoise.engine.recipe import BY_KIND, RECIPES
@@ -17,10 +18,7 @@ REMEDY = "run `python docs/losses.py`"
 
 @pytest.fixture(scope="module")
 def generator():
-    spec = importlib.util.spec_from_file_location("docs_losses", DOCS / "losses.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return losses_page
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +28,10 @@ def theory():
 
 def test_the_page_is_up_to_date(generator, theory):
     assert (DOCS / "losses.md").read_text() == generator.page(theory), REMEDY
+
+
+def test_the_noise_page_is_up_to_date():
+    assert (DOCS / "noise.md").read_text() == noise_page.page(), "run `python docs/noise.py`"
 
 
 def test_every_loss_is_on_the_page():

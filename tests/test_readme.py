@@ -1,4 +1,4 @@
-"""The README's code runs, its configs load, and its links lead somewhere."""
+"""The code of README and pages runs, configs load, links lead somewhere, numbers are right."""
 
 import re
 import subprocess
@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from segnoise.engine.config import load_config
+from segnoise.losses import LOSSES
+from segnoise.noise import NOISES, PRESETS
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "configs/README.md", "data/README.md", "CONTRIBUTING.md")
+PAGES = [f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = ["README.md", "configs/README.md", "data/README.md", "CONTRIBUTING.md", *PAGES]
+RUN = ["README.md", "docs/noise.md"]
+CONFIGS = ["docs/guide.md", "configs/README.md"]
 
 
 def blocks(document):
@@ -23,11 +28,18 @@ def is_config(code):
 
 
 def test_there_is_code_to_test():
-    assert len(blocks("README.md")) == 3
-    assert len(blocks("configs/README.md")) == 1
+    assert all(len(blocks(document)) == 1 for document in RUN + CONFIGS)
 
 
-@pytest.mark.parametrize("code", [b for b in blocks("README.md") if not is_config(b)])
+def test_the_readme_is_short_and_counts_right():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.encode()) <= 10_000
+    short = [n for n in LOSSES if not n.endswith(("Loss", "Regularizer"))]
+    assert f"| {len(short) + 1} names:" in text  # and L1, which is no loss of scores
+    assert f"| {len(NOISES)} models, {len(PRESETS)} published settings:" in text
+
+
+@pytest.mark.parametrize("code", [code for document in RUN for code in blocks(document)])
 def test_code_runs(code, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -35,7 +47,7 @@ def test_code_runs(code, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("document", ["README.md", "configs/README.md"])
+@pytest.mark.parametrize("document", CONFIGS)
 def test_configs_load(document, tmp_path):
     (tmp_path / "_base_").symlink_to(ROOT / "configs" / "_base_")
     folder = tmp_path / "mine"
