@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from segnoise.errors import ConfigError, DataError
+from segnoise.errors import ConfigError, DataError, RecordError
+from segnoise.records import Schema, read_record
 
 _PREFIX = ".segnoise-"  # of temporary names: short, and nobody else's file is called so
 _TEMPORARY = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}(\.[^.]*)?")
@@ -131,27 +132,39 @@ def read_text(path: str | Path, errors: str = "strict") -> str:
         raise DataError(f"{path}: is no UTF-8 text ({error.reason}); save it as UTF-8") from None
 
 
-def check_new_file(path: str | Path, flag: str, overwrite: bool) -> None:
-    """See that a file can be written before the work that it is to hold.
+def check_new_json(path: str | Path, flag: str, overwrite: bool, schema: Schema) -> None:
+    """See that a JSON file can be written before the work that it is to hold.
 
     Args:
         path: the file.
         flag: what it was given by.
-        overwrite: it may be there already.
+        overwrite: it may be there already, if it holds what the flag writes.
+        schema: what the flag writes, see :mod:`segnoise.records`.
 
     Raises:
-        ConfigError: if it is there, is a folder, or lies below a file.
+        ConfigError: if it has another suffix, is there, is a folder, or lies below a file.
 
     Example:
-        >>> check_new_file("no-such-folder/scores.json", "--json", overwrite=False)
+        >>> check_new_json("no-such-folder/scores.json", "--json", overwrite=False, schema=dict)
     """
     path = Path(path)
     if path.is_dir():
         raise ConfigError(f"{flag} {path} is a folder: name a file, such as {path / 'out.json'}")
     if blocked := [parent for parent in path.parents if parent.exists() and not parent.is_dir()]:
         raise ConfigError(f"{flag} {path}: {blocked[0]} is a file, not a folder")
-    if os.path.lexists(path) and not overwrite:
+    if path.suffix != ".json":
+        raise ConfigError(f"{flag} {path}: name a file that ends in .json, which it becomes")
+    if not os.path.lexists(path):
+        return
+    if not overwrite:
         raise ConfigError(f"{path} exists: name another file by {flag}, or give --overwrite")
+    try:
+        read_record(path, schema)
+    except RecordError:
+        raise ConfigError(
+            f"{flag} {path} holds something else than {flag} writes, which --overwrite does not "
+            "replace: name another file, or remove it by hand"
+        ) from None
 
 
 def is_temporary(name: str) -> bool:

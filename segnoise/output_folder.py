@@ -14,7 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from segnoise.errors import ConfigError
@@ -245,31 +245,44 @@ def announce(folder: Path, *names: str, made: bool = False) -> None:
             out.expect(names)
 
 
-def keep_apart(folder: str | Path, *groups: Sequence[str | Path], flag: str = "--out") -> None:
-    """Refuse a folder of results that lies among a data set's files, or holds them.
+def keep_apart(place: str | Path, *groups: Sequence[str | Path], flag: str = "--out") -> None:
+    """Refuse a place of results that lies among a data set's files, or holds them.
 
     Args:
-        folder: of results, whether or not it is there.
+        place: a file or folder of results, whether or not it is there.
         groups: the data set's images, its masks, and so on: files that lie together.
-        flag: what the folder was given by.
+        flag: what the place was given by.
 
     Raises:
         ConfigError: if it does.
     """
-    real = Path(os.path.realpath(folder))
+    real = Path(os.path.realpath(place))
     files = [[os.path.abspath(file) for file in group] for group in groups]
     folders = [{os.path.dirname(file) for file in group} for group in files]
     commons = {common for group in folders if group and (common := _common(group))}
-    root = _common([place for group in folders for place in group])
+    root = _common([folder for group in folders for folder in group])
     # Below the data set's own folder is room for results, among its images or masks is not.
-    own = {Path(os.path.realpath(place)) for place in set().union(commons - {root}, *folders)}
-    for place in sorted(own):
-        if real == place or real.is_relative_to(place) or place.is_relative_to(real):
-            how = "holds" if place.is_relative_to(real) else "is among"
+    taken = set().union(_without_shared_end(commons) - {root}, *folders)
+    for folder in sorted({Path(os.path.realpath(each)) for each in taken}):
+        if real.is_relative_to(folder) or folder.is_relative_to(real):
+            how = "holds" if folder.is_relative_to(real) else "is among"
             raise ConfigError(
-                f"{flag} {folder} {how} the data set's files in {place}: name a folder apart from "
+                f"{flag} {place} {how} the data set's files in {folder}: name a place apart from "
                 "them"
             )
+
+
+def _without_shared_end(folders: Collection[str]) -> set[str]:
+    """Folders without the parts at their ends in which all agree, such as a split's name.
+
+    Example:
+        >>> sorted(_without_shared_end(["/data/images/train/a", "/data/masks/train/a"]))
+        ['/data/images', '/data/masks']
+    """
+    paths = set(map(PurePath, folders))
+    while len(paths) > 1 and len({path.name or path for path in paths}) == 1:
+        paths = {path.parent for path in paths}
+    return set(map(str, paths))
 
 
 def _common(folders: Iterable[str]) -> str | None:

@@ -32,7 +32,7 @@ ALLOWED = {
     "metrics/triton_kernels.py": {"triton"},
     "drawing.py": {"numpy", "cv2", "PIL", "segnoise.files", "segnoise.tables"},
     "errors.py": {"segnoise.tables"},
-    "files.py": {"segnoise.errors"},
+    "files.py": {"segnoise.errors", "segnoise.records"},
     "lock.py": {"segnoise.errors", "segnoise.records"},
     "output_folder.py": {
         "segnoise.errors", "segnoise.files", "segnoise.lock", "segnoise.records",

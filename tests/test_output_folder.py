@@ -154,7 +154,9 @@ def test_temporary_files_of_killed_runs_are_removed(tmp_path):
     ("place", "words"),
     [
         ("data/images/run", "is among the data set's files in .*images"),
-        ("data/images/b", "is among"),
+        ("data/images/train/b", "is among"),
+        ("data/masks", "holds the data set's files in .*masks"),
+        ("data/masks/new/scores.json", "is among the data set's files in .*masks"),
         ("data", "holds the data set's files in .*images"),
         (".", "holds"),
         ("link/new", "is among"),
@@ -163,9 +165,9 @@ def test_temporary_files_of_killed_runs_are_removed(tmp_path):
     ],
 )
 def test_results_stay_apart_from_data(tmp_path, place, words):
-    images = [tmp_path / "data" / "images" / part / "1.png" for part in "ab"]
-    masks = [str(tmp_path / "data" / "masks" / part / "1.png") for part in "ab"]
-    (tmp_path / "link").symlink_to(tmp_path / "data" / "masks" / "a")
+    images = [tmp_path / "data" / "images" / "train" / part / "1.png" for part in "ab"]
+    masks = [str(tmp_path / "data" / "masks" / "train" / part / "1.png") for part in "ab"]
+    (tmp_path / "link").symlink_to(tmp_path / "data" / "masks" / "train" / "a")
     if words is None:
         keep_apart(tmp_path / place, images, masks)
     else:

@@ -67,12 +67,13 @@ def compare(arguments: argparse.Namespace) -> None:
     """Compare, print, and write."""
     # Imported late, so that --help answers at once.
     from segnoise.datasets.class_file import read_classes
-    from segnoise.datasets.compare import compare_masks, pair_masks
+    from segnoise.datasets.compare import SCHEMA, compare_masks, pair_masks
     from segnoise.datasets.mask_files import MaskReader
-    from segnoise.files import check_new_file, write_json
+    from segnoise.files import check_new_json, write_json
+    from segnoise.output_folder import keep_apart
 
     if arguments.out:
-        check_new_file(arguments.out, "--out", arguments.overwrite)
+        check_new_json(arguments.out, "--out", arguments.overwrite, SCHEMA)
     classes = arguments.classes
     if len(classes) == 1 and classes[0].endswith(".txt"):
         classes, _ = read_classes(Path(classes[0]))
@@ -81,6 +82,9 @@ def compare(arguments: argparse.Namespace) -> None:
     values = value_map(arguments.value_map)
     reader = MaskReader(len(classes), value_map=values, ignore_index=arguments.ignore_index)
     pairs = pair_masks(arguments.clean, arguments.noisy, arguments.allow_missing)
+    if arguments.out:
+        for files in ([pair.clean for pair in pairs], [pair.noisy for pair in pairs]):
+            keep_apart(arguments.out, files)
     found = compare_masks(pairs, reader, workers=arguments.workers, progress="comparing")
     print(found.table(classes))
     if arguments.out:

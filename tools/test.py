@@ -63,22 +63,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         from segnoise.engine.config import load_config
         from segnoise.engine.evaluate import (
+            SCORES,
             checkpoint_in,
             evaluate,
             stored_config,
             with_test_time_augmentation,
         )
+        from segnoise.engine.run_folder import RECORDS
         from segnoise.engine.tables import score_table
         from segnoise.errors import ConfigError
-        from segnoise.files import check_new_file, write_json
-        from segnoise.output_folder import announce
+        from segnoise.files import check_new_json, write_json
+        from segnoise.output_folder import MARK, announce
 
         checkpoint = checkpoint_in(arguments.places[-1])
         default = checkpoint.parent / f"{arguments.split}_{checkpoint.stem}.json"
         report = arguments.json or default
-        if report.suffix != ".json":
-            raise ConfigError(f"--json {report}: scores go to a file that ends in .json")
-        check_new_file(report, "--json", arguments.overwrite)
+        if report.name in RECORDS and (report.parent / MARK).exists():
+            raise ConfigError(
+                f"--json {report}: a training writes its {report.name} there: take another name"
+            )
+        check_new_json(report, "--json", arguments.overwrite, SCORES)
         changes = cli.options(arguments.cfg_options), arguments.allow_imports
         if len(arguments.places) == 2:
             config = load_config(arguments.places[0], *changes)
@@ -90,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             checkpoint,
             split=arguments.split,
             out=arguments.out,
+            report=report,
             overwrite=arguments.overwrite,
             launcher=arguments.launcher,
         )

@@ -20,6 +20,8 @@ from segnoise.tables import markdown
 
 _CHUNK = 16  # pairs that a worker takes at a time
 _PERCENTILES = (5, 50, 95)
+SCHEMA = {"classes": [str], "report": dict, "distributions": dict, "samples": dict}
+"""Of what :meth:`MaskComparison.to_dict` returns, as a file holds it."""
 
 
 class MaskPair(NamedTuple):

@@ -26,8 +26,11 @@ from segnoise.errors import CheckpointError
 from segnoise.files import replacing
 from segnoise.metrics.segmentation import SegmentationMetric, per_class
 from segnoise.output_folder import OutputFolder, claim
-from segnoise.records import find_fault, parse
+from segnoise.records import Maybe, find_fault, parse
 from segnoise.registry import import_module
+
+SCORES = {"mIoU": Maybe(float), "classes": dict, "samples": int}
+"""Schema of what :func:`evaluate` returns, as a file holds it."""
 
 
 def evaluate(
@@ -36,6 +39,7 @@ def evaluate(
     *,
     split: str = "test",
     out: str | Path | None = None,
+    report: str | Path | None = None,
     overwrite: bool = False,
     launcher: str = "none",
 ) -> dict[str, Any]:
@@ -46,6 +50,7 @@ def evaluate(
         checkpoint: file with the weights.
         split: "test" or "val": which data set of the config.
         out: folder for coloured predictions, ``<sample id>.png`` with the classes' palette.
+        report: file to which the caller will write the scores.
         overwrite: replace predictions that an earlier call has left in ``out``.
         launcher: how the processes were started.
 
@@ -55,12 +60,14 @@ def evaluate(
 
     Raises:
         CheckpointError: if the checkpoint is damaged or belongs to another model or classes.
-        ConfigError: if ``out`` holds predictions already, or anything else, lies among the data
-            set's files, or another process writes there.
+        ConfigError: if ``out`` holds predictions already, or anything else, or another process
+            writes there; if it or ``report`` lies among the data set's files.
         DatasetError: if a file is missing or unreadable.
     """
     init_processes(launcher)
     dataset = data.build_dataset(config, f"{split}_data")
+    if report is not None:
+        data.keep_apart(report, "--json", dataset)
     model = build_model(config, dataset.metainfo)
     stored = checkpoints.load(checkpoint)
     checkpoints.check_classes(stored, dataset.metainfo, checkpoint, f"{split}_data")

@@ -166,6 +166,21 @@ def test_a_run_of_an_earlier_version(project, capsys):
 def test_single_files_are_not_replaced_unasked(project, capsys):
     compare = ["compare_masks", "dl/masks", "dl/masks", "--classes", "a", "b", "c", "--out"]
     refused(capsys, "notes.json exists: name another file by --out", *compare, "notes.json")
+    refused(capsys, "something else than --out writes", *compare, "notes.json", "--overwrite")
+    refused(capsys, "train.log: name a file that ends in .json", *compare, "train.log")
+    refused(capsys, "is among the data set's files in", *compare, "dl/masks/a/new.json")
     assert cli.main([*compare, "new.json"]) == 0
     assert cli.main([*compare, "new.json", "--overwrite"]) == 0
     assert json.loads(Path("new.json").read_text())
+
+
+def test_scores_do_not_go_among_the_samples_or_over_the_records_of_a_run(project, capsys):
+    assert cli.main(["train", "leaf.py", "--work-dir", "run"]) == 0
+    test = ["test", "run", "--json"]
+    refused(capsys, "is among the data set's files in", *test, "dl/masks/new.json")
+    for name in ("run/scores.json", "run/noise.json"):
+        refused(capsys, f"a training writes its {name[4:]} there", *test, name, "--overwrite")
+    refused(capsys, "something else than --json writes", *test, "notes.json", "--overwrite")
+    assert cli.main([*test, "run/mine.json"]) == 0
+    assert cli.main([*test, "run/mine.json", "--overwrite"]) == 0
+    assert json.loads(Path("run/mine.json").read_text())["samples"] == 4
