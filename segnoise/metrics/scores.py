@@ -161,9 +161,12 @@ def _counted(scores: Tensor, target: Tensor, ignore_index: int | None, above: fl
         if scores.device.type == "cpu" and bool(outside.any()):
             bad = int(labels[outside][0])
             raise ValueError(f"target holds class id {bad}, outside [0, {classes})")
-        if scores.device.type == "cpu":
-            _check_numbers(scores[row, :, part])
-        guess = scores[row, 0, part] > above if channels == 1 else _greatest(scores[row, :, part])
+        if channels == 1:
+            if scores.device.type == "cpu":
+                _check_numbers(scores[row, :, part])
+            guess = scores[row, 0, part] > above
+        else:
+            guess = _greatest(scores[row, :, part], numbers=scores.device.type == "cpu")
         cell = labels.mul(classes).add_(guess)
         left_out = outside if void is None else outside.logical_or_(void)
         cell.masked_fill_(left_out, cells)
@@ -181,14 +184,18 @@ def _blocks(scores: Tensor) -> Iterator[tuple[int, slice]]:
             yield row, slice(first, first + width)
 
 
-def _greatest(scores: Tensor) -> Tensor:
-    """Index of the greatest of scores (K, P), the first of equals."""
+def _greatest(scores: Tensor, numbers: bool = False) -> Tensor:
+    """Index of the greatest of scores (K, P), the first of equals; ``numbers`` refuses NaN."""
     classes = scores.shape[0]
     if scores.device.type != "cpu" or classes > 255 or scores.stride(0) == 1:
+        if numbers:
+            _check_numbers(scores)
         return scores.argmax(0)
     # Along an axis with a stride argmax takes ten times as long on a CPU as these three steps.
     greatest = scores.amax(0)
-    if bool(greatest.isnan().any()):
+    if bool(greatest.isnan().any()):  # as one of the scores is
+        if numbers:
+            _check_numbers(scores)
         return scores.argmax(0)
     rank = torch.arange(classes, 0, -1, dtype=torch.uint8).unsqueeze(1)
     return classes - (scores == greatest).view(torch.uint8).mul_(rank).amax(0).long()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from segnoise.metrics import functional as M
+from segnoise.metrics.scores import confusion_matrix_from_scores
 
 
 class SegmentationMetric(BaseMetric):
@@ -54,13 +55,32 @@ class SegmentationMetric(BaseMetric):
             return self.ignore_index
         return (self.dataset_meta or {}).get("ignore_index", 255)
 
-    def process(self, data_batch: dict[str, Any], data_samples: Sequence[dict[str, Any]]) -> None:
-        """Add a batch: ``data_batch["mask"]`` against each sample's ``prediction`` (H, W)."""
+    def process(
+        self, data_batch: Mapping[str, Any], data_samples: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Add a batch: ``data_batch["mask"]`` against each sample.
+
+        A sample has ``probabilities`` (K, H, W), of one channel those of the second of two classes,
+        or else a ``prediction`` (H, W).
+        """
         for target, sample in zip(data_batch["mask"], data_samples, strict=True):
+            counted = self._counted(target, sample)
+            self._running = counted if self._running is None else self._running + counted
+
+    def _counted(self, target: Tensor, sample: Mapping[str, Any]) -> Tensor:
+        classes, ignored = self._classes(), self._ignored()
+        scores = sample.get("probabilities")
+        if scores is None:
             prediction = sample["prediction"]
             target = target.to(prediction.device, non_blocking=True)
-            counted = M.confusion_matrix(prediction, target, self._classes(), self._ignored())
-            self._running = counted if self._running is None else self._running + counted
+            return M.confusion_matrix(prediction, target, classes, ignored)
+        if max(2, len(scores)) != classes:
+            raise ValueError(f"probabilities of {len(scores)} channels, and {classes} classes")
+        target = target.to(scores.device, non_blocking=True)
+        threshold = 0.5 if len(scores) == 1 else None
+        return confusion_matrix_from_scores(
+            scores[None], target[None], ignored, threshold=threshold
+        )
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Sum over processes and return mIoU, mDice and pixel_accuracy in percent.

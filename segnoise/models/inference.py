@@ -1,9 +1,10 @@
-"""From an image of any size to class probabilities of the same size."""
+"""From an image of any size to class probabilities of the same size, and to class ids."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from segnoise.checks import check_choice, check_flag, check_number, check_sides
 from segnoise.errors import ConfigError
+from segnoise.metrics.scores import greatest_class
 from segnoise.models.preprocessor import pad_to_multiple
 
 
@@ -141,6 +143,38 @@ class Inference:
             count[..., rows, columns] += 1
         assert total is not None
         return total.div_(count)
+
+
+class Prediction(Mapping[str, Any]):
+    """What a network says of an image: "probabilities", "prediction" and "sample_id".
+
+    The prediction, (H, W) class ids in int64, the first of equally probable ones, is computed when
+    it is looked at: a metric counts from the probabilities.
+
+    Args:
+        probabilities: (K, H, W); one channel is of the second of two classes.
+        sample_id: the image's name, or None.
+
+    Example:
+        >>> found = Prediction(torch.tensor([[[0.2, 0.5]], [[0.8, 0.5]]]), "a")
+        >>> found["prediction"], found["sample_id"]
+        (tensor([[1, 0]]), 'a')
+    """
+
+    def __init__(self, probabilities: Tensor, sample_id: str | None) -> None:
+        self._known: dict[str, Any] = {"probabilities": probabilities, "sample_id": sample_id}
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "prediction" and key not in self._known:
+            p = self._known["probabilities"]
+            self._known[key] = (p[0] > 0.5).long() if len(p) == 1 else greatest_class(p[None])[0]
+        return self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("prediction", "probabilities", "sample_id"))
+
+    def __len__(self) -> int:
+        return 3
 
 
 def _resize(tensor: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from segnoise.errors import ConfigError, TrainingError
 from segnoise.losses import EntropyRegularizer, L1Penalty
 from segnoise.losses.base import product
-from segnoise.metrics.scores import greatest_class
 from segnoise.models.composing import check_methods, keep_maps
 from segnoise.models.contract import check_outputs, explained
-from segnoise.models.inference import Inference
+from segnoise.models.inference import Inference, Prediction
 from segnoise.models.losses import build_losses
 from segnoise.models.network import build_network
 from segnoise.models.preprocessor import Preprocessor
@@ -177,7 +176,7 @@ class Segmentor(BaseModel):
         sample_id: Sequence[str] | None = None,
         cells: Tensor | None = None,
         mode: str = "tensor",
-    ) -> Tensor | dict[str, Tensor] | list[dict[str, Any]]:
+    ) -> Tensor | dict[str, Tensor] | list[Prediction]:
         """Run the network.
 
         Args:
@@ -187,7 +186,8 @@ class Segmentor(BaseModel):
             sample_id: N names, handed through to the predictions and to losses that remember.
             cells: (N, H, W), where in its sample each pixel comes from, for losses that remember.
             mode: "tensor" -> logits; "loss" -> dict of scalar losses, already weighted;
-                "predict" -> a list of dict(prediction=(H, W), sample_id=...).
+                "predict" -> a list of :class:`~segnoise.models.inference.Prediction`, read as
+                dict(prediction=(H, W), probabilities=(K, H, W), sample_id=...).
         """
         if mode == "tensor":
             return self.class_logits(image)
@@ -287,7 +287,7 @@ class Segmentor(BaseModel):
             self.class_logits, image, self.mode == "binary", self.data_preprocessor.size_divisor
         )
 
-    def _predictions(self, image: Tensor, sample_id: Sequence[str] | None) -> list[dict[str, Any]]:
+    def _predictions(self, image: Tensor, sample_id: Sequence[str] | None) -> list[Prediction]:
         names: Sequence[str | None] = sample_id or [None] * len(image)
         scores = self.probabilities(image)
         # One sum: NaN and inf, which has NaN as its softmax, do not get lost in it.
@@ -298,12 +298,7 @@ class Segmentor(BaseModel):
                 "class can be told from them. Its weights have diverged, or overflow in half "
                 "precision: take an earlier checkpoint, or train with a lower learning rate"
             )
-        binary = self.mode == "binary"
-        labels = (scores[:, 0] > 0.5).long() if binary else greatest_class(scores)
-        return [
-            {"prediction": label, "sample_id": name}
-            for label, name in zip(labels, names, strict=True)
-        ]
+        return [Prediction(s, name) for s, name in zip(scores, names, strict=True)]
 
 
 def _combined(

@@ -4,7 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from segnoise.metrics.segmentation import SegmentationMetric
 from segnoise.models import Inference
+from segnoise.models.inference import Prediction
 
 
 def pixelwise(image):
@@ -78,6 +80,33 @@ def test_padding_is_zero_at_the_bottom_right(image):
         return pixelwise(x)
 
     Inference().probabilities(network, image, binary=False, size_divisor=64)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_counting_probabilities_is_counting_their_class_ids(channels):
+    """Tenths have ties, and halves: the first of equals counts, and 0.5 is not above 0.5."""
+    random = torch.Generator().manual_seed(0)
+    p = torch.randint(11, (2, channels, 23, 19), generator=random) / 10
+    classes = max(2, channels)
+    mask = torch.randint(classes, (2, 23, 19), generator=random)
+    mask[:, :2] = 255
+    ids = (p[:, 0] > 0.5).long() if channels == 1 else p.argmax(1)
+    predictions = [Prediction(image, None) for image in p]
+    assert torch.equal(torch.stack([found["prediction"] for found in predictions]), ids)
+    matrices = []
+    for samples in (predictions, [{"prediction": labels} for labels in ids]):
+        metric = SegmentationMetric(num_classes=classes)
+        metric.process({"mask": mask}, samples)
+        metric.evaluate(2)
+        matrices.append(metric.matrix)
+    assert matrices[0].sum() == (mask != 255).sum()
+    assert torch.equal(*matrices)
+
+
+def test_probabilities_of_other_classes_are_not_counted():
+    found = Prediction(torch.ones(4, 2, 2), "a")
+    with pytest.raises(ValueError, match="probabilities of 4 channels, and 3 classes"):
+        SegmentationMetric(num_classes=3).process({"mask": torch.zeros(1, 2, 2).long()}, [found])
 
 
 @pytest.mark.parametrize(
