@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from segnoise.datasets.base import checked_classes
 from segnoise.datasets.palettes import Color, Palette
 from segnoise.datasets.problems import one_problem, problem_of
-from segnoise.errors import DataError
+from segnoise.errors import ConfigError, DataError
 from segnoise.files import read_text
 
 _LINES = "write one class name a line into a text file, class 0 first, or give classes=[...]"
@@ -33,7 +35,7 @@ def read_classes(path: Path) -> tuple[tuple[str, ...], Palette | None]:
 
     Raises:
         DatasetError: If the file is missing, unreadable, empty or a table of another kind, or
-            some lines have a colour and others have not.
+            some lines have a colour and others have not, or a name repeats or is no text.
     """
     try:
         lines = [line.strip() for line in read_text(path).splitlines()]
@@ -66,7 +68,10 @@ def read_classes(path: Path) -> tuple[tuple[str, ...], Palette | None]:
             f"gives {len(colors)} of {len(names)} classes a colour",
             "give all classes a colour, or none",
         )
-    return tuple(names), tuple(colors) or None
+    try:
+        return checked_classes(names), tuple(colors) or None
+    except ConfigError as error:
+        raise one_problem(path, str(error), _LINES) from None
 
 
 def _parse(line: str) -> tuple[str, Color | None]:
@@ -109,14 +114,28 @@ def _refuse_table(path: Path, names: Sequence[str]) -> None:
     """Raise if the names are rows of a table, or of a file of another kind."""
     what = None
     numbered = [name.split(maxsplit=1) for name in names if name[:1].isdecimal()]
+    firsts = {name.rpartition(" ")[0] for name in names}
+    lasts = [name.rpartition(" ")[2] for name in names]
     if names and names[0].startswith(("{", "[", "<", "---")):
         what = "is JSON, XML or YAML"
-    elif any(name.endswith(":") for name in names):
+    elif names and path.suffix.lower() in (".json", ".xml", ".yaml", ".yml", ".pbtxt"):
+        what = f"is a {path.suffix} file"
+    elif any(name.endswith("{") for name in names):
+        what = "is a file with braces"
+    elif any(name.endswith(":") or name.startswith("- ") for name in names):
         what = "is YAML"
     elif names and names[0].lower().startswith("filename,"):
         what = "is a table of images and their classes"
     elif len(numbered) == len(names) > 1 and all(len(words) == 2 for words in numbered):
         what = "has numbers before the names"
+    elif len(firsts) == len(names) > 2 and lasts == [*map(str, range(len(names)))]:
+        what = "has numbers behind the names"  # "grade 1" and "grade 2" are names
+    elif names and all(re.fullmatch("#[0-9A-Fa-f]{6}", word) for word in lasts):
+        what = "has colours that are not written as `road 128 64 128`"
+    elif any(name[0] == name[-1] and name[0] in "\"'" for name in names):
+        what = "has names in quotation marks"
+    elif len(names) == 1 and re.search("[,;\t]", names[0]):
+        what = "has all its names on one line"
     for separator, called in _SEPARATORS.items():
         counts = {name.count(separator) for name in names}
         if what is None and len(names) > 1 and len(counts) == 1 and counts != {0}:

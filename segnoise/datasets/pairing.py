@@ -106,6 +106,11 @@ class FileIndex:
             if os.path.splitext(name)[1].lower() in EXTENSIONS:
                 return f"{name} is there, but not by that name: give the suffix {end!r}"
             return f"{name} is there, but is no image file ({', '.join(EXTENSIONS)}): convert it"
+        # A path of another system or folder, or a name with its quotation marks.
+        last = wanted.strip("\"'").rpartition("/")[2]
+        for stem in (last, os.path.splitext(last)[0]):
+            if len(found := self._by_last_name.get(stem, [])) == 1:
+                return f"{self.files[found[0]].name} is there: write {found[0]!r} into the list"
         return None
 
     @cached_property
@@ -115,6 +120,10 @@ class FileIndex:
     @cached_property
     def _by_folded(self) -> dict[str, list[str]]:
         return _grouped(self.files, _folded)
+
+    @cached_property
+    def _by_last_name(self) -> dict[str, list[str]]:
+        return _grouped(self.files, lambda text: _folded(text).rpartition("/")[2])
 
     @cached_property
     def _names(self) -> list[tuple[str, str]]:
@@ -239,6 +248,10 @@ def pair_listed(
             sample_id, mask_id = images.listed(columns[0]), masks.listed(columns[1])
             if sample_id is not None and mask_id is None:
                 what = f"the second column of {line!r} names no mask in {masks.folder}"
+                problems.append(Problem(str(split), what, "write one sample id a line into it"))
+                continue
+            if sample_id != mask_id and set(columns) <= images.files.keys() & masks.files.keys():
+                what = f"{line!r} names two samples"
                 problems.append(Problem(str(split), what, "write one sample id a line into it"))
                 continue
         remedy = f"add the file, or drop {line!r} from {split}"

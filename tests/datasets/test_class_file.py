@@ -20,6 +20,7 @@ READ = {
     "cvat": (b"# label:color_rgb:parts:actions\nbackground:0,0,0::\nride: car:250,50,83::\n",
              ("background", "ride: car"), ((0, 0, 0), (250, 50, 83))),
     "labelme": (b"__ignore__\n_background_\ncat\n", ("_background_", "cat"), None),
+    "numbered": (b"grade 1\ngrade 2\n", ("grade 1", "grade 2"), None),
     "digits": (b"0\n1\n2\n", ("0", "1", "2"), None),
     "some commas": (b"trees, bushes\nroad\n", ("trees, bushes", "road"), None),
 }  # fmt: skip
@@ -34,6 +35,15 @@ REFUSED = {
     "cat,1\ndog,2\n": "a table of columns between commas",
     "# label:color_rgb:parts:actions\ncat\n": "line 'cat' is not label:color_rgb:parts:actions",
     "": "names no class",
+    "cat\ncat\n": "class names repeat: cat",
+    "ca\0t\ndog\n": "holds a control character",
+    "- cat\n- dog\n": "is YAML",
+    "cat 0\ndog 1\nfox 2\n": "has numbers behind the names",
+    "cat #ff0000\ndog #00FF00\n": "has colours that are not written as `road 128 64 128`",
+    '"cat"\n"dog"\n': "has names in quotation marks",
+    'name,r,g,b\n"cat, dog",0,0,0\nfox,1,1,1\n': "has names in quotation marks",
+    "cat, dog": "has all its names on one line",
+    "item {\n  name: 'cat'\n}\n": "is a file with braces",
 }
 
 

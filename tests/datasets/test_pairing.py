@@ -79,6 +79,10 @@ def test_composed_and_decomposed_letters_are_one_text(tmp_path):
         (["a.png"], ["a_mask.png", "a1.png"], "a", r"\(a_mask.png is there.*suffix '_mask.png'\)"),
         (["A.png"], ["A.png"], "a", r"images/a\.\*: image missing \(A.png is there, but in an"),
         (["a.png"], ["a1.png"], "a", r"masks/a\.\*: mask missing; add the file, or drop 'a'"),
+        (["a.png"], ["a.png"], "a.npy", r"\(a.png is there: write 'a' into the list\)"),
+        (["a.png"], ["a.png"], r"C:\set\a.png", r"\(a.png is there: write 'a' into the list\)"),
+        (["d/a.png"], ["d/a.png"], '"/x/a.png"', r"\(a.png is there: write 'd/a' into the list"),
+        (["a.png", "b.png"], ["a.png", "b.png"], "a, b", r"'a, b' names two samples; write one"),
         (["a.png"], ["a.png"], "a\na.png", r"sample 'a' more than once: 'a', 'a.png'; drop one"),
     ],
 )
