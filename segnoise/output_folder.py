@@ -111,11 +111,7 @@ class OutputFolder:
         """
         wanted = dict.fromkeys(names)
         for parent in {PurePosixPath(name).parent for name in wanted}:
-            if link := _link_above(self._real, f"{parent}/x"):
-                raise ConfigError(
-                    f"{link} is a link to {os.path.realpath(link)}, and what is written there "
-                    f"would land in that: remove the link, or take another folder ({self._flag})"
-                )
+            refuse_link(self._real, str(parent), self._flag)
         known = frozenset(self._names or ())
         new = [name for name in wanted if name not in known]
         for name in new:
@@ -243,6 +239,24 @@ def announce(folder: Path, *names: str, made: bool = False) -> None:
             _append(folder / MARK, names)
         else:
             out.expect(names)
+
+
+def refuse_link(folder: Path, below: str, flag: str) -> None:
+    """Refuse to write into a folder below another one by way of a link.
+
+    Args:
+        folder: of results.
+        below: path of the folder below it, with forward slashes.
+        flag: what the folder was given by.
+
+    Raises:
+        ConfigError: if a part of the path is a link.
+    """
+    if link := _link_above(folder, f"{below}/x"):
+        raise ConfigError(
+            f"{link} is a link to {os.path.realpath(link)}, and what is written there would land "
+            f"in that: remove the link, or take another folder ({flag})"
+        )
 
 
 def keep_apart(place: str | Path, *groups: Sequence[str | Path], flag: str = "--out") -> None:

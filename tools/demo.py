@@ -74,18 +74,17 @@ def draw(results: dict[str, Any], path: Path, images: int = 4) -> None:
     """Picture of training labels before and after the noise, and of the runs' predictions."""
     from segnoise.drawing import colorize, grid, legend, save_png
     from segnoise.engine import data
-    from segnoise.engine.config import load_config
     from segnoise.engine.evaluate import predictions
 
     rows, titles = [], []
-    config = load_config(results["CE, noisy"].folder / "config.py")
+    config = results["CE, noisy"].config
     validation = data.build_dataset(config, "val_data")
     noisy = data.with_noise(validation, config)  # for the eye only: scores are on clean labels
     palette, classes = validation.metainfo["palette"], validation.metainfo["classes"]
     indices = [i * len(validation) // images for i in range(images)]
     predicted = [
-        predictions(load_config(r.folder / "config.py"), r.folder / "last.pth", validation, indices)
-        for r in results.values()
+        predictions(result.config, result.folder / "last.pth", validation, indices)
+        for result in results.values()
     ]
     for number, index in enumerate(indices):
         sample = noisy[index]

@@ -11,7 +11,7 @@ from mmengine.registry import VISBACKENDS
 from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visualizer
 
 from segnoise.errors import ConfigError
-from segnoise.output_folder import announce
+from segnoise.output_folder import announce, refuse_link
 from segnoise.registry import Registry, import_module
 
 # Keys of mmengine's configs that have no meaning here: what to write instead.
@@ -123,6 +123,9 @@ def visualizer(folder: Path, trackers: list[dict[str, Any]]) -> dict[str, Any]:
         folder: of the run.
         trackers: more of mmengine's backends, as a config has them; one of the two that are there
             anyhow takes that one's place.
+
+    Raises:
+        ConfigError: if one of the run's folders that they write to is a link.
     """
     own = {LocalVisBackend: folder, ListedEvents: folder / "tensorboard"}
     if importlib.util.find_spec("tensorboard") is None:
@@ -135,6 +138,9 @@ def visualizer(folder: Path, trackers: list[dict[str, Any]]) -> dict[str, Any]:
         place = own.pop(kind, folder / kind.__name__)
         backends.append({"save_dir": str(place), **tracker, "type": kind})
     backends += [{"type": kind, "save_dir": str(place)} for kind, place in own.items()]
+    for place in (Path(backend["save_dir"]) for backend in backends):
+        if place.is_relative_to(folder):
+            refuse_link(folder, place.relative_to(folder).as_posix(), "--work-dir")
     return {"type": Visualizer, "vis_backends": backends}
 
 

@@ -12,7 +12,7 @@ import mmengine
 import mmengine.runner
 import torch
 from mmengine.device import get_device
-from mmengine.dist import all_reduce, barrier, broadcast, is_main_process, master_only
+from mmengine.dist import all_reduce, broadcast, master_only
 from mmengine.hooks import EMAHook
 from mmengine.logging import MMLogger
 from mmengine.logging.logger import MMFormatter
@@ -39,14 +39,18 @@ class Runner(mmengine.runner.Runner):
     ) -> None:
         self._record = record  # goes into every checkpoint
         self._extended = extended  # the checkpoint to resume is of a shorter run
-        self._log_dir: str
         # mmengine hands out loggers and visualizers by this name: two runs that start in the
         # same second of one process would share theirs.
         super().__init__(experiment_name=f"{name}_{uuid.uuid4().hex[:8]}", **kwargs)
-        barrier()
-        if is_main_process():
-            Path(self._log_dir).rmdir()  # mmengine's time-stamped folder; nothing goes there
-        self._log_dir = self.work_dir
+
+    @property
+    def _log_dir(self) -> str:
+        """The run's folder, where mmengine would make one that is called as the time."""
+        return self.work_dir
+
+    @_log_dir.setter
+    def _log_dir(self, _: str) -> None:
+        """Nothing: mmengine sets it."""
 
     @property
     def network(self) -> nn.Module:

@@ -18,7 +18,6 @@ from segnoise.datasets.base import check_same_classes
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data, preparation, run_folder
 from segnoise.engine import resume as resuming
-from segnoise.engine.config import load_config
 from segnoise.engine.dry_run import dry_run
 from segnoise.engine.hooks import (
     Checkpoints,
@@ -64,6 +63,7 @@ class Result:
         last: entry of the last iteration.
         check: label histogram and realised noise of the training set.
         memorisation: entries of ``memorisation.json``; none where clean labels are not known.
+        config: as it was trained, which ``config.py`` holds too.
     """
 
     folder: Path
@@ -71,6 +71,7 @@ class Result:
     last: dict[str, Any] | None
     check: dict[str, Any]
     memorisation: list[dict[str, Any]]
+    config: dict[str, Any]
 
 
 def train(
@@ -190,6 +191,7 @@ def _train(
     if start:
         resuming.check_same_run(start, config, global_batch, weighted, extended)
     tried = dry_run(model, stream, validation, config)
+    followed = visualizer(folder, config["trackers"])
     on_main(lambda: preparation.prepare(_own(out), config, check, report, classes, start))
 
     scores, memorisation = Scores(), Memorisation()
@@ -227,7 +229,7 @@ def _train(
         launcher=launcher,
         # A scalar is the mean since the one before it.
         log_processor={"by_epoch": False, "window_size": config["log_interval"]},
-        visualizer=visualizer(folder, config["trackers"]),
+        visualizer=followed,
         randomness={"seed": config["seed"], "deterministic": config["deterministic"]},
         cfg=storable(config),
     )
@@ -240,7 +242,7 @@ def _train(
     last = scores.history[-1] if scores.history else None
     held = (kept.best or {}).get("iter")  # what best.pth holds
     best = next((entry for entry in scores.history if entry["iter"] == held), None)
-    return Result(folder, best, last, check, memorisation.history)
+    return Result(folder, best, last, check, memorisation.history, config)
 
 
 def _own(out: OutputFolder | None) -> OutputFolder:
@@ -311,12 +313,12 @@ def summary(result: Result) -> str:
     if remarks := len(result.check["remarks"]):
         lines += [f"data         {remarks} remark(s) on its files, in {folder / 'data.json'}"]
     lines += [f"run folder   {folder}", f"checkpoint   {folder / 'last.pth'}"]
-    tested, config = "last.pth", load_config(folder / "config.py")
+    tested = "last.pth"
     if (folder / "best.pth").exists():
         tested = "best.pth"
         lines += [f"best         {folder / tested}"]
     lines.append(f"resume       segnoise train {where}/config.py --resume")
-    if config["test_data"] or config["val_data"]:
-        split = "" if config["test_data"] else " --split val"
+    if result.config["test_data"] or result.config["val_data"]:
+        split = "" if result.config["test_data"] else " --split val"
         lines.append(f"test         segnoise test {where}/config.py {where}/{tested}{split}")
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from segnoise.engine import checkpoint
 from segnoise.engine.config import load_config
 from segnoise.engine.evaluate import evaluate
 from segnoise.engine.interrupt import FirstInterrupt
+from segnoise.engine.runner import Runner
 from segnoise.engine.schema import complete
 from segnoise.engine.train import summary, train
 from segnoise.errors import CheckpointError, ConfigError, DataError, TrainingError
@@ -261,6 +262,17 @@ def test_training_labels_are_corrupted_and_validation_labels_never(tmp_path):
     assert len(watch.val) == len(clean)
     for i in range(len(clean)):
         np.testing.assert_array_equal(watch.val[clean.sample_id(i)], clean.load_mask(i))
+
+
+def test_no_folder_is_made_that_a_kill_would_leave(tmp_path, monkeypatch):
+    monkeypatch.setattr(Runner, "build_logger", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path)
+    assert not [path for path in (tmp_path / "run").iterdir() if path.is_dir()]
+
+
+def killed(*_, **__):
+    raise KeyboardInterrupt
 
 
 def test_seeds_decide_and_nothing_else_does(tmp_path):

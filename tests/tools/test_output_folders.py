@@ -129,6 +129,15 @@ def test_overwrite_replaces_what_is_ours_alone(project, capsys):
     assert cli.main([*train, "--resume"]) == 0
 
 
+def test_event_files_do_not_go_through_a_link(project, capsys):
+    train = ["train", "leaf.py", "--work-dir", "run"]
+    assert cli.main(train) == 0
+    Path("run/tensorboard").rename("elsewhere")
+    Path("run/tensorboard").symlink_to("../elsewhere")
+    for flag in ("--resume", "--overwrite"):
+        refused(capsys, "run/tensorboard is a link to", *train, flag)
+
+
 def test_a_copy_does_not_write_through_a_link(project, capsys):
     corrupt = ["corrupt", "leaf.py", "--out", "copy", "--workers", "0"]
     assert cli.main(corrupt) == 0
