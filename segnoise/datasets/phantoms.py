@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from segnoise.datasets.phantom_generator import CLASSES, PALETTE, VERSION, draw_
 from segnoise.datasets.problems import one_problem
 from segnoise.errors import ConfigError
 from segnoise.files import user_path
+from segnoise.lock import locked
 
 NUM_IMAGES = {"train": 160, "val": 40, "test": 80}
+_PATIENCE = 3600.0  # seconds to wait for another process that makes the same set
 
 
 class Phantoms(FolderDataset):
@@ -65,26 +67,39 @@ class Phantoms(FolderDataset):
 
 
 def _make(folder: Path, split: str, count: int, size: tuple[int, int], seed: int) -> None:
-    """Write a set under a temporary name and rename it: it is there whole or not at all."""
-    temporary = folder.parent / f".{folder.name}-{uuid.uuid4().hex[:8]}"
+    """Write a set under another name and rename it: it is there whole or not at all.
+
+    One process makes it, and others wait. What a killed one has left, the next removes.
+    """
+    place = folder.parent / f".{folder.name}"
     try:
-        for part in ("images", "masks"):
-            (temporary / part).mkdir(parents=True)
-        ids = [f"{split}_{index:04d}" for index in range(count)]
-        for index, sample_id in enumerate(ids):
-            picture, mask = draw_phantom(seed, split, index, size)
-            Image.fromarray(picture).save(temporary / "images" / f"{sample_id}.png")
-            palette_image(mask, PALETTE).save(temporary / "masks" / f"{sample_id}.png")
-        (temporary / "classes.txt").write_text("\n".join(CLASSES) + "\n", encoding="utf-8")
-        (temporary / f"{split}.txt").write_text("\n".join(ids) + "\n", encoding="utf-8")
-        os.replace(temporary, folder)
+        place.mkdir(parents=True, exist_ok=True)
+        with locked(place, _PATIENCE):
+            try:
+                shutil.rmtree(place / "set", ignore_errors=True)
+                if not folder.is_dir():
+                    _write(place / "set", split, count, size, seed)
+                    os.replace(place / "set", folder)
+            finally:
+                shutil.rmtree(place / "set", ignore_errors=True)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         # Another process may have made the same set meanwhile; its files are the same.
         if not folder.is_dir():
             raise one_problem(
                 folder, f"cannot be written: {error}", "free some space or choose another root"
             ) from None
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    finally:
+        with contextlib.suppress(OSError):  # not there, or another process is at work in it
+            place.rmdir()
+
+
+def _write(folder: Path, split: str, count: int, size: tuple[int, int], seed: int) -> None:
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    ids = [f"{split}_{index:04d}" for index in range(count)]
+    for index, sample_id in enumerate(ids):
+        picture, mask = draw_phantom(seed, split, index, size)
+        Image.fromarray(picture).save(folder / "images" / f"{sample_id}.png")
+        palette_image(mask, PALETTE).save(folder / "masks" / f"{sample_id}.png")
+    (folder / "classes.txt").write_text("\n".join(CLASSES) + "\n", encoding="utf-8")
+    (folder / f"{split}.txt").write_text("\n".join(ids) + "\n", encoding="utf-8")

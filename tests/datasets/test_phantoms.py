@@ -11,6 +11,7 @@ from segnoise.datasets import DatasetError, Phantoms
 from segnoise.datasets import phantoms as module
 from segnoise.datasets.phantom_generator import CLASSES, VERSION, draw_phantom
 from segnoise.errors import ConfigError
+from segnoise.lock import LOCK, locked
 
 
 def test_masks_are_pinned():
@@ -93,8 +94,22 @@ def test_a_killed_generation_leaves_nothing_that_is_used(tmp_path, monkeypatch):
         Phantoms(tmp_path, "train", num_images=2, size=32)
     assert os.listdir(tmp_path) == []
     monkeypatch.undo()
-    (tmp_path / ".train-2-32x32-seed0-v1-deadbeef" / "images").mkdir(parents=True)
-    assert len(Phantoms(tmp_path, "train", num_images=2, size=32)) == 2
+    left = tmp_path / ".train-2-32x32-seed0-v1" / "set" / "images"
+    left.mkdir(parents=True)
+    (left / "train_0007.png").write_bytes(b"half")
+    (left.parents[1] / LOCK).touch()
+    dataset = Phantoms(tmp_path, "train", num_images=2, size=32)
+    assert len(dataset) == len(os.listdir(dataset.paths(0)[0].parent)) == 2
+    assert os.listdir(tmp_path) == ["train-2-32x32-seed0-v1"]
+
+
+def test_a_set_that_a_living_process_writes_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_PATIENCE", 0)
+    place = tmp_path / ".train-2-32x32-seed0-v1"
+    (place / "set").mkdir(parents=True)
+    with locked(place), pytest.raises(ConfigError, match="is being written by another process"):
+        Phantoms(tmp_path, "train", num_images=2, size=32)
+    assert os.listdir(place) == ["set"]
 
 
 def test_a_full_disk_is_one_clear_error(tmp_path, monkeypatch):
