@@ -18,6 +18,7 @@ EXAMPLES = """
 examples:
   tools/benchmark.py configs/benchmarks/phantoms.py --work-dir work_dirs/bench
   tools/benchmark.py GRID --dry-run                       # which cells, and what is done already?
+  tools/benchmark.py CONFIG --loss CE --loss ANL-CE --noise none --noise "BoundaryErosion(width=3)"
   tools/benchmark.py GRID --jobs 4                        # four at once: they share CPU and GPU
   tools/benchmark.py GRID --ray auto --jobs 2             # on a Ray cluster, two to a GPU
   tools/benchmark.py GRID --cfg-options train_cfg.max_iters=500 data_root=/data/camvid
@@ -27,7 +28,11 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and run the grid."""
     parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
-    parser.add_argument("config", help="grid config, e.g. configs/benchmarks/phantoms.py")
+    parser.add_argument(
+        "config",
+        help="grid config, e.g. configs/benchmarks/phantoms.py; or a training config, with --loss "
+        "and --noise",
+    )
     parser.add_argument(
         "--work-dir",
         type=cli.path,
@@ -35,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     cli.add_options(parser)
     cli.add_allow_imports(parser)
+    cli.add_parts(parser, "loss", "noise", "method", "recipe", each="; repeat it to compare")
+    parser.add_argument(
+        "--seeds", nargs="+", type=cli.seed, metavar="SEED", help="instead of the config's"
+    )
     parser.add_argument(
         "--jobs", type=cli.integer(1, 1024), default=1, help="cells at once (default: 1)"
     )
@@ -70,6 +79,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code or int(bool(failed))
 
 
+def named(arguments: Any) -> dict[str, Any]:
+    """Return the axes of the grid that the command line names.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> given = dict(loss=["GCE(q=0.5)"], noise=["none"], method=None)
+        >>> for axis in named(SimpleNamespace(**given, recipe=["auto"], seeds=None)).items():
+        ...     print(axis)
+        ('losses', {'GCE(q=0.5)': [{'type': 'GCE', 'q': 0.5}], 'recipe auto': {'recipe': 'auto'}})
+        ('noises', {'clean': None})
+        ('methods', {})
+        ('seeds', None)
+    """
+    from segnoise.engine.notation import noise, part
+
+    losses: dict[str, Any] = {text: [part(text, "loss")] for text in arguments.loss or ()}
+    losses |= {f"recipe {name}": {"recipe": name} for name in arguments.recipe or ()}
+    noises = {text: noise(text) for text in arguments.noise or ()}
+    methods = {text: {"methods": [part(text, "method")]} for text in arguments.method or ()}
+    return {
+        "losses": losses,
+        "noises": {"clean" if config is None else text: config for text, config in noises.items()},
+        "methods": {"plain": {}, **methods} if methods else {},
+        "seeds": arguments.seeds,
+    }
+
+
 def benchmark(arguments: Any) -> list[Any]:
     """Do what the command line says; returns the cells that failed."""
     # Imported late, so that --help answers at once.
@@ -78,7 +114,7 @@ def benchmark(arguments: Any) -> list[Any]:
     from segnoise.engine.benchmark import run
     from segnoise.engine.benchmark.grid import load_grid
 
-    grid = load_grid(arguments.config, arguments.allow_imports)
+    grid = load_grid(arguments.config, arguments.allow_imports, named(arguments))
     title = Path(arguments.config).stem
     folder = Path(arguments.work_dir or Path("work_dirs", "benchmarks", title))
     options = cli.options(arguments.cfg_options)

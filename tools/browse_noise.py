@@ -17,7 +17,7 @@ EXAMPLES = """
 examples:
   tools/browse_noise.py configs/phantoms/unet_r18_ce_clean_phantoms_200.py
   tools/browse_noise.py CONFIG --target 0.15 --images 6 --out galleries/mine
-  tools/browse_noise.py CONFIG --noises "SymmetricFlip(rate=0.1)" "BoundaryErosion(width=2, fill=0)"
+  tools/browse_noise.py CONFIG --noise "SymmetricFlip(rate=0.1)" --noise "BoundaryErosion(width=2)"
 """
 
 
@@ -25,12 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and draw."""
     parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
     cli.add_config(parser)
-    parser.add_argument(
-        "--noises",
-        nargs="+",
-        metavar="NOISE",
-        help="models to show, by class, preset or dotted path, with parameters where wanted "
-        "(default: one of each kind that the data set can serve)",
+    cli.add_parts(
+        parser,
+        "noise",
+        each="; repeat it to show several (default: one of each kind that the data set can serve)",
     )
     cli.add_dose(parser, target=0.1)
     parser.add_argument("--images", type=cli.integer(1, 1000), default=4, help="rows (default: 4)")
@@ -86,12 +84,14 @@ def drawn(arguments: Any, config: dict[str, Any], dataset: Any) -> Any:
     """Return the gallery of the noise models that the command line names."""
     from segnoise.datasets.noise_gallery import default_noises, noise_gallery
     from segnoise.datasets.noisy_labels import built_model
+    from segnoise.engine.notation import part
     from segnoise.errors import ConfigError
 
-    if arguments.noises:
+    if arguments.noise:
         # Built here, so that a wrong name ends the work before it starts.
-        models = [built_model(cli.noise_config(t), dataset.metainfo) for t in arguments.noises]
-        noises: dict[str, Any] = dict(zip(titles(arguments.noises), models, strict=True))
+        configs = [part(text, "noise model") for text in arguments.noise]
+        models = [built_model(config, dataset.metainfo) for config in configs]
+        noises: dict[str, Any] = dict(zip(titles(arguments.noise), models, strict=True))
     else:
         noises = default_noises(dataset)
     try:

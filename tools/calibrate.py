@@ -23,11 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and calibrate."""
     parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
     cli.add_config(parser)
-    parser.add_argument(
-        "--noise",
-        help="another noise than the config's: a class, a preset or a dotted path, with "
-        "parameters as Python writes them",
-    )
+    cli.add_parts(parser, "noise")
     cli.add_dose(parser, target=0.15)
     parser.add_argument(
         "--sample",
@@ -48,11 +44,9 @@ def calibrate(arguments: Any) -> None:
     from segnoise.engine.config import load_config
     from segnoise.errors import ConfigError
 
-    config = load_config(
-        arguments.config, cli.options(arguments.cfg_options), arguments.allow_imports
-    )
+    config = load_config(arguments.config, cli.changes(arguments), arguments.allow_imports)
     dataset = data.build_dataset(config, "train_data")
-    given = cli.noise_config(arguments.noise) if arguments.noise else config["noise"]
+    given = config["noise"]
     if not given:
         raise ConfigError("the config has no noise: name one with --noise")
     kind = given.get("type") if isinstance(given, dict) else given

@@ -21,6 +21,7 @@ EXAMPLES = """
 examples:
   tools/corrupt.py configs/camvid/unet_r34_ce_boundary_camvid_4k.py --out data/camvid_boundary
   tools/corrupt.py CONFIG --dry-run --cfg-options noise.width=5      # what would it do?
+  tools/corrupt.py CONFIG --out FOLDER --noise "BoundaryErosion(width=3)"
   tools/corrupt.py CONFIG --out FOLDER --verify                      # is all as it was written?
   tools/corrupt.py CONFIG --out FOLDER --ray --ray-address auto      # on a Ray cluster
 """
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("config", nargs="?", help="config file; --verify can do without")
     cli.add_options(parser)
     cli.add_allow_imports(parser)
+    cli.add_parts(parser, "noise")
     parser.add_argument("--out", type=cli.path, help="folder of the copy")
     parser.add_argument(
         "--split",
@@ -99,9 +101,7 @@ def corrupt(arguments: Any) -> None:
 
     noisy = None
     if arguments.config is not None:
-        config = load_config(
-            arguments.config, cli.options(arguments.cfg_options), arguments.allow_imports
-        )
+        config = load_config(arguments.config, cli.changes(arguments), arguments.allow_imports)
         noisy = noisy_copy.noisy_labels(config, arguments.split)
     mapper: Any = partial(map_chunks, workers=arguments.workers)
     if arguments.ray:

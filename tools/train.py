@@ -14,6 +14,7 @@ EXAMPLES = """
 examples:
   tools/train.py configs/phantoms/unet_r18_anl_ce_boundary_phantoms_200.py
   tools/train.py configs/voc/unet_r34_ce_clean_voc12aug_20k.py --cfg-options data_root=/data/VOC2012
+  tools/train.py CONFIG --loss "ANL-CE(alpha=1)" --noise "BoundaryErosion(width=3)"
   tools/train.py CONFIG --resume          # go on where the run stopped
   tools/train.py CONFIG --extend --cfg-options train_cfg.max_iters=40000  # ... and for longer
   tools/dist_train.sh CONFIG 4 --amp      # four GPUs
@@ -24,8 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and train."""
     parser = cli.parser(__doc__ or "", epilog=EXAMPLES)
     cli.add_config(parser)
+    cli.add_parts(parser, "loss", "noise", "method", "recipe")
     parser.add_argument(
-        "--work-dir", type=cli.path, help="run folder (default: work_dirs/<config name>)"
+        "--work-dir",
+        type=cli.path,
+        help="run folder (default: work_dirs/<config name, and what these flags name>)",
     )
     parser.add_argument(
         "--resume",
@@ -62,16 +66,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         from segnoise.engine.config_files import find_config
         from segnoise.engine.train import summary, train
 
-        config = load_config(
-            arguments.config, cli.options(arguments.cfg_options), arguments.allow_imports
-        )
+        config = load_config(arguments.config, cli.changes(arguments), arguments.allow_imports)
         if arguments.work_dir:
             config["work_dir"] = str(arguments.work_dir)
         if arguments.amp:
             config["amp"] = arguments.amp
         result = train(
             config,
-            name=find_config(arguments.config).stem,
+            name=cli.run_name(find_config(arguments.config).stem, arguments),
             resume=arguments.resume,
             extend=arguments.extend,
             overwrite=arguments.overwrite,

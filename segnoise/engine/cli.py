@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from segnoise import streams
 from segnoise.checks import MAX_SEED, check_integer, check_number
 from segnoise.engine.machine import what_it_lacks
+from segnoise.engine.notation import noise, part, title
 from segnoise.errors import ConfigError, SegnoiseError
 from segnoise.files import user_path
 
@@ -147,6 +148,70 @@ def add_allow_imports(arguments: argparse.ArgumentParser) -> None:
     )
 
 
+def add_parts(arguments: argparse.ArgumentParser, *names: str, each: str = "") -> None:
+    """Add flags that name what is compared: ``--noise``, ``--loss``, ``--method``, ``--recipe``.
+
+    Args:
+        arguments: the parser.
+        *names: which of them.
+        each: what giving one of them several times means; by default a noise and a recipe are
+            given once, losses add up and methods work together.
+    """
+    example = {
+        "noise": '"BoundaryErosion(width=3)", a preset, a dotted path, or none for clean labels',
+        "loss": "\"ANL-CE(class_weights='inverse_sqrt')\"",
+        "method": "ObjectTeacher",
+        "recipe": "auto, or a recipe's name: it chooses losses and methods",
+    }
+    repeated = {"loss": "; repeat it to add losses up", "method": "; repeatable"}
+    for name in names:
+        many = each or repeated.get(name, "")
+        arguments.add_argument(
+            f"--{name}",
+            action="append" if many else "store",
+            metavar=name.upper(),
+            help=f"instead of the config's: {example[name]}{many}",
+        )
+
+
+def changes(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the changes of a config that the flags of a command line make.
+
+    Example:
+        >>> given = parser("A tool.")
+        >>> add_options(given)
+        >>> add_parts(given, "noise", "loss")
+        >>> changes(given.parse_args(["--loss", "CE", "--cfg-options", "seed=1"]))
+        {'losses': [{'type': 'CE'}], 'recipe': None, 'seed': 1}
+    """
+    named = {name: getattr(arguments, name, None) for name in ("noise", "loss", "method", "recipe")}
+    found: dict[str, Any] = {}
+    if named["noise"]:
+        found["noise"] = noise(named["noise"])
+    if named["loss"]:
+        found |= {"losses": [part(text, "loss") for text in named["loss"]], "recipe": None}
+    if named["method"]:
+        found |= {"methods": [part(text, "method") for text in named["method"]], "recipe": None}
+    if named["recipe"]:
+        if named["loss"] or named["method"]:
+            raise ConfigError("--recipe chooses losses and methods: leave out --loss and --method")
+        found["recipe"] = named["recipe"]
+    return found | options(arguments.cfg_options)
+
+
+def run_name(config: str, arguments: argparse.Namespace) -> str:
+    """Return the name of a run: its config's, and what the command line names instead.
+
+    Example:
+        >>> given = argparse.Namespace(loss=["ANL-CE(alpha=1)"], noise="SymmetricFlip(rate=0.2)")
+        >>> run_name("unet", given)
+        'unet_ANL-CE_alpha=1_SymmetricFlip_rate=0.2'
+    """
+    named = [getattr(arguments, name, None) or [] for name in ("loss", "method", "recipe", "noise")]
+    texts = [text for each in named for text in ([each] if isinstance(each, str) else each)]
+    return title(config, texts)
+
+
 def add_dose(arguments: argparse.ArgumentParser, target: float) -> None:
     """Add ``--target`` and ``--measure`` of a calibration."""
     arguments.add_argument(
@@ -202,78 +267,6 @@ def _value(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
-
-
-def noise_config(text: str) -> dict[str, Any]:
-    """Parse a noise model written as Python writes it, into its config.
-
-    Raises:
-        ConfigError: if it is neither the name of a class or of a preset, nor a call of one with
-            literal keyword arguments.
-
-    Example:
-        >>> noise_config("BoundaryErosion")
-        {'type': 'BoundaryErosion'}
-        >>> noise_config("coco-n-easy(class_flip=0.1)")
-        {'type': 'coco-n-easy', 'class_flip': 0.1}
-        >>> noise_config("Compose(noises=[SymmetricFlip(rate=0.1), BoundaryErosion(width=2)])")
-        {'type': 'Compose', 'noises': [{'type': 'SymmetricFlip', 'rate': 0.1}, \
-{'type': 'BoundaryErosion', 'width': 2}]}
-    """
-    from segnoise.noise import PRESETS  # late: --help needs no arrays
-
-    name, bracket, rest = text.strip().partition("(")
-    preset = name.strip() if name.strip() in PRESETS else None
-    call = f"Preset{bracket}{rest}" if preset else text.strip()
-    try:
-        config = _noise_node(ast.parse(call, mode="eval").body)
-    except ConfigError as error:
-        raise ConfigError(f"{text!r} is no noise model: {error}") from None
-    except (SyntaxError, ValueError):
-        config = None
-    if preset and isinstance(config, dict):
-        config["type"] = preset
-    if not isinstance(config, dict) or "type" not in config:
-        raise ConfigError(
-            f"{text!r} is no noise model: write it like SymmetricFlip, "
-            '"SymmetricFlip(rate=0.1)", my_noises.Smear or a preset, such as coco-n-easy'
-        )
-    return config
-
-
-def _noise_node(node: ast.expr) -> Any:
-    if (name := _dotted(node)) is not None:
-        return {"type": name}
-    if isinstance(node, ast.Call) and (name := _dotted(node.func)) and not node.args:
-        named = dict(map(_noise_parameter, node.keywords))
-        return {"type": name, **named}
-    if isinstance(node, (ast.List, ast.Tuple)):
-        return [_noise_node(item) for item in node.elts]
-    if isinstance(node, ast.Dict) and all(node.keys):
-        pairs = zip(node.keys, node.values, strict=True)
-        return {ast.literal_eval(key): _noise_node(value) for key, value in pairs if key}
-    return ast.literal_eval(node)
-
-
-def _dotted(node: ast.expr) -> str | None:
-    """The name that an expression is, such as "my_noises.Smear"; None where it is none."""
-    if isinstance(node, ast.Attribute):
-        inner = _dotted(node.value)
-        return None if inner is None else f"{inner}.{node.attr}"
-    return node.id if isinstance(node, ast.Name) else None
-
-
-def _noise_parameter(word: ast.keyword) -> tuple[str, Any]:
-    if word.arg is None:
-        raise ConfigError(f"write out the parameters that **{ast.unparse(word.value)} stands for")
-    try:
-        variable = isinstance(word.value, ast.Name) and not word.value.id[:1].isupper()
-        return word.arg, ast.literal_eval(word.value) if variable else _noise_node(word.value)
-    except ConfigError:
-        raise
-    except ValueError:
-        value = ast.unparse(word.value)
-        raise ConfigError(f"the value of {word.arg}, {value}, is no literal") from None
 
 
 def run_tool(

@@ -176,8 +176,9 @@ def test_the_tools_take_it(own, leaf, tmp_path, capsys):
     assert cli.main(["calibrate", str(path), "--noise", call, "--target", "0.05"]) == 0
     assert "'type': 'my_noises.Speckle'" in capsys.readouterr().out
     out = tmp_path / "gallery"
-    arguments = ["--noises", call, f"{own}.Speckle(rate=0.4)", "--target", "0.05", "--images", "1"]
-    assert cli.main(["browse_noise", str(path), *arguments, "--out", str(out)]) == 0
+    arguments = ["--noise", call, "--noise", f"{own}.Speckle(rate=0.4)", "--target", "0.05"]
+    arguments += ["--images", "1", "--out", str(out)]
+    assert cli.main(["browse_noise", str(path), *arguments]) == 0
     assert (out / "gallery.html").exists()
     assert cli.main(["calibrate", str(path), "--noise", f"{own}.smear", "--target", "0.05"]) == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]

@@ -25,8 +25,9 @@ def gallery(tmp_path_factory):
     """A folder with a gallery of two noise models."""
     folder = tmp_path_factory.mktemp("gallery") / "out"
     arguments = [
-        "browse_noise", str(CONFIG), "--noises", "SymmetricFlip(rate=0.2)",
-        "BoundaryErosion(width=1)", "BoundaryErosion(width=1, classes=[4])", "--images", "2",
+        "browse_noise", str(CONFIG), "--noise", "SymmetricFlip(rate=0.2)", "--noise",
+        "BoundaryErosion(width=1)", "--noise", "BoundaryErosion(width=1, classes=[4])",
+        "--images", "2",
         "--sample", "6", "--target", "0.05", "--out", str(folder),
         "--cfg-options", f"data_root={folder.parent / 'data'}", "train_data.num_images=8",
     ]  # fmt: skip
@@ -197,7 +198,7 @@ def test_the_default_gallery_of_a_single_class(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--noises", "SymetricFlip"], "did you mean SymmetricFlip"),
+        (["--noise", "SymetricFlip"], "did you mean SymmetricFlip"),
         (["--out", __file__], "is a file, not a folder"),
         (["--out", f"{__file__}/below"], "is a file, not a folder"),
     ],
@@ -213,10 +214,11 @@ def test_bad_input(tmp_path, capsys, arguments, message):
 
 
 def test_titles_are_distinct(tmp_path, capsys):
-    noises = ["SymmetricFlip(rate=0.1)", "SymmetricFlip(rate=0.1)", "coco-n-easy"]
+    models = ("SymmetricFlip(rate=0.1)", "SymmetricFlip(rate=0.1)", "coco-n-easy")
+    noises = [word for model in models for word in ("--noise", model)]
     options = ["--sample", "2", "--images", "1", "--out", str(tmp_path / "out"), "--target", "0.02"]
     data = ["--cfg-options", f"data_root={tmp_path}", "train_data.num_images=2"]
-    assert cli.main(["browse_noise", str(CONFIG), "--noises", *noises, *options, *data]) == 0
+    assert cli.main(["browse_noise", str(CONFIG), *noises, *options, *data]) == 0
     printed = capsys.readouterr().out
     for title in ("SymmetricFlip(rate=0.1)", "SymmetricFlip(rate=0.1) (2)", "coco-n-easy"):
         assert f"| {title} " in printed

@@ -80,7 +80,7 @@ def test_a_copy_has_no_dose(tmp_path, capsys):
         (["--noise", "Shift(distance=-2)"], "distance must be at least 0"),
         (["--noise", "Shiftt(distance=2)"], "did you mean Shift"),
         (["--noise", "Shift(distance="], "is no noise model: write it like"),
-        (["--noise", "coco-n-eazy"], "or a preset, such as coco-n-easy"),
+        (["--noise", "coco-n-eazy"], "did you mean coco-n-easy?"),
         (["--noise", "SymmetricFlip(**x)"], "write out the parameters that **x stands for"),
         (["--noise", "BoundaryErosion(width=x)"], "the value of width, x, is no literal"),
         (["--noise", "BoundaryErosion(width=f(1))"], "the value of width, f(1), is no literal"),

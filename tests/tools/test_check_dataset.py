@@ -163,7 +163,7 @@ def test_names_that_are_no_text_or_steer_a_terminal(tmp_path, capfd, tool):
         "compare_masks": [tmp_path / "masks"] * 2
         + ["--classes", tmp_path / "classes.txt", "--out", out / "a.json", "--workers", 1],
         "corrupt": [path, "--out", out, "--workers", 1],
-        "browse_noise": [path, "--out", out, "--noises", "SymmetricFlip", "--images", 2],
+        "browse_noise": [path, "--out", out, "--noise", "SymmetricFlip", "--images", 2],
     }[tool]
     code = command.main([tool, *map(str, arguments)])
     printed = "".join(capfd.readouterr())

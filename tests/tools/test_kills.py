@@ -156,7 +156,7 @@ def leaf(training, tmp_path):
 def test_a_tool_that_is_run_again(training, leaf, tmp_path, tool):
     out = tmp_path / "out"
     arguments = {
-        "browse_noise": ["--noises", "SymmetricFlip(rate=0.2)", "--images", "1", "--sample", "2"],
+        "browse_noise": ["--noise", "SymmetricFlip(rate=0.2)", "--images", "1", "--sample", "2"],
         "check_dataset": ["--splits", "train", "val"],
     }.get(tool, [])
     if tool == "test":

@@ -60,7 +60,7 @@ def refused(capsys, words, *command):
 
 def tools(place):
     """The command of each tool that writes a folder."""
-    noises = ["--noises", "SymmetricFlip(rate=0.1)", "--images", "1", "--sample", "2"]
+    noises = ["--noise", "SymmetricFlip(rate=0.1)", "--images", "1", "--sample", "2"]
     return {
         "train": ["train", "leaf.py", "--work-dir", place],
         "overwrite": ["train", "leaf.py", "--work-dir", place, "--overwrite"],

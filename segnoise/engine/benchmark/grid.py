@@ -16,6 +16,7 @@ from segnoise.engine.schema import check_plain
 from segnoise.errors import ConfigError
 from segnoise.naming import near
 
+PLAIN = "plain"  # the method that is none
 AXES = ("dataset", "noise", "loss", "method", "seed")
 _TABLES = {"datasets": "dataset", "noises": "noise", "losses": "loss", "methods": "method"}
 _DOSE = ("dose", "measure", "noise", "sample")
@@ -48,7 +49,8 @@ class Grid:
         noises: name -> None for clean labels; a noise model's config; ``dict(dose=, measure=,
             noise=, sample=)``, which is calibrated on each data set; or ``dict(per_dataset=<name
             of the data set -> one of these>)``; a data set that it does not name is left out.
-        losses: name -> list of losses, as in a training config.
+        losses: name -> list of losses, as in a training config; or ``dict(recipe=<name>)``, which
+            is combined with no further method.
         methods: name -> changes of the training config, by keys or dotted paths.
         seeds: of weights, order, augmentation and noise alike.
         options: changes of the training config for all cells.
@@ -63,8 +65,8 @@ class Grid:
 
     datasets: dict[str, dict[str, Any]]
     noises: dict[str, Any]
-    losses: dict[str, list[dict[str, Any]]]
-    methods: dict[str, dict[str, Any]] = field(default_factory=lambda: {"plain": {}})
+    losses: dict[str, list[dict[str, Any]] | dict[str, str]]
+    methods: dict[str, dict[str, Any]] = field(default_factory=lambda: {PLAIN: {}})
     seeds: list[int] = field(default_factory=lambda: [0])
     options: dict[str, Any] = field(default_factory=dict)
     skip: list[dict[str, Any]] = field(default_factory=list)
@@ -87,6 +89,12 @@ class Grid:
             return found["per_dataset"][dataset]
         return found
 
+    def training(self, loss: str, method: str) -> dict[str, Any]:
+        """Changes of the training config that a loss and a method make."""
+        own = self.losses[loss]
+        losses = own if isinstance(own, dict) else {"losses": own, "recipe": None}
+        return {**losses, **self.methods[method]}
+
     def cells(self) -> list[Cell]:
         """All cells that are not left out; seed by seed, so that a first table is early."""
         tables = (self.datasets, self.noises, self.losses, self.methods)
@@ -95,6 +103,7 @@ class Grid:
             cell
             for cell in found
             if self._exists(cell.dataset, cell.noise)
+            and (cell.method == PLAIN or not isinstance(self.losses[cell.loss], dict))
             and not any(_fits(rule, cell) for rule in self.skip)
         ]
 
@@ -114,8 +123,20 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+=-]+", "_", name).strip("_.")
 
 
-def load_grid(path: str | Path, allow_imports: Sequence[str] = ()) -> Grid:
+def load_grid(
+    path: str | Path,
+    allow_imports: Sequence[str] = (),
+    named: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Grid:
     """Read a benchmark's config; one that is data, like a training config that is.
+
+    A training config is a grid of one data set, whose losses and noises are `named`.
+
+    Args:
+        path: of the config.
+        allow_imports: modules that configs which are data may name things of.
+        named: values of "noises", "losses", "methods" and "seeds" that take the config's place,
+            and leave its ``skip`` without a meaning.
 
     An entry of ``skip`` leaves out the cells that fit all of its keys (dataset, noise, loss,
     method, seed); a value is one name, a list of names, or ``{"not": <list of names>}``.
@@ -126,7 +147,19 @@ def load_grid(path: str | Path, allow_imports: Sequence[str] = ()) -> Grid:
             grid without cells.
     """
     file = find_config(path)
-    loaded = read_config(file, allow_imports)
+    loaded = dict(read_config(file, allow_imports))
+    named = {key: value for key, value in (named or {}).items() if value}
+    if "datasets" not in loaded and "train_data" in loaded:
+        if not named.get("losses") or not named.get("noises"):
+            raise ConfigError(
+                f"{file} is the config of one training: name what to compare, with --loss (or "
+                "--recipe) and --noise, such as --loss CE --loss ANL-CE --noise none"
+            )
+        loaded = {"datasets": {file.stem: str(file)}}
+    if named:
+        loaded = {**loaded, **named, "skip": []}
+        if loaded.get("baseline", "CE") not in loaded["losses"]:
+            loaded["baseline"] = next(iter(loaded["losses"]))
     try:
         grid = build_grid(loaded, tuple(allow_imports))
         for name, entry in grid.datasets.items() if is_data(file) else ():
@@ -198,7 +231,9 @@ def _dataset(name: str, value: Any) -> dict[str, Any]:
     return {"options": {}, **entry}
 
 
-def _losses(name: str, value: Any) -> list[dict[str, Any]]:
+def _losses(name: str, value: Any) -> list[dict[str, Any]] | dict[str, str]:
+    if isinstance(value, dict) and set(value) == {"recipe"}:
+        return value
     losses = [value] if isinstance(value, dict) else value
     if not isinstance(losses, list) or not losses or not all(isinstance(x, dict) for x in losses):
         raise ConfigError(f"losses.{name} must be a list of dicts with a 'type', got {value!r}")
@@ -223,7 +258,7 @@ def _check(grid: Grid) -> None:
         raise ConfigError(
             f"baseline {grid.baseline!r} is none of the losses: {', '.join(grid.losses)}"
         )
-    if "plain" not in grid.methods:
+    if PLAIN not in grid.methods:
         raise ConfigError("methods has no 'plain', which the baseline needs: add plain={}")
     choices = {
         "select": ("last", "best"),

@@ -46,11 +46,11 @@ def check_parts(grid: Grid, bases: Mapping[str, Mapping[str, Any]]) -> None:
         except (TypeError, ValueError) as error:
             raise ConfigError(f"noises.{noise} on {dataset}: {error}") from error
     for dataset, loss, method in dict.fromkeys((c.dataset, c.loss, c.method) for c in cells):
-        changes = {"losses": grid.losses[loss], **grid.methods[method]}
         try:
-            config = with_options(bases[dataset], changes)
+            config = with_options(bases[dataset], grid.training(loss, method))
             _check_methods(config, known[dataset])
-            _check_losses(config, known[dataset])
+            if not config["recipe"]:
+                _check_losses(config, known[dataset])
         except ConfigError as error:
             raise ConfigError(f"{dataset} / {loss} / {method}: {error}") from error
 

@@ -114,11 +114,7 @@ def make_plan(
             continue
         names = cell[:4]
         if names not in done:
-            changes = {
-                "noise": noises[pair],
-                "losses": grid.losses[cell.loss],
-                **grid.methods[cell.method],
-            }
+            changes = {"noise": noises[pair], **grid.training(cell.loss, cell.method)}
             try:
                 done[names] = with_options(bases[cell.dataset], changes)
             except ConfigError as error:
