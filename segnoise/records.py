@@ -18,6 +18,7 @@ another class      an instance of it; ``object`` is anything
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -113,6 +114,34 @@ again
     except ValueError as error:
         raise RecordError(f"{path}: damaged: {error}; {remedy}") from None
     return value
+
+
+def as_text(value: Any) -> str:
+    """Return a config or the like as JSON, with sorted keys and what JSON has not as a text.
+
+    A colour that is a key becomes the text that a ``color_table`` takes as well.
+
+    Example:
+        >>> as_text({"value_map": {255: 1, "0": 0}, "color_table": {(255, 128, 0): 1}})
+        '{"color_table": {"#ff8000": 1}, "value_map": {"0": 0, "255": 1}}'
+    """
+    return json.dumps(_with_texts(value), sort_keys=True, default=str)
+
+
+def _with_texts(value: Any) -> Any:
+    """A value whose mappings have texts as keys."""
+    if isinstance(value, Mapping):
+        return {_key(key): _with_texts(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_texts(item) for item in value]
+    return value
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, tuple) and len(key) == 3:
+        with contextlib.suppress(TypeError, ValueError):  # no colour
+            return f"#{bytes(key).hex()}"
+    return str(key)
 
 
 def read_lines(path: str | Path, schema: Schema) -> Iterator[tuple[str, Any]]:

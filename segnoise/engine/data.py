@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +36,7 @@ from segnoise.errors import ConfigError, DataError, SegnoiseError
 from segnoise.methods import CorrectedBoundaries
 from segnoise.methods.known_masks import known_pairs
 from segnoise.noise import NoiseReport, realised_noise
+from segnoise.records import as_text
 
 
 def build_dataset(config: Mapping[str, Any], key: str) -> Any:
@@ -287,4 +287,4 @@ def fingerprint(config: Mapping[str, Any], dataset: Any) -> str:
     # The same names may lie elsewhere, with other labels.
     where = str(file_paths(dataset, 0)[1].resolve())
     parts = [*(config[key] for key in keys), ids, where, getattr(dataset, "fingerprint", None)]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(as_text(parts).encode()).hexdigest()

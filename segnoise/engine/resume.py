@@ -12,7 +12,7 @@ from segnoise.engine import run_folder
 from segnoise.engine.schema import DEFAULTS, storable
 from segnoise.errors import CheckpointError, ConfigError
 from segnoise.output_folder import OutputFolder
-from segnoise.records import Within, find_fault, parse
+from segnoise.records import Within, as_text, find_fault, parse
 
 # What may differ when a run goes on: where things lie, how they are loaded and shown, and what is
 # validated; not what decides the weights.
@@ -156,7 +156,7 @@ def compared_keys() -> list[str]:
 
 def as_json(config: Mapping[str, Any]) -> str:
     """The config as text that a checkpoint can hold and a resume can compare."""
-    return json.dumps(storable(config), sort_keys=True, default=str)
+    return as_text(storable(config))
 
 
 def without_root(value: Any) -> Any:

@@ -131,7 +131,7 @@ def prefix_of(names: Collection[str], wanted: Collection[str]) -> str | None:
 def misfits(
     own: Mapping[str, Any], given: Mapping[str, Any], may_lack: Collection[str] = ()
 ) -> str:
-    """Say in words which tensors are missing, left over, of another shape, or no tensors.
+    """Say in words which tensors are missing, left over, of another shape, no tensors, or NaN.
 
     Args:
         own: state dict of a module.
@@ -152,6 +152,11 @@ def misfits(
             f"{name} {tuple(given[name].shape)} instead of {tuple(own[name].shape)}"
             for name in shared
             if name not in odd and given[name].shape != own[name].shape
+        ],
+        "with NaN or inf, as from a training that diverged: take weights of before": [
+            name
+            for name in shared
+            if name not in odd and not given[name].isfinite().all() and own[name].isfinite().all()
         ],
     }
     return "; ".join(

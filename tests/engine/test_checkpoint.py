@@ -220,5 +220,9 @@ def test_weights_must_fit_entirely():
         checkpoint.load_weights(model, {**state, "extra": torch.ones(1)}, "a.pth")
     with pytest.raises(CheckpointError, match=r"weight \(4, 2\) instead of \(3, 2\)"):
         checkpoint.load_weights(model, {**state, "weight": torch.ones(4, 2)}, "a.pth")
+    for bad in (float("nan"), float("inf")):
+        one_bad = {**state, "weight": torch.tensor([[0, 0], [0, 0], [bad, 0]])}
+        with pytest.raises(CheckpointError, match=r"1 with NaN or inf, .* of before \(weight\)"):
+            checkpoint.load_weights(model, one_bad, "a.pth")
     checkpoint.load_weights(model, {k: torch.zeros_like(v) for k, v in state.items()}, "a.pth")
     assert model.weight.abs().sum() == 0

@@ -4,8 +4,10 @@ import copy
 import json
 import re
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny_training import config
 
 from segnoise import cli as command
@@ -53,6 +55,7 @@ def short(root, iters=4, **changes):
         (["param_schedulers", 0, "power"], "x", 'param_schedulers.0.power is "x"'),
         (["param_schedulers", 0], {}, "is missing"),
         (["state_dict", "network.0.bias"], "x", "1 no tensor (network.0.bias is a str)"),
+        (["state_dict", "network.0.bias"], torch.full((8,), torch.nan), "1 with NaN or inf, as"),
         (["state_dict"], [], "state_dict is a list of 0"),
     ],
     ids=lambda value: None if isinstance(value, str) else repr(value)[:30],
@@ -91,6 +94,28 @@ def test_momentum_and_averages_of_another_shape_are_named(tmp_path):
         torch.save(damaged, path)
         with pytest.raises(CheckpointError, match=r"last\.pth: "):
             train(mine, resume=True)
+
+
+def test_keys_that_json_has_not_are_recorded(folder_root):
+    """A run with colours as keys goes on under its config.py, and is scored without it."""
+    colors = np.array([[0, 0, 0], [255, 128, 0], [0, 0, 255]], np.uint8)
+    for path in (folder_root / "masks").rglob("*.png"):
+        Image.fromarray(colors[np.asarray(Image.open(path))]).save(path)
+    table = {tuple(color): number for number, color in enumerate(colors.tolist())}
+    data = {"type": "FolderDataset", "mask_format": "rgb", "color_table": table}
+    parts = {f"{split}_data": {**data, "split": split} for split in ("train", "val")}
+    net = {"type": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 3, "kernel_size": 1}
+    folder = train(
+        complete(
+            short(
+                folder_root.parent, 1, **parts, data_root=str(folder_root), model={"network": net}
+            )
+        )
+    ).folder
+    assert command.main(["train", str(folder / "config.py"), "--resume"]) == 0
+    assert command.main(["test", str(folder), "--split", "val"]) == 0
+    last = json.loads((folder / "scores.json").read_text())[-1]
+    assert json.loads((folder / "val_best.json").read_text())["mIoU"] == last["mIoU"]
 
 
 def scalars(folder, name):

@@ -17,7 +17,7 @@ from segnoise.files import write_json
 from segnoise.noise import UnreachableDoseError, build_noise, calibrate
 from segnoise.noise.base import is_at_hand
 from segnoise.noise.calibration import MEASURES
-from segnoise.records import parse, read_record
+from segnoise.records import as_text, parse, read_record
 from segnoise.registry import path_of
 
 _SCHEMA = {
@@ -95,7 +95,7 @@ def _request(wanted: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """All that a calibration depends on."""
     keys = ("train_data", "data_root", "noise_seed")
     asked = {**dict(wanted), **{key: config[key] for key in keys}}
-    return json.dumps(asked, sort_keys=True, default=str)
+    return as_text(asked)
 
 
 def _without_places(request: Mapping[str, Any]) -> dict[str, Any]:
