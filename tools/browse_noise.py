@@ -15,7 +15,7 @@ from segnoise.engine import cli
 
 EXAMPLES = """
 examples:
-  tools/browse_noise.py configs/phantoms/unet_r18_ce_clean_phantoms_200.py
+  tools/browse_noise.py configs/phantoms/unet_r18_phantoms_200.py
   tools/browse_noise.py CONFIG --target 0.15 --images 6 --out galleries/mine
   tools/browse_noise.py CONFIG --noise "SymmetricFlip(rate=0.1)" --noise "BoundaryErosion(width=2)"
 """

@@ -14,7 +14,7 @@ from segnoise.engine import cli
 
 EXAMPLES = """
 examples:
-  tools/calibrate.py configs/camvid/unet_r34_ce_boundary_camvid_4k.py --target 0.15
+  tools/calibrate.py CONFIG --target 0.15                            # the config's own noise
   tools/calibrate.py CONFIG --noise "Elastic(amplitude=4, length=30)" --target 0.6 --measure miou
 """
 

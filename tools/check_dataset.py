@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 examples:
-  tools/check_dataset.py configs/voc/unet_r34_ce_clean_voc12aug_20k.py
+  tools/check_dataset.py configs/voc/unet_r34_voc12aug_20k.py
   tools/check_dataset.py CONFIG --splits train --out sheets --cfg-options data_root=/data/mine
 """
 

@@ -19,9 +19,8 @@ from segnoise.engine import cli
 
 EXAMPLES = """
 examples:
-  tools/corrupt.py configs/camvid/unet_r34_ce_boundary_camvid_4k.py --out data/camvid_boundary
   tools/corrupt.py CONFIG --dry-run --cfg-options noise.width=5      # what would it do?
-  tools/corrupt.py CONFIG --out FOLDER --noise "BoundaryErosion(width=3)"
+  tools/corrupt.py configs/camvid/unet_r34_camvid_4k.py --out FOLDER --noise "HullMask(rate=0.5)"
   tools/corrupt.py CONFIG --out FOLDER --verify                      # is all as it was written?
   tools/corrupt.py CONFIG --out FOLDER --ray --ray-address auto      # on a Ray cluster
 """

@@ -13,11 +13,14 @@ from typing import Any
 
 from segnoise.engine import cli
 
-RUNS = {
-    "CE, clean": "unet_mobile_ce_clean_phantoms_small_800",
-    "CE, noisy": "unet_mobile_ce_swap_phantoms_small_800",
-    "ANL-CE, noisy": "unet_mobile_anl_ce_swap_phantoms_small_800",
-    "auto, noisy": "unet_mobile_auto_swap_phantoms_small_800",
+CONFIG = "configs/phantoms/unet_mobile_phantoms_small_800.py"
+SWAP: dict[str, Any] = {"noise": {"type": "RegionSwap", "rate": 0.375, "classes": [1, 2, 3, 4]}}
+ANL = {"type": "ANL-CE", "class_weights": "inverse_sqrt"}
+RUNS: dict[str, dict[str, Any]] = {
+    "CE, clean": {},
+    "CE, noisy": SWAP,
+    "ANL-CE, noisy": {**SWAP, "losses": [ANL]},
+    "auto, noisy": {**SWAP, "recipe": "auto"},
 }
 
 
@@ -53,9 +56,11 @@ def run(folder: Path, options: dict[str, Any], overwrite: bool) -> None:
     from segnoise.engine.train import train
 
     results: dict[str, Any] = {}
-    for title, name in RUNS.items():
-        print(f"\n{title}: configs/phantoms/{name}.py", flush=True)
-        config = load_config(f"configs/phantoms/{name}.py", options)
+    for title, changes in RUNS.items():
+        name = title.replace(", ", "_")
+        told = "".join(f", {key}={value!r}" for key, value in changes.items())
+        print(f"\n{title}: {CONFIG}{told}", flush=True)
+        config = load_config(CONFIG, {**changes, **options})
         config["work_dir"] = str(folder / name)
         resume = not overwrite and (folder / name).exists()
         results[title] = train(config, name=name, resume=resume, overwrite=overwrite)

@@ -12,8 +12,8 @@ from segnoise.engine import cli
 
 EXAMPLES = """
 examples:
-  tools/train.py configs/phantoms/unet_r18_anl_ce_boundary_phantoms_200.py
-  tools/train.py configs/voc/unet_r34_ce_clean_voc12aug_20k.py --cfg-options data_root=/data/VOC2012
+  tools/train.py configs/phantoms/unet_r18_phantoms_200.py --noise "BoundaryErosion(width=2)"
+  tools/train.py configs/voc/unet_r34_voc12aug_20k.py --cfg-options data_root=/data/VOC2012
   tools/train.py CONFIG --loss "ANL-CE(alpha=1)" --noise "BoundaryErosion(width=3)"
   tools/train.py CONFIG --resume          # go on where the run stopped
   tools/train.py CONFIG --extend --cfg-options train_cfg.max_iters=40000  # ... and for longer

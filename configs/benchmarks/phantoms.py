@@ -3,7 +3,7 @@
 It shows what a benchmark does; so short a training says little about the losses.
 """
 
-datasets = dict(phantoms="configs/phantoms/unet_r18_ce_clean_phantoms_200.py")
+datasets = dict(phantoms="configs/phantoms/unet_r18_phantoms_200.py")
 noises = dict(
     clean=None,
     confusion=dict(

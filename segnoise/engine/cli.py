@@ -117,7 +117,7 @@ processes = integer(0, 1024)
 def add_config(arguments: argparse.ArgumentParser) -> None:
     """Add the positional config, ``--cfg-options`` and ``--allow-imports``."""
     arguments.add_argument(
-        "config", help="config file, e.g. configs/phantoms/unet_r18_anl_ce_boundary_phantoms_200.py"
+        "config", help="config file, e.g. configs/phantoms/unet_r18_phantoms_200.py"
     )
     add_options(arguments)
     add_allow_imports(arguments)

@@ -43,7 +43,7 @@ def find_config(path: str | Path) -> Path:
     if shipped and (shipped / relative).is_file():
         return shipped / relative
     leaves = [p.relative_to(shipped) for p in shipped.rglob("*.py")] if shipped else []
-    known = {p.name: p for p in leaves if not {"_base_", "recipes", "__init__.py"} & {*p.parts}}
+    known = {p.name: p for p in leaves if not {"_base_", "__init__.py"} & {*p.parts}}
     close = difflib.get_close_matches(path.name, known, n=1, cutoff=0.75)
     hint = f"; did you mean configs/{known[close[0]].as_posix()}?" if close else ""
     raise ConfigError(f"no config {path}{hint}")

@@ -6,6 +6,7 @@ import pytest
 
 from segnoise.engine.config import dump_config, load_config
 from segnoise.engine.config_files import find_config, shipped_configs
+from segnoise.engine.notation import part
 from segnoise.engine.schema import DEFAULTS, complete
 from segnoise.errors import ConfigError
 
@@ -84,13 +85,13 @@ def test_overrides_reach_dicts_lists_and_defaults(tmp_path):
 
 
 def test_a_missing_config_names_the_nearest():
-    with pytest.raises(ConfigError, match=r"unet_r18_ce_clean_phantoms_200\.py"):
-        find_config("configs/phantoms/unet_r18_ce_clean_phantoms.py")
+    with pytest.raises(ConfigError, match=r"unet_r18_phantoms_200\.py"):
+        find_config("configs/phantoms/unet_r18_phantoms.py")
 
 
 def test_the_nearest_config_is_one_that_can_be_trained():
-    with pytest.raises(ConfigError, match=r"did you mean configs/phantoms/unet_r18_ce_clean_pha"):
-        find_config("unet_r18_ce_clean_phantoms_200.py")
+    with pytest.raises(ConfigError, match=r"did you mean configs/phantoms/unet_r18_pha"):
+        find_config("unet_r18_phantoms_200.py")
     with pytest.raises(ConfigError, match=r"did you mean configs/study/full\.py\?"):
         find_config("configs/study/ful.py")
     with pytest.raises(ConfigError, match=r"no config noises\.py$"):
@@ -106,7 +107,7 @@ def leaves():
     folder = shipped_configs()
     assert folder is not None
     # parts of a training, and grids of trainings
-    others = {"_base_", "recipes", "benchmarks", "study"}
+    others = {"_base_", "benchmarks", "study"}
     return [
         p
         for p in sorted(folder.rglob("*.py"))
@@ -126,18 +127,23 @@ def test_shipped_configs_load_are_short_and_survive_a_dump(path, tmp_path):
     assert again == config
 
 
-def test_the_grid_of_leaves_is_complete():
-    names = {p.stem for p in leaves()}
-    for data, models in {
-        "voc12aug_20k": ("unet_r34", "deeplabv3plus_r50"),
-        "cityscapes_40k": ("unet_r34", "deeplabv3plus_r50"),
-        "camvid_4k": ("unet_r34",),
-        "phantoms_200": ("unet_r18",),
-    }.items():
-        for model in models:
-            for loss in ("ce", "anl_ce"):
-                for noise in ("clean", "symmetric", "asymmetric", "boundary"):
-                    assert f"{model}_{loss}_{noise}_{data}" in names
+NOISES = {
+    "voc": "AsymmetricFlip(transition_matrix={'confusions': 'voc', 'rate': 0.4})",
+    "cityscapes": "AsymmetricFlip(transition_matrix={'confusions': 'cityscapes', 'rate': 0.4})",
+    "camvid": "BoundaryErosion(width=3)",
+    "phantoms": "RegionSwap(rate=0.375, classes=[1, 2, 3, 4])",
+}
+
+
+def test_there_is_a_leaf_for_each_data_set_and_model_and_it_takes_any_noise():
+    assert {(p.parent.name, p.stem.split("_" + p.parent.name[:3])[0]) for p in leaves()} == {
+        ("voc", "unet_r34"), ("voc", "deeplabv3plus_r50"), ("cityscapes", "unet_r34"),
+        ("cityscapes", "deeplabv3plus_r50"), ("camvid", "unet_r34"), ("camvid", "unet_r18"),
+        ("phantoms", "unet_r18"), ("phantoms", "unet_mobile"),
+    }  # fmt: skip
+    for path in leaves():
+        wanted = part(NOISES[path.parent.name], "noise model")
+        assert load_config(path, {"noise": wanted})["noise"] == wanted
 
 
 @pytest.mark.parametrize(

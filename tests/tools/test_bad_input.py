@@ -135,7 +135,7 @@ class TestTraining:
         assert "needs a CUDA device" in fails(capsys, "train", leaf(), "--amp")
 
     def test_missing_config(self, capsys):
-        assert "did you mean" in fails(capsys, "train", "configs/voc/unet_r34_ce_voc12aug_20k.py")
+        assert "did you mean" in fails(capsys, "train", "configs/voc/unet_r34_voc12_20k.py")
 
     def test_noise_that_does_not_fit(self, leaf, capsys):
         noise = {"type": "AsymmetricFlip", "transition_matrix": {"confusions": "voc", "rate": 0.4}}

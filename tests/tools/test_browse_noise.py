@@ -14,7 +14,7 @@ from segnoise.datasets import Phantoms
 from segnoise.datasets.noise_gallery import default_noises, noise_gallery
 from segnoise.errors import ConfigError
 
-CONFIG = Path(__file__).parents[2] / "configs" / "phantoms" / "unet_r18_ce_clean_phantoms_200.py"
+CONFIG = Path(__file__).parents[2] / "configs" / "phantoms" / "unet_r18_phantoms_200.py"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]

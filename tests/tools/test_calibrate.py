@@ -19,7 +19,13 @@ def run(tmp_path, capsys, config, *arguments):
 
 def test_the_configs_noise(tmp_path, capsys):
     code, printed = run(
-        tmp_path, capsys, "unet_r18_ce_symmetric_phantoms_200.py", "--target", "0.25"
+        tmp_path,
+        capsys,
+        "unet_r18_phantoms_200.py",
+        "--noise",
+        "SymmetricFlip(rate=0.4)",
+        "--target",
+        "0.25",
     )
     assert code == 0
     assert "pixel_rate 0.25" in printed.out
@@ -30,7 +36,7 @@ def test_the_configs_noise(tmp_path, capsys):
 
 def test_another_noise_and_measure(tmp_path, capsys):
     code, printed = run(
-        tmp_path, capsys, "unet_r18_ce_clean_phantoms_200.py",
+        tmp_path, capsys, "unet_r18_phantoms_200.py",
         "--noise", "Shift(distance=2)", "--target", "0.7", "--measure", "miou",
     )  # fmt: skip
     assert code == 0
@@ -39,7 +45,7 @@ def test_another_noise_and_measure(tmp_path, capsys):
 
 def test_presets_are_noises(tmp_path, capsys):
     code, printed = run(
-        tmp_path, capsys, "unet_r18_ce_clean_phantoms_200.py",
+        tmp_path, capsys, "unet_r18_phantoms_200.py",
         "--noise", "t-loss-50-70(alpha=0.4)", "--target", "0.03",
     )  # fmt: skip
     assert code == 0
@@ -48,7 +54,7 @@ def test_presets_are_noises(tmp_path, capsys):
 
 def test_a_missed_dose_is_a_warning(tmp_path, capsys):
     code, printed = run(
-        tmp_path, capsys, "unet_r18_ce_clean_phantoms_200.py",
+        tmp_path, capsys, "unet_r18_phantoms_200.py",
         "--noise", "Omission(rate=0.5)", "--target", "0.01", "--sample", "3",
     )  # fmt: skip
     assert code == 0
@@ -59,7 +65,7 @@ def test_a_missed_dose_is_a_warning(tmp_path, capsys):
 @pytest.mark.parametrize("noise", ["RegionSwap", "BoundaryErosion(fill=0)", "SymmetricFlip()"])
 def test_the_dose_itself_may_be_left_out(tmp_path, capsys, noise):
     code, printed = run(
-        tmp_path, capsys, "unet_r18_ce_clean_phantoms_200.py", "--noise", noise, "--target", "0.05"
+        tmp_path, capsys, "unet_r18_phantoms_200.py", "--noise", noise, "--target", "0.05"
     )
     assert code == 0
     assert "pixel_rate 0.0" in printed.out
@@ -67,7 +73,7 @@ def test_the_dose_itself_may_be_left_out(tmp_path, capsys, noise):
 
 def test_a_copy_has_no_dose(tmp_path, capsys):
     copy = "noise={'type': 'NoisyCopy', 'folder': 'nowhere'}"
-    config = "unet_r18_ce_clean_phantoms_200.py"
+    config = "unet_r18_phantoms_200.py"
     code, printed = run(tmp_path, capsys, config, "--cfg-options", copy)
     assert code == 2
     assert "is of files (NoisyCopy), which has no dose: name a model with --noise" in printed.err
@@ -88,7 +94,7 @@ def test_a_copy_has_no_dose(tmp_path, capsys):
     ],
 )
 def test_bad_input(tmp_path, capsys, arguments, message):
-    code, printed = run(tmp_path, capsys, "unet_r18_ce_clean_phantoms_200.py", *arguments)
+    code, printed = run(tmp_path, capsys, "unet_r18_phantoms_200.py", *arguments)
     assert code == 2
     assert message in printed.err
     assert len(printed.err.strip().splitlines()) == 1

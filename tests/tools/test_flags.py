@@ -70,9 +70,9 @@ def test_a_number_in_bounds_is_taken():
     ("arguments", "words"),
     [
         (["corrupt", "", "--dry-run"], "no config"),
-        (["test", "configs/phantoms/unet_r18_ce_clean_phantoms_200.py", "."], "."),
+        (["test", "configs/phantoms/unet_r18_phantoms_200.py", "."], "."),
         (["train", "."], "no config ."),
-        (["calibrate", "nowhere.py", "--noise", "a.b("], "no config nowhere.py"),
+        (["calibrate", "nowhere.py", "--noise", "a.b()"], "no config nowhere.py"),
     ],
 )
 def test_odd_names_are_one_line(capsys, arguments, words):

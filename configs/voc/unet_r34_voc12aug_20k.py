@@ -1,4 +1,4 @@
-"""U-Net ResNet-34, cross-entropy, boundary erosion, VOC 2012."""
+"""U-Net ResNet-34, VOC 2012."""
 
 from mmengine.config import read_base
 
@@ -6,5 +6,4 @@ with read_base():
     from .._base_.datasets.voc12aug import *
     from .._base_.losses.ce import *
     from .._base_.models.unet_r34 import *
-    from .._base_.noise.boundary_voc import *
     from .._base_.schedules.sgd_poly_20k import *

@@ -1,4 +1,4 @@
-"""Very small U-Net, cross-entropy, swapped organs, small phantoms."""
+"""Very small U-Net, small phantoms: the demo's, for a CPU."""
 
 from mmengine.config import read_base
 
@@ -6,5 +6,4 @@ with read_base():
     from .._base_.datasets.phantoms_small import *
     from .._base_.losses.ce import *
     from .._base_.models.unet_mobile import *
-    from .._base_.noise.swap_phantoms import *
     from .._base_.schedules.adamw_cosine_800 import *

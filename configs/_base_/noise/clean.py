@@ -1,3 +1,0 @@
-"""Labels as they are."""
-
-noise = None

@@ -1,3 +1,0 @@
-"""Recipe for objects of one class that have no label: weighted GCE + Dice."""
-
-recipe = "missing"
