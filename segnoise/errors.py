@@ -12,6 +12,19 @@ class SegnoiseError(Exception):
         return "\n".join(map(printable, super().__str__().split("\n")))
 
 
+def words_of(error: BaseException) -> str:
+    """What an error of somebody's class says, on a line; its type where the words need it.
+
+    Example:
+        >>> words_of(KeyError("width"))
+        "KeyError: 'width'"
+    """
+    words = str(error) if isinstance(error, SegnoiseError) else " ".join(str(error).split())
+    if words and isinstance(error, (TypeError, ValueError)):
+        return words
+    return f"{type(error).__name__}: {words}"
+
+
 class ConfigError(SegnoiseError, ValueError):
     """A config, a flag or an override that cannot be used."""
 

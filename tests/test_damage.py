@@ -245,7 +245,7 @@ def test_configs_that_are_mutated(place, capfd):
     def look(data):
         value, draw = plain, data.draw
         for _ in range(draw(st.integers(1, 2))):
-            path = draw(st.sampled_from(sorted(places_in(value), key=repr)[1:]))
+            path = draw(st.sampled_from(sorted(filter(None, places_in(value)), key=repr)))
             if path[-1] in ("root", "data_root", "work_dir"):
                 continue
             kind = draw(st.sampled_from(["wrong", "wrong", "gone", "renamed", "nested"]))
@@ -253,7 +253,8 @@ def test_configs_that_are_mutated(place, capfd):
             for part in path:
                 old = old[part]
             if kind == "gone":
-                value = changed(value, path, ...)
+                if path[-1] not in (*LONG, "train_cfg"):  # whose default is 20,000 iterations
+                    value = changed(value, path, ...)
             elif kind == "renamed" and isinstance(path[-1], str):
                 name = path[-1][:-1] + draw(st.sampled_from(["", "s", "_", "-", " ", "\n", "|"]))
                 value = changed(changed(value, path, ...), (*path[:-1], name), old)

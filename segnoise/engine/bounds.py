@@ -8,6 +8,7 @@ from typing import Any
 from segnoise.checks import MAX_SEED, check_choice, check_integer, check_number
 
 _LONGEST = 10**9  # iterations
+_LARGEST = 1e30  # float32 holds it
 INTEGERS: dict[str, tuple[int, int]] = {
     "batch_size": (1, 2**16),
     "eval_batch_size": (1, 2**16),
@@ -24,16 +25,15 @@ INTEGERS: dict[str, tuple[int, int]] = {
     "optim_wrapper.accumulative_counts": (1, _LONGEST),
     "ema.interval": (1, _LONGEST),
     "ema.begin_iter": (0, _LONGEST),
-    "ema.begin_epoch": (0, _LONGEST),
     "model.num_classes": (1, 2**16 - 1),
     "model.preprocessor.size_divisor": (1, 2**12),
 }
 NUMBERS: dict[str, dict[str, float]] = {
-    "optim_wrapper.optimizer.lr": {"least": 0},
+    "optim_wrapper.optimizer.lr": {"least": 0, "most": _LARGEST},
     "optim_wrapper.optimizer.momentum": {"least": 0, "most": 1},
     "optim_wrapper.optimizer.dampening": {"least": 0, "most": 1},
-    "optim_wrapper.optimizer.weight_decay": {"least": 0},
-    "optim_wrapper.optimizer.eps": {"least": 0},
+    "optim_wrapper.optimizer.weight_decay": {"least": 0, "most": _LARGEST},
+    "optim_wrapper.optimizer.eps": {"least": 0, "most": _LARGEST},
     "optim_wrapper.clip_grad.max_norm": {"above": 0},
     "ema.momentum": {"above": 0, "below": 1},
 }

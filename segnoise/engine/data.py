@@ -32,7 +32,7 @@ from segnoise.datasets.problems import DatasetError
 from segnoise.datasets.wrapped import file_paths, labelled
 from segnoise.engine.config import data_path
 from segnoise.engine.loop import DrawSampler
-from segnoise.errors import ConfigError, DataError, SegnoiseError
+from segnoise.errors import ConfigError, DataError, SegnoiseError, words_of
 from segnoise.methods import CorrectedBoundaries
 from segnoise.methods.known_masks import known_pairs
 from segnoise.noise import NoiseReport, realised_noise
@@ -163,8 +163,8 @@ def _call(cls: Any, arguments: dict[str, Any], where: str) -> Any:
         return cls(**arguments)
     except SegnoiseError:
         raise
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: {error}") from error
+    except Exception as error:  # whatever somebody's class raises for arguments that do not fit
+        raise ConfigError(f"{where}: {words_of(error)}") from error
 
 
 class ShardSampler(Sampler[int]):

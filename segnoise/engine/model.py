@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from segnoise.errors import ConfigError, SegnoiseError
+from segnoise.errors import ConfigError, SegnoiseError, words_of
 from segnoise.losses import LOSSES, class_weights
 from segnoise.methods import METHODS, Method
 from segnoise.models import MODELS, Segmentor
@@ -56,8 +56,13 @@ def build_model(
         return cls(**arguments)
     except SegnoiseError:
         raise
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"model: {error}") from error
+    except Exception as error:  # whatever somebody's class raises for arguments that do not fit
+        words = words_of(error)
+        if isinstance(error, OSError):
+            words += (
+                "; to begin from random ones, give its encoder_weights=None, or what it is called"
+            )
+        raise ConfigError(f"model: {words}") from error
 
 
 def resolve_losses(losses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -96,8 +101,8 @@ def build_methods(methods: Sequence[Mapping[str, Any]]) -> dict[str, Method]:
             (arguments["loss"],) = resolve_losses([without_scheme(arguments["loss"])])
         try:
             method = cls(**arguments)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"{where}: {error}") from error
+        except Exception as error:
+            raise ConfigError(f"{where}: {words_of(error)}") from error
         own = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
         name = own if given is None else given
         check_name(name, where)

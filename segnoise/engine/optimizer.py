@@ -12,12 +12,18 @@ import torch
 from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import PARAM_SCHEDULERS
+from mmengine.registry import MODELS, PARAM_SCHEDULERS
 from torch import nn
 
 from segnoise.engine.checkpoint import plain
 from segnoise.errors import ConfigError
 from segnoise.naming import near
+
+# What mmengine's DefaultOptimWrapperConstructor reads.
+_PARAMWISE = {
+    "custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "flat_decay_mult",
+    "dwconv_decay_mult", "dcn_offset_lr_mult", "bypass_duplicate",
+}  # fmt: skip
 
 
 def optim_wrapper(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,9 +48,20 @@ def check_training(model: nn.Module, config: Mapping[str, Any], max_iters: int) 
         ConfigError: for an argument that one of them does not take, or a value that it refuses.
     """
     clip = config["optim_wrapper"].get("clip_grad") or {}
-    _check_names(clip, torch.nn.utils.clip_grad_norm_, "optim_wrapper.clip_grad", {"type"})
+    taken = _names(torch.nn.utils.clip_grad_norm_)
+    _check_names(clip, "optim_wrapper.clip_grad", taken | {"type"})
     if config["ema"] is not None:
-        _check_names(config["ema"], EMAHook, "ema", _names(ExponentialMovingAverage))
+        if config["ema"].get("begin_epoch"):
+            raise ConfigError("ema.begin_epoch: trainings run by iteration; write begin_iter")
+        _check_names(config["ema"], "ema", _names(EMAHook) | _names(ExponentialMovingAverage))
+    if "constructor" not in config["optim_wrapper"]:  # mmengine's own passes over what it lacks
+        parts = config["optim_wrapper"].get("paramwise_cfg") or {}
+        _check_names(parts, "optim_wrapper.paramwise_cfg", _PARAMWISE)
+        place = "optim_wrapper.paramwise_cfg.custom_keys"
+        custom = parts.get("custom_keys") or {}
+        _check_names(custom, place)
+        for name, factors in custom.items():
+            _check_names(factors, f"{place}.{name}", {"lr_mult", "decay_mult"})
     where = "optim_wrapper"
     try:
         wrapper = build_optim_wrapper(model, optim_wrapper(config))
@@ -61,8 +78,12 @@ def check_training(model: nn.Module, config: Mapping[str, Any], max_iters: int) 
             plain(built.state_dict())
         where = "ema"
         if config["ema"] is not None:
-            averaging = {k: v for k, v in config["ema"].items() if k in ("momentum", "interval")}
-            ExponentialMovingAverage(nn.Linear(1, 1), **averaging)
+            hook = EMAHook(**config["ema"])
+            if hook.begin_iter > max_iters:
+                raise ConfigError(
+                    f"ema.begin_iter={hook.begin_iter} is after the last, {max_iters}"
+                )
+            MODELS.build(hook.ema_cfg, default_args={"model": nn.Linear(1, 1)})
     except ConfigError:
         raise
     except Exception as error:  # whatever somebody's class raises for arguments that do not fit
@@ -75,10 +96,9 @@ def _names(function: Any) -> set[str]:
     return set(inspect.signature(function).parameters)
 
 
-def _check_names(node: Any, function: Any, where: str, more: set[str]) -> None:
+def _check_names(node: Any, where: str, known: set[str] | None = None) -> None:
     if not isinstance(node, dict):
         raise ConfigError(f"{where} must be a dict, got {node!r}")
-    known = _names(function) | more
     for key in node:
-        if key not in known:
+        if known is not None and key not in known:
             raise ConfigError(f"unknown config key {where}.{key}{near(key, known)}")

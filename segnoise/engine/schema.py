@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine import registry as mm
+from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 
 from segnoise.checks import check_number
@@ -369,8 +370,16 @@ def _check_values(config: Mapping[str, Any]) -> None:
             f"{accumulated} (optim_wrapper.accumulative_counts): a resume would lose gradients; "
             "choose a multiple"
         )
-    for number, scheduler in enumerate(config["param_scheduler"]):
-        if scheduler.get("by_epoch"):
+    for number, hook in enumerate(config["custom_hooks"]):
+        if not (isinstance(hook, Hook) or (isinstance(hook, dict) and "type" in hook)):
             raise ConfigError(
-                f"param_scheduler.{number}: schedules run by iteration; drop by_epoch=True"
+                f"custom_hooks.{number} must be a dict with a 'type' or a hook of mmengine's, not "
+                f"{hook!r}"
             )
+    for number, scheduler in enumerate(config["param_scheduler"]):
+        where = f"param_scheduler.{number}"
+        for name, least in (("begin", 0), ("end", 1), ("eta_min", 0)):
+            if scheduler.get(name) is not None:
+                check_number(f"{where}.{name}", scheduler[name], least)
+        if scheduler.get("by_epoch"):
+            raise ConfigError(f"{where}: schedules run by iteration; drop by_epoch=True")

@@ -149,7 +149,10 @@ def _prior(mode: str, prior: str | Sequence[float] | Tensor) -> Tensor | None:
         if prior != "uniform":
             raise ValueError(f"unknown prior {prior!r}: {did_you_mean(prior, ['uniform'])}")
         return None
-    values = torch.as_tensor(prior).detach().clone().float()
+    try:
+        values = torch.as_tensor(prior).detach().clone().float()
+    except RuntimeError as error:
+        raise TypeError(f'prior must be "uniform" or a list of numbers, not {prior!r}') from error
     if values.dim() != 1 or len(values) == 0:
         raise ValueError(f"the prior must be a vector, got the shape {tuple(values.shape)}")
     if mode == "binary" and len(values) != 2:

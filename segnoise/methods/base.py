@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from segnoise.errors import ConfigError
+from segnoise.errors import ConfigError, words_of
 from segnoise.losses import GeneralizedJensenShannonLoss, L1Penalty, build_loss
 from segnoise.models.composing import has_map
 from segnoise.models.training_step import Task, TrainingStep
@@ -127,8 +127,8 @@ def loss_of_labels(entry: Mapping[str, Any], task: Task, reduction: str = "mean"
             raise ValueError(f"{kind} is no loss of labels; take one such as 'CE'")
         arguments = {**common, **arguments}
         loss = build_loss(kind, **arguments) if isinstance(kind, str) else kind(**arguments)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"loss: {error}") from error
+    except Exception as error:  # whatever somebody's class raises for arguments that do not fit
+        raise ConfigError(f"loss: {words_of(error)}") from error
     weights = getattr(loss, "class_weights", None)
     if weights is not None and len(weights) != task.num_classes:
         raise ConfigError(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segnoise.errors import ConfigError
+from segnoise.errors import ConfigError, words_of
 from segnoise.losses import (
     LOSSES,
     EntropyRegularizer,
@@ -119,12 +119,15 @@ def _built(where: str, kind: Any, common: dict[str, Any], arguments: dict[str, A
     try:
         if kind in ("L1", "L1Penalty", L1Penalty):
             return L1Penalty(**arguments)
+        _check_meaning(common, arguments)
         taken = parameters(LOSSES.find(kind))
         loss = build_loss(kind, **_arguments(taken, common, arguments))
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: {error}") from error
+    except Exception as error:  # whatever somebody's class raises for arguments that do not fit
+        raise ConfigError(f"{where}: {words_of(error)}") from error
     if not isinstance(loss, nn.Module):
         raise ConfigError(f"{where}: a loss is a torch.nn.Module, not {type(loss).__name__}")
+    if isinstance(loss, nn.NLLLoss):
+        raise ConfigError(f"{where}: it takes log-probabilities, not logits: take 'CE'")
     ours = "pixel_weights" in inspect.signature(loss.forward).parameters
     if not (ours or isinstance(loss, EntropyRegularizer)):
         loss = ForeignLoss(loss, common["mode"])
@@ -134,6 +137,19 @@ def _built(where: str, kind: Any, common: dict[str, Any], arguments: dict[str, A
             "JS, or GJS in a loop of your own"
         )
     return loss
+
+
+def _check_meaning(common: dict[str, Any], given: dict[str, Any]) -> None:
+    """Raise if a loss would compute something else than the training needs, without a word."""
+    for name, value in common.items():
+        if given.get(name, value) != value:
+            raise ValueError(
+                f"{name}={given[name]!r}, and this training has {value!r}: leave it out"
+            )
+    if given.get("reduction") == "none":
+        raise ValueError("reduction='none' gives no number to train on: take 'mean'")
+    if given.get("from_logits") is False:
+        raise ValueError("from_logits=False, but networks return logits: leave it out")
 
 
 def _arguments(

@@ -22,6 +22,14 @@ def leaf(text, folder):
 @pytest.mark.parametrize(
     ("config", "words"),
     [
+        ({"custom_hooks": [1]}, r"custom_hooks\.0 must be a dict with a 'type' or a hook.*not 1"),
+        ({"custom_hooks": [{}]}, r"custom_hooks\.0 must be a dict with a 'type' or a hook.*not {}"),
+        ({"param_scheduler": [{"type": "PolyLR", "begin": -1}]}, r"0\.begin must be at least 0"),
+        (
+            {"param_scheduler": [{"type": "PolyLR", "eta_min": -1}]},
+            r"0\.eta_min must be at least 0",
+        ),
+        ({"optim_wrapper": {"optimizer": {"type": "SGD", "lr": 1e308}}}, "lr must be .*at most"),
         ({"nois": None}, "unknown config key nois; did you mean noise"),
         ({"train_cfg": {"max_iter": 5}}, r"train_cfg\.max_iter; did you mean max_iters"),
         ({"train_cfg": {"max_iters": 5, "max_epochs": 1}}, "either max_iters or max_epochs"),

@@ -544,6 +544,9 @@ def test_a_networks_own_weights_are_left_alone(tmp_path):
     assert checkpoint.load(result.folder / "last.pth")["state_dict"]["network.weight"].any()
 
 
+CONV = {"type": "torch.nn.Conv2d", "in_channels": -1, "out_channels": 5, "kernel_size": 1}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -563,6 +566,22 @@ def test_a_networks_own_weights_are_left_alone(tmp_path):
         ({"param_scheduler": ["PolyLR"]}, r"param_scheduler\.0 must be a dict"),
         ({"ema": {"momentm": 0.1}}, r"ema\.momentm; did you mean momentum"),
         ({"ema": {"momentum": 2}}, "momentum"),
+        ({"ema": {"begin_iter": 9}}, "ema.begin_iter=9 is after the last, 8"),
+        ({"ema": {"begin_epoch": 2}}, "trainings run by iteration; write begin_iter"),
+        ({"ema": {"ema_type": 7}}, "ema: type must be a str"),
+        (
+            {"optim_wrapper": {"optimizer": {"type": "Adam"}, "paramwise_cfg": {"bias_lr": 1}}},
+            r"paramwise_cfg\.bias_lr; did you mean bias_lr_mult",
+        ),
+        (
+            {"optim_wrapper": {"optimizer": {"type": "Adam"}, "paramwise_cfg": {"custom_keys": 7}}},
+            r"paramwise_cfg\.custom_keys must be a dict, got 7",
+        ),
+        ({"model": {"network": CONV}}, "model: RuntimeError: .* negative dimension -1"),
+        (
+            {"losses": [{"type": "ER", "prior": {}}]},
+            r"losses\.0: prior must be \"uniform\" or a list",
+        ),
         ({"ema": 1}, "ema must be of type dict, not 1"),
         ({"seed": "abc"}, "seed must be an integer, not 'abc'"),
         ({"losses": []}, "losses is empty"),

@@ -9,7 +9,7 @@ from torch import nn
 from segnoise.engine.config import complete
 from segnoise.engine.train import train
 from segnoise.errors import ConfigError
-from segnoise.models.losses import build_losses
+from segnoise.models.losses import ForeignLoss, build_losses
 
 LABELS = torch.tensor([[[0, 1, 255], [2, 2, 1]]])
 LOGITS = torch.randn(1, 3, 2, 3, generator=torch.Generator().manual_seed(0))
@@ -60,6 +60,10 @@ def test_binary_cross_entropy_gets_the_scores_shape():
             "give numbers, or a scheme for the whole training set",
         ),
         ({"type": "torch.nn.CrossEntropyLoss", "class_weights": [1.0]}, "1 numbers for 3 classes"),
+        ({"type": "torch.nn.NLLLoss"}, "takes log-probabilities, not logits: take 'CE'"),
+        ({"type": SMP + "JaccardLoss", "from_logits": False}, "networks return logits: leave it"),
+        ({"type": "CE", "ignore_index": 3}, "ignore_index=3, and this training has 255: leave it"),
+        ({"type": "CE", "reduction": "none"}, "gives no number to train on: take 'mean'"),
         ({"type": "torch.nn.functional.cross_entropy"}, "needs input"),
     ],
 )
@@ -73,7 +77,7 @@ def test_pixel_weights_and_maps_are_refused_at_their_first_batch():
     loss = build(type="torch.nn.CrossEntropyLoss")
     with pytest.raises(ConfigError, match="takes no pixel_weights"):
         loss(LOGITS, LABELS, pixel_weights=torch.ones(LABELS.shape))
-    loss = build(type="torch.nn.CrossEntropyLoss", reduction="none")
+    loss = ForeignLoss(nn.CrossEntropyLoss(ignore_index=255, reduction="none"), "multiclass")
     with pytest.raises(ConfigError, match=r"not \(1, 2, 3\): set its reduction='mean'"):
         loss(LOGITS, LABELS)
 

@@ -96,6 +96,8 @@ def _row(plan: Plan, cell: Cell, folder: Path) -> Row:
 def _examples(folder: Path) -> dict[str, Any] | None:
     path = folder / "examples" / "examples.json"
     found: dict[str, Any] | None = read_record(path, _EXAMPLES_SCHEMA, optional=True)
+    if found is not None and len(found["classes"]) != len(found["palette"]):
+        raise RecordError(f"{path}: damaged: not one colour a class; delete it")
     if found is not None and "checkpoint" not in found:  # earlier versions say it elsewhere
         cell = read_cell(folder) or {"config": {}}
         found["checkpoint"] = cell["config"].get("select")

@@ -84,7 +84,9 @@ def redrawn(objects: Components, number: int, hand: Hand, rng: np.random.Generat
     if (hand.growth or hand.wobble) and not region.all():
         growth = np.full(region.shape, hand.growth, np.float32)
         if hand.wobble:
-            field = SmoothField(region.shape, min(hand.length, LARGEST_LENGTH), rng)
+            # Far beyond the region's size the wobble is the same all over it.
+            length = min(hand.length, LARGEST_LENGTH, 64.0 * max(region.shape))
+            field = SmoothField(region.shape, length, rng)
             growth += np.float32(hand.wobble) * field.rows(0, rows.size)
         drawn = _with_pieces_of(region, _grown(region, growth))
     return Shape(int(rows[0]), int(columns[0]), drawn, int(objects.label[number]))

@@ -254,14 +254,15 @@ DAMAGES = {
     "memorisation.json": "7",
     "examples/examples.json": '{"samples": {}}',
 }
+MORE = [("examples/examples.json", '{"samples": [], "classes": ["a"], "palette": []}')]
 
 
-@pytest.mark.parametrize("name", DAMAGES)
-def test_a_damaged_file_fails_its_cell_and_no_other(plan, name):
+@pytest.mark.parametrize(("name", "text"), [*DAMAGES.items(), *MORE])
+def test_a_damaged_file_fails_its_cell_and_no_other(plan, name, text):
     before = {row.cell: row.status for row in read_rows(plan)}
     victim = next(c for c in plan.grid.cells() if c.noise == "flips" and c.seed == 0)
     path = plan.folder_of(victim) / name
-    path.write_text(DAMAGES[name])
+    path.write_text(text)
     rows = read_rows(plan)
     assert {row.cell: row.status for row in rows} == {**before, victim: "failed"}
     (bad,) = (row for row in rows if row.cell == victim)

@@ -180,3 +180,15 @@ def test_presets_on_real_cells(preset, group, monkeypatch):
     rows = compared(summarised(real)["all"], summarised(made)["all"])
     apart = {title: abs(rows[title][2] - rows[title][0]) / rows[title][1] for title in MATCHED}
     assert {title: away for title, away in apart.items() if away > 2.5} == {}
+
+
+def test_a_length_far_beyond_an_object_moves_its_outline_as_one():
+    """And takes no longer: a field of such a length would be blurred over thousands of pixels."""
+    mask = np.zeros((64, 64), np.uint8)
+    mask[16:48, 16:48] = 1
+    wide = Annotators(1, 0, 0, size=0, wobble=0.3, length=1e9, shift=0, classes=(1,))
+    drawn = wide(mask, generator(3))
+    rows = np.flatnonzero((drawn == 1).any(axis=1))
+    columns = np.flatnonzero((drawn == 1).any(axis=0))
+    assert (drawn == 1).sum() != (mask == 1).sum()
+    assert rows[0] - 16 == columns[0] - 16 == 47 - rows[-1] == 47 - columns[-1]
