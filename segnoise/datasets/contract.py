@@ -17,8 +17,12 @@ _FLOATS = (
 _TENSORS = "leave ToTensorV2 and the like out: batches become tensors later"
 
 
-def check_sample(sample: Sample) -> None:
+def check_sample(sample: Sample, transformed: bool = True) -> None:
     """Raise unless a batch can be made of a sample; looks at types and shapes, at no pixel.
+
+    Args:
+        sample: What a data set gives, or a transform has made of it.
+        transformed: Whether a transform had it last, whose fault it is then.
 
     Raises:
         DataError: Unless `image` is an (H, W, C) array of integers, `mask` and, where there are
@@ -39,9 +43,10 @@ its image_range
         )
     name = sample.get("sample_id")
     if lacks := [key for key in ("image", "mask", "sample_id") if key not in sample]:
+        kept = "{**sample, ...} with what has changed"
         raise DataError(
             f"sample {name!r} has no {', '.join(lacks)}, but {', '.join(map(str, sample))}; return "
-            "{**sample, ...} with what has changed"
+            f"{kept if transformed else 'dict(image=, mask=, sample_id=)'}"
         )
     image = _array(sample, "image", 3, "(H, W, C)")
     for key in _MAPS:
@@ -50,9 +55,8 @@ its image_range
         array = _array(sample, key, 2, "(H, W)")
         if array.shape != image.shape[:2]:
             sizes = ["x".join(map(str, part.shape[1::-1])) for part in (array, image)]
-            raise DataError(
-                f"sample {name!r}: {key} is {sizes[0]}, image {sizes[1]}; transform both alike"
-            )
+            remedy = "transform both alike" if transformed else "give both one size"
+            raise DataError(f"sample {name!r}: {key} is {sizes[0]}, image {sizes[1]}; {remedy}")
 
 
 def _array(sample: Sample, key: str, dims: int, axes: str) -> np.ndarray:
@@ -68,23 +72,36 @@ def _array(sample: Sample, key: str, dims: int, axes: str) -> np.ndarray:
     return array
 
 
-def check_labels(sample: Sample, num_classes: int, ignore_index: int) -> None:
-    """Raise unless all ids of a sample's masks are classes or void.
+def check_labels(
+    sample: Sample, num_classes: int, ignore_index: int, transformed: bool = True
+) -> None:
+    """Raise unless all ids of a sample's masks are classes or void; see `check_sample`.
 
     Raises:
         DataError: If one is neither.
     """
+    remedy = "give the data set all classes and the ignore_index, or mend the mask"
+    if transformed:
+        remedy = (
+            f"a transform fills with void by fill_mask={ignore_index} and resizes masks by "
+            "INTER_NEAREST"
+        )
     for key in ("mask", "clean_mask"):
-        ids = sample.get(key)
-        if ids is None:
-            continue
-        wrong = ids[(ids != ignore_index) & ((ids < 0) | (ids >= num_classes))]
-        if len(wrong):
-            raise DataError(
-                f"sample {sample['sample_id']!r}: {key} holds {wrong[0]}, neither a class "
-                f"(0..{num_classes - 1}) nor void ({ignore_index}); a transform fills with void by "
-                f"fill_mask={ignore_index} and resizes masks by INTER_NEAREST"
-            )
+        if key in sample and (what := unknown_label(sample[key], num_classes, ignore_index)):
+            raise DataError(f"sample {sample['sample_id']!r}: {key} {what}; {remedy}")
+
+
+def unknown_label(mask: np.ndarray, num_classes: int, ignore_index: int) -> str | None:
+    """Say in words which id of a mask is neither a class nor void; None if all are.
+
+    Example:
+        >>> unknown_label(np.array([[0, 255, 7]]), num_classes=3, ignore_index=255)
+        'holds 7, neither a class (0..2) nor void (255)'
+    """
+    wrong = mask[(mask != ignore_index) & ((mask < 0) | (mask >= num_classes))]
+    if not len(wrong):
+        return None
+    return f"holds {wrong[0]}, neither a class (0..{num_classes - 1}) nor void ({ignore_index})"
 
 
 def check_kept(view: Sample, sample: Sample) -> None:

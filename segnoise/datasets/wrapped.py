@@ -19,6 +19,7 @@ from segnoise.datasets.base import (
     checked_palette,
     checked_range,
 )
+from segnoise.datasets.contract import unknown_label
 from segnoise.datasets.palettes import default_palette
 from segnoise.datasets.problems import one_problem
 from segnoise.errors import ConfigError
@@ -189,11 +190,10 @@ class Wrapped(Dataset[Sample]):
                 "give integer class ids, (H, W)",
             )
         classes, void = len(self.metainfo["classes"]), self.metainfo["ignore_index"]
-        wrong = (ids != void) & ((ids < 0) | (ids >= classes))
-        if wrong.any():
+        if what := unknown_label(ids, classes, void):
             raise self._problem(
                 index,
-                f"mask holds {ids[wrong][0]}, neither a class (0..{classes - 1}) nor void ({void})",
+                f"mask {what}",
                 "give Wrapped all classes and the ignore_index, or change the ids where it is read",
             )
         return ids.astype(np.uint8 if max(classes - 1, void) < 256 else np.uint16)

@@ -18,6 +18,7 @@ from mmengine.dist import get_dist_info
 from segnoise.datasets import TrainingStream, collate
 from segnoise.datasets.contract import check_kept, check_labels, check_sample
 from segnoise.engine.loop import DrawSampler
+from segnoise.engine.machine import what_it_lacks
 from segnoise.errors import ConfigError, DataError, SegnoiseError
 from segnoise.models import Segmentor
 from segnoise.models.contract import check_logits, explained
@@ -90,17 +91,28 @@ def _view(stream: TrainingStream, draw: int) -> dict[str, Any]:
     data, transform = stream.dataset.dataset, stream.dataset.transform
     epoch, place = divmod(draw, len(data))
     index = int(stream.order(epoch)[place])
-    given = _told(f"train_data: {data!r} fails", lambda: data[index])
+    given = _given(data, index, "train_data")
     classes, void = len(data.metainfo["classes"]), data.metainfo["ignore_index"]
-    with _about("train_data"):
-        check_sample(given)
-        check_labels(given, classes, void)
-    view = _told(f"train_transform: {transform!r} fails", lambda: stream[draw])
     with _about("train_transform"):
+        view: dict[str, Any] = _told(f"{transform!r} fails", lambda: stream[draw])
         check_sample(view)
         check_kept(view, given)
         check_labels(view, classes, void)
     return view
+
+
+def _given(data: Any, index: int, key: str) -> dict[str, Any]:
+    """A sample of a data set, after a look at it."""
+    with _about(key):
+        sample: dict[str, Any] = _told(f"{data!r} fails", lambda: data[index])
+        check_sample(sample, transformed=False)
+        check_labels(
+            sample,
+            len(data.metainfo["classes"]),
+            data.metainfo["ignore_index"],
+            transformed=False,
+        )
+    return sample
 
 
 def _predict(model: Segmentor, data: Any, config: Mapping[str, Any]) -> None:
@@ -108,11 +120,12 @@ def _predict(model: Segmentor, data: Any, config: Mapping[str, Any]) -> None:
     indices = range(rank, len(data), world_size)[: config["eval_batch_size"]]
     if not indices:  # fewer samples than processes
         return
+    samples = [_given(data, index, "val_data") for index in indices]
     with _about("val_data"):
-        batch = collate(_told(f"{data!r} fails", lambda: [data[i] for i in indices]))
+        batch = collate(samples)
     model.eval()
     batch = model.data_preprocessor(batch)
-    with torch.no_grad():
+    with torch.no_grad(), _about("val_data"):
         _told("prediction fails", lambda: model.probabilities(batch["image"]), batch["image"])
 
 
@@ -121,7 +134,7 @@ def _about(key: str) -> Iterator[None]:
     """Say which key of the config an error is about."""
     try:
         yield
-    except DataError as error:
+    except (ConfigError, DataError) as error:
         raise ConfigError(f"{key}: {error}") from error
 
 
@@ -136,9 +149,10 @@ def _told(what: str, run: Callable[[], _T], image: torch.Tensor | None = None) -
     except SegnoiseError:
         raise
     except Exception as error:
-        meaning = None if image is None else explained(error, image)
-        if meaning is not None:
+        if image is not None and (meaning := explained(error, image)):
             raise meaning from error
+        if what_it_lacks(error):
+            raise  # the tools say what to set
         on = "" if image is None else f" on images {tuple(image.shape)}"
         raise ConfigError(f"{what}{on}: {_located(error)}") from error
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from segnoise.errors import ConfigError
@@ -107,11 +106,6 @@ def explained(error: BaseException, image: Tensor) -> ConfigError | None:
     """
     text, (samples, bands, height, width) = " ".join(str(error).split()), image.shape
     batch = f"a batch of {samples} image(s) {width}x{height}"
-    if isinstance(error, torch.OutOfMemoryError) or "not enough memory" in text:
-        return ConfigError(
-            f"{batch} does not fit into the memory; lower batch_size or the crop of "
-            "train_transform, in evaluation eval_batch_size, or inference=dict(mode='slide', ...)"
-        )
     if "Expected more than 1 value per channel" in text:
         return ConfigError(
             f"the network has a batch norm that sees one value a channel, of {batch}, and cannot "

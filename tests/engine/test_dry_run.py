@@ -102,6 +102,7 @@ CHANGES = {
     "sizes": lambda s: {**s, "image": s["image"][:16]},
     "ids": lambda s: {**s, "mask": s["mask"] + 1},
     "fails": lambda s: s["no such key"],
+    "floats": lambda s: {**s, "image": s["image"] / 255.0},
 }
 
 
@@ -144,17 +145,30 @@ def test_what_a_transform_may_not_return(tmp_path, case):
     assert not list((tmp_path / "run").glob("*.pth"))
 
 
-class Floats(Phantoms):
+class ChangedPhantoms(Phantoms):
+    def __init__(self, how, **options):
+        super().__init__(size=32, num_images=6, **options)
+        self.how = how
+
     def __getitem__(self, index):
-        sample = super().__getitem__(index)
-        return {**sample, "image": sample["image"] / 255.0}
+        return CHANGES[self.how](super().__getitem__(index))
 
 
+DATA = {
+    "floats": r"image is float64; leave Normalize",
+    "renames": r"has no mask, but image, label, sample_id; return dict\(image=, mask=",
+    "ids": r"mask holds 5, neither .*; give the data set all classes",
+    "sizes": r"mask is 32x32, image 32x16; give both one size",
+    "fails": r"KeyError: .*test_dry_run\.py:\d+",
+}
+
+
+@pytest.mark.parametrize("how", DATA)
 @pytest.mark.parametrize("key", ["train_data", "val_data"])
-def test_what_a_data_set_may_not_return(tmp_path, key):
-    data = {"type": Floats, "size": 32, "num_images": 6, "split": key.removesuffix("_data")}
-    with pytest.raises(ConfigError, match=rf"^{key}: .*: image is float64; leave Normalize"):
-        run(tmp_path, **{key: data})
+def test_what_a_data_set_may_not_return(tmp_path, key, how):
+    data = {"type": ChangedPhantoms, "how": how, "split": key.removesuffix("_data")}
+    with pytest.raises(ConfigError, match=rf"^{key}: .*{DATA[how]}"):
+        run(tmp_path, check_data="masks", **{key: data})
 
 
 ANSWERS = {
@@ -243,6 +257,28 @@ def test_the_remedy_for_networks_of_one_size_works(tmp_path):
     remedy = {"train_transform": resize, "inference": {"size": (24, 24)}}
     model = {"network": {"type": OneSize}, "preprocessor": {"size_divisor": 8}}
     assert run(tmp_path, model=model, **remedy).last["iter"] == 8
+
+
+def test_a_network_that_takes_no_validation_image(tmp_path):
+    data = {"type": "Phantoms", "size": 40, "num_images": 2, "split": "val"}
+    with pytest.raises(ConfigError, match=r"^val_data: the network takes images of 24 pixels"):
+        run(
+            tmp_path,
+            model={"network": {"type": OneSize}, "preprocessor": {"size_divisor": 8}},
+            train_transform={"type": "ResizeFlip", "size": (24, 24)},
+            val_data=data,
+        )
+
+
+class NoMemory(Answers):
+    def forward(self, image):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+
+def test_memory_that_is_full_keeps_its_type(tmp_path):
+    """The tools say what to set, in one form of words."""
+    with pytest.raises(torch.OutOfMemoryError):
+        run(tmp_path, model={"network": {"type": NoMemory}})
 
 
 @pytest.mark.parametrize("option", [{"activation": "sigmoid"}, {"aux_params": {"classes": 2}}])
