@@ -2,8 +2,9 @@
 
 The environment variable ``SEGNOISE_KERNELS`` decides, read at every call:
 
-- "auto" (the default): Triton on CUDA devices, eager elsewhere. Before their first use on a device
-  the Triton kernels are compared there with the eager numbers; where they differ or do not run, one
+- "auto" (the default): eager on a CPU; on a CUDA device what is fastest for a loss there, as timed
+  once (:mod:`segnoise.losses.paths`), for counts Triton. Before their first use on a device the
+  Triton kernels are compared there with the eager numbers; where they differ or do not run, one
   line is logged and eager goes on;
 - "eager": PyTorch's operators, block by block;
 - "compile": a loss as one graph of torch.compile, on any device (:mod:`segnoise.losses.one_graph`);
@@ -13,11 +14,13 @@ The environment variable ``SEGNOISE_KERNELS`` decides, read at every call:
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
@@ -28,10 +31,27 @@ VARIABLE = "SEGNOISE_KERNELS"
 KINDS = ("auto", "eager", "compile", "triton")
 
 _log = logging.getLogger(__name__)
+_chosen: ContextVar[str | None] = ContextVar("chosen", default=None)
+
+
+@contextlib.contextmanager
+def using(kind: str) -> Iterator[None]:
+    """Compute in a way whatever ``SEGNOISE_KERNELS`` says.
+
+    Example:
+        >>> with using("eager"):
+        ...     wanted()
+        'eager'
+    """
+    token = _chosen.set(kind)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
 
 
 def wanted() -> str:
-    """Return what ``SEGNOISE_KERNELS`` asks for.
+    """Return what ``SEGNOISE_KERNELS`` asks for, or :func:`using`.
 
     Raises:
         ValueError: if it is none of ``KINDS``.
@@ -40,7 +60,7 @@ def wanted() -> str:
         >>> wanted() in KINDS
         True
     """
-    kind = os.environ.get(VARIABLE, "auto")
+    kind = _chosen.get() or os.environ.get(VARIABLE, "auto")
     if kind not in KINDS:
         raise ValueError(f"{VARIABLE}={kind!r}: {did_you_mean(kind, KINDS)}")
     return kind

@@ -23,6 +23,7 @@ ALLOWED = {
     "losses": {
         "torch", "typing_extensions", "segnoise.errors",
         "segnoise.checks", "segnoise.kernels", "segnoise.naming", "segnoise.registry",
+        "segnoise.version",
     },
     "losses/triton_core.py": {"torch", "triton"},  # imported only where Triton computes
     "losses/triton_kernels.py": {"triton"},

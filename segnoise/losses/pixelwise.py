@@ -10,7 +10,7 @@ from torch import Tensor
 from segnoise.losses.base import SegmentationLoss, pixel_weights_of, product, reduced
 from segnoise.losses.core import LabelModel
 from segnoise.losses.elementwise import in_blocks
-from segnoise.losses.one_graph import as_one_graph
+from segnoise.losses.paths import computed
 from segnoise.losses.statistics import PixelStatistics, pixel_statistics
 from segnoise.losses.sums import ClassMax, ClassSum
 from segnoise.losses.target import Target
@@ -31,7 +31,7 @@ class PixelwiseLoss(SegmentationLoss):
     ) -> Tensor:
         """Return the reduced loss; see the class for the shapes."""
         # Labels are checked before: a graph could only assert, without saying which pixel.
-        return as_one_graph(self, self.prepare(y_pred, y_true), pixel_weights)
+        return computed(self, self.prepare(y_pred, y_true), pixel_weights)
 
     def value(self, target: Target, pixel_weights: Tensor | None = None) -> Tensor:
         """Return the reduced loss of a target that has been prepared."""

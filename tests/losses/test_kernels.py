@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from segnoise import kernels
-from segnoise.losses import build_loss, one_graph
+from segnoise.losses import build_loss, paths
 
 FUSED = {"enable_fp_fusion": True}  # as the kernels are launched
 HELPERS = Path(__file__).parents[1] / "helpers"
@@ -57,7 +57,7 @@ def test_compile_gives_the_same_numbers(monkeypatch, batch, name):
     with pytest.raises(ValueError, match=r"label 37 at position \(0, 0\)"):
         loss(logits, torch.full_like(labels, 37))
     gone = weakref.ref(loss)
-    del loss
+    del loss, value
     gc.collect()
     assert gone() is None
 
@@ -70,7 +70,7 @@ def test_where_nothing_can_be_compiled_eager_goes_on(monkeypatch, batch, caplog)
         return run
 
     monkeypatch.setattr(torch, "compile", fail)
-    monkeypatch.setattr(one_graph, "_failed", False)
+    monkeypatch.setattr(paths, "_failed", False)
     monkeypatch.setenv(kernels.VARIABLE, "compile")
     loss = build_loss("GCE", mode="multiclass", ignore_index=255)
     with caplog.at_level(logging.WARNING):
@@ -156,12 +156,12 @@ def test_wrong_arguments_do_not_switch_compiling_off(monkeypatch, batch):
         return run
 
     monkeypatch.setattr(torch, "compile", fail)
-    monkeypatch.setattr(one_graph, "_failed", False)
+    monkeypatch.setattr(paths, "_failed", False)
     monkeypatch.setenv(kernels.VARIABLE, "compile")
     loss = build_loss("GCE", mode="multiclass", ignore_index=255, class_weights=[1.0, 2.0])
     with pytest.raises(ValueError, match="2 class_weights for scores of 5 channels"):
         loss(*batch)
-    assert not one_graph._failed
+    assert not paths._failed
 
 
 @pytest.mark.slow
@@ -238,7 +238,7 @@ def test_more_shapes_than_pytorch_would_compile(monkeypatch):
     monkeypatch.setattr(
         torch, "compile", lambda f, **options: compiled(f, backend=count, **options)
     )
-    monkeypatch.setattr(one_graph, "_failed", False)
+    monkeypatch.setattr(paths, "_failed", False)
     monkeypatch.setenv(kernels.VARIABLE, "compile")
     torch.compiler.reset()
     loss = build_loss("GCE", mode="multiclass")
