@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,13 @@ def training_stream(
     if config["train_transform"]:
         arguments = dict(config["train_transform"])
         cls = TRANSFORMS.find(arguments.pop("type", None), "train_transform")
+        if "ignore_index" in signature(cls).parameters:
+            void = dataset.metainfo["ignore_index"]
+            if arguments.setdefault("ignore_index", void) != void:
+                raise ConfigError(
+                    f"train_transform.ignore_index={arguments['ignore_index']!r}, and the data "
+                    f"set's void is {void}: leave it out"
+                )
         transform = _call(cls, arguments, "train_transform")
     seed = config["seed"]
     return TrainingStream(Transformed(dataset, transform, seed, cell_stride), seed=seed)

@@ -15,9 +15,10 @@ from PIL import Image
 from torch import nn
 
 from segnoise import cli
-from segnoise.datasets import Phantoms
+from segnoise.datasets import FolderDataset, Phantoms
 from segnoise.engine import checkpoint
 from segnoise.engine.config import load_config
+from segnoise.engine.data import training_stream
 from segnoise.engine.evaluate import evaluate
 from segnoise.engine.interrupt import FirstInterrupt
 from segnoise.engine.runner import Runner
@@ -582,6 +583,10 @@ CONV = {"type": "torch.nn.Conv2d", "in_channels": -1, "out_channels": 5, "kernel
             {"losses": [{"type": "ER", "prior": {}}]},
             r"losses\.0: prior must be \"uniform\" or a list",
         ),
+        (
+            {"train_transform": {"type": "RandomScaleCrop", "crop_size": 16, "ignore_index": 0}},
+            r"train_transform\.ignore_index=0, and the data set's void is 255: leave it out",
+        ),
         ({"ema": 1}, "ema must be of type dict, not 1"),
         ({"seed": "abc"}, "seed must be an integer, not 'abc'"),
         ({"losses": []}, "losses is empty"),
@@ -600,6 +605,17 @@ def test_wrong_values_are_named_before_anything_is_written(tmp_path, changes, wo
     with pytest.raises(ConfigError, match=words):
         run(tmp_path, **changes)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_crop_pads_is_the_void_of_the_data_set(tmp_path):
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        picture = np.ones((8, 8) + (3,) * (folder == "images"), np.uint8)
+        Image.fromarray(picture).save(tmp_path / folder / "a.png")
+    clean = FolderDataset(tmp_path, classes=["a", "b"], ignore_index=99)
+    transform = {"type": "RandomScaleCrop", "crop_size": 32, "scale": (1.0, 1.0)}
+    stream = training_stream(clean, {"train_transform": transform, "seed": 0})
+    assert set(np.unique(stream[0]["mask"])) == {1, 99}
 
 
 def test_checkpoints_are_written_with_every_validation_by_default(tmp_path):
