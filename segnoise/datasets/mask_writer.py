@@ -14,7 +14,7 @@ from segnoise.datasets.palettes import Color
 from segnoise.datasets.png_file import png_depth, png_with_samples
 from segnoise.datasets.problems import DatasetError, one_problem
 
-_TO_PNG = "convert the masks to PNG"
+_TO_RGB = "save the masks as RGB PNG"
 
 
 class MaskWriter:
@@ -117,13 +117,11 @@ class MaskWriter:
         if picture.mode == "RGBA":
             return *stored, 255
         if picture.mode != "P":
-            raise one_problem(source, f"is no RGB file (Pillow mode {picture.mode})", _TO_PNG)
+            raise one_problem(source, f"is no RGB file (Pillow mode {picture.mode})", _TO_RGB)
         flat = picture.getpalette("RGB") or []
         palette = list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
         if stored not in palette:
-            raise one_problem(
-                source, f"its palette lacks {stored} for {what}", "save the masks as RGB PNG"
-            )
+            raise one_problem(source, f"its palette lacks {stored} for {what}", _TO_RGB)
         return palette.index(stored)
 
     def _check(self, source: Path, picture: Image.Image, noisy: np.ndarray, target: Path) -> None:
@@ -132,7 +130,8 @@ class MaskWriter:
         except DatasetError:
             same = False
         if not same:
-            raise one_problem(source, f"{picture.format} cannot hold its noisy labels", _TO_PNG)
+            what = f"{picture.format} cannot hold its noisy labels"
+            raise one_problem(source, what, "convert the masks to PNG")
 
 
 def _save(picture: Image.Image, samples: np.ndarray, target: Path) -> None:

@@ -1,5 +1,8 @@
 """A written mask is like the clean one but for the pixels that changed."""
 
+import re
+
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -144,63 +147,65 @@ def test_an_unchanged_mask_is_the_same_file(tmp_path):
     assert target.read_bytes() == source.read_bytes()
 
 
-def refused(reader, source, changes, words):
-    with pytest.raises(DatasetError, match=words):
-        write(reader, source, changes)
+def grey(*values, bits=8, **options):
+    """Return what writes a file of one row of numbers."""
+    if bits < 8:
+        return lambda path: write_png(path, [values], bits)
+    array = np.array([values], np.uint8 if bits == 8 else np.uint16)
+    return lambda path: Image.fromarray(array).save(path, **options)
 
 
-def test_no_value_for_void(tmp_path):
+def rgb(*colors, palette=False, bits=8):
+    """Return what writes a file of one row of colours."""
+
+    def make(path):
+        if bits == 16:
+            cv2.imwrite(str(path), np.zeros((1, len(colors), 3), np.uint16))
+            return
+        picture = Image.fromarray(np.array([colors], np.uint8))
+        (picture.quantize(len(set(colors))) if palette else picture).save(path)
+
+    return make
+
+
+BLACK, RED = (0, 0, 0), (255, 0, 0)
+COLORED = MaskReader(3, mask_format="rgb", colors=COLORS)
+WITH_VOID = MaskReader(3, mask_format="rgb", colors={**COLORS, (9, 9, 9): 255})
+# A file, its reader, the class that the noise makes; what is said; the advice followed: another
+# file, another reader.
+ADVICE = {
+    "no value for void": (grey(0, 255), MaskReader(2, value_map={0: 0, 255: 1}), 255,
+                          "value_map has no value for void, which the noise makes; add one to "
+                          "value_map", None, MaskReader(2, value_map={0: 0, 255: 1, 7: 255})),
+    "no value for a class": (grey(0, 0), MaskReader(3, value_map={0: 0, 1: 1}), 2,
+                             "no value for class 2, which the noise makes; add one to value_map",
+                             None, MaskReader(3, value_map={0: 0, 1: 1, 2: 2})),
+    "no colour": (rgb(BLACK, RED), COLORED, 255, "color_table has no colour for void", None,
+                  WITH_VOID),
+    "1 bit": (grey(0, 1, bits=1), MaskReader(9), 255, "255 for void does not fit its 1 bit a "
+              "pixel; save the masks with 8 bits", grey(0, 1), None),
+    "2 bits": (grey(0, 1, bits=2), MaskReader(9), 7, "7 for class 7 does not fit its 2 bits a "
+               "pixel; save the masks with 8 bits", grey(0, 1), None),
+    "8 bits": (grey(0, 1), MaskReader(320, ignore_index=65535), 300, "does not fit its 8 bits a "
+               "pixel; save the masks with 16 bits", grey(0, 1, bits=16), None),
+    "palette": (rgb(BLACK, RED, palette=True), COLORED, 2, "its palette lacks (0, 0, 255) for "
+                "class 2; save the masks as RGB PNG", rgb(BLACK, RED), None),
+    "grey": (grey(0, 0), COLORED, 1, "is no RGB file (Pillow mode L); save the masks as RGB PNG",
+             rgb(BLACK, BLACK), None),
+    "deep": (rgb(BLACK, BLACK, bits=16), COLORED, 1, "has 16 bits a channel; save the masks with "
+             "8 bits", rgb(BLACK, BLACK), None),
+    "jpeg": (grey(*[0] * 16, format="JPEG"), MaskReader(4), 3, "JPEG cannot hold its noisy "
+             "labels; convert the masks to PNG", grey(*[0] * 16), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ADVICE)
+def test_what_cannot_be_written_and_that_the_advice_works(tmp_path, name):
+    make, reader, label, words, mend, other = ADVICE[name]
     source = tmp_path / "m.png"
-    Image.fromarray(np.array([[0, 255]], np.uint8)).save(source)
-    reader = MaskReader(2, value_map={0: 0, 255: 1})
-    words = r"m.png: value_map has no value for void, which the noise makes; add one to value_map"
-    refused(reader, source, {(0, 0): 255}, words)
-    Image.fromarray(np.array([[(0, 0, 0), (255, 0, 0)]], np.uint8)).save(source)
-    reader = MaskReader(3, mask_format="rgb", colors=COLORS)
-    refused(reader, source, {(0, 0): 255}, r"color_table has no colour for void")
-
-
-def test_no_value_for_a_class(tmp_path):
-    source = tmp_path / "m.png"
-    Image.fromarray(np.array([[0, 0]], np.uint8)).save(source)
-    refused(MaskReader(3, value_map={0: 0, 1: 1}), source, {(0, 0): 2}, "no value for class 2")
-
-
-@pytest.mark.parametrize(("bits", "label", "need"), [(1, 255, 8), (2, 7, 8), (8, 300, 16)])
-def test_too_few_bits(tmp_path, bits, label, need):
-    source = tmp_path / "m.png"
-    write_png(source, [[0, 1]], bits)
-    reader = MaskReader(320, ignore_index=65535) if label == 300 else MaskReader(9)
-    words = f"{label} for .* does not fit its {bits} bits? a pixel; save the masks with {need} bits"
-    refused(reader, source, {(0, 0): label}, words)
-
-
-def test_a_palette_without_the_colour(tmp_path):
-    source = tmp_path / "m.png"
-    picture = Image.fromarray(np.array([[0, 1]], np.uint8))
-    picture.putpalette([0, 0, 0, 255, 0, 0])
-    picture.save(source)
-    reader = MaskReader(3, mask_format="rgb", colors=COLORS)
-    refused(reader, source, {(0, 0): 2}, r"its palette lacks \(0, 0, 255\) for class 2")
-
-
-def test_grey_as_colours(tmp_path):
-    source = tmp_path / "m.png"
-    Image.fromarray(np.zeros((2, 2), np.uint8)).save(source)
-    reader = MaskReader(3, mask_format="rgb", colors=COLORS)
-    refused(reader, source, {(0, 0): 1}, r"is no RGB file \(Pillow mode L\)")
-
-
-def test_deep_colours(tmp_path):
-    import cv2
-
-    source = tmp_path / "m.png"
-    cv2.imwrite(str(source), np.zeros((2, 2, 3), np.uint16))
-    reader = MaskReader(3, mask_format="rgb", colors=COLORS)
-    refused(reader, source, {(0, 0): 1}, "has 16 bits a channel; save the masks with 8 bits")
-
-
-def test_jpeg_cannot_hold_noise(tmp_path):
-    source = tmp_path / "m.jpg"
-    Image.fromarray(np.zeros((16, 16), np.uint8)).save(source)
-    refused(MaskReader(4), source, {(3, 3): 3}, r"m.jpg: JPEG cannot hold .*; convert .* to PNG")
+    make(source)
+    with pytest.raises(DatasetError, match=re.escape(words)):
+        write(reader, source, {(0, 0): label})
+    (mend or make)(source)
+    target = write(other or reader, source, {(0, 0): label})
+    assert (other or reader)(target)[0, 0] == label

@@ -66,9 +66,11 @@ def test_voc_errors(voc_root, tmp_path):
         PascalVOC(voc_root, "trainaug")
     with pytest.raises(DatasetError, match=r"test.txt: .*choose a split: train, trainval, val"):
         PascalVOC(voc_root, "test")
+    assert [len(PascalVOC(voc_root, split)) for split in ("train", "trainval", "val")] == [6, 10, 4]
     (tmp_path / "other").mkdir()
-    with pytest.raises(DatasetError, match=r"looked for .*other/VOCdevkit/VOC2012/JPEGImages"):
+    with pytest.raises(DatasetError, match=r"looked for .*; give the folder VOCdevkit/VOC2012 of"):
         PascalVOC(tmp_path / "other")
+    mask = (voc_root / "SegmentationClass/2007_000003.png").read_bytes()
     (voc_root / "SegmentationClass/2007_000003.png").unlink()
     with pytest.raises(DatasetError, match=r"2007_000003.png: mask missing; .*train.txt"):
         PascalVOC(voc_root, "train")
@@ -77,6 +79,8 @@ def test_voc_errors(voc_root, tmp_path):
     )
     with pytest.raises(DatasetError, match=r"label 37 at row 0, column 0 in a 21-class set; fetch"):
         PascalVOC(voc_root, "train").load_mask(2)
+    (voc_root / "SegmentationClass/2007_000003.png").write_bytes(mask)
+    assert PascalVOC(voc_root, "train").load_mask(2).max() == 255
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 8), ("val", 4)])
@@ -141,6 +145,7 @@ def test_cityscapes_train_ids(cityscapes_root):
         clean.paths(index)[1].unlink()
     with pytest.raises(DatasetError, match=r"use labels='labelTrainIds'"):
         Cityscapes(cityscapes_root, "val")
+    assert len(Cityscapes(cityscapes_root, "val", labels="labelTrainIds")) == 4
 
 
 def test_cityscapes_errors(cityscapes_root):
@@ -152,7 +157,9 @@ def test_cityscapes_errors(cityscapes_root):
         Cityscapes(cityscapes_root, "val", labels="ids")
     with pytest.raises(DatasetError, match=r"use labels='labelIds'"):
         Cityscapes(cityscapes_root, "val", labels="labelTrainIds")
+    assert len(Cityscapes(cityscapes_root, "val", labels="labelIds")) == 4
     dataset = Cityscapes(cityscapes_root, "train")
+    whole = shutil.copytree(cityscapes_root, cityscapes_root.with_name("whole"))
     Image.fromarray(np.full((64, 128), 40, np.uint8)).save(dataset.paths(0)[1])
     with pytest.raises(
         DatasetError, match=r"value 40 at row 0, column 0.*check that it holds labelIds"
@@ -169,6 +176,8 @@ def test_cityscapes_errors(cityscapes_root):
     shutil.rmtree(cityscapes_root / "gtFine")
     with pytest.raises(DatasetError, match=r"gtFine/train: folder not found; unpack"):
         Cityscapes(cityscapes_root, "train")
+    shutil.copytree(whole, cityscapes_root, dirs_exist_ok=True)
+    assert Cityscapes(cityscapes_root, "train").load_mask(0).max() == 255
 
 
 def test_camvid_in_both_layouts(tmp_path):
