@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from segnoise.checks import check_integer, check_number
 from segnoise.datasets.base import LabelledImages
+from segnoise.datasets.gallery_style import CELL, STYLE, VIEWS
 from segnoise.datasets.noisy_labels import NoisyLabels, built_model
 from segnoise.datasets.wrapped import labelled
 from segnoise.drawing import VOID_COLOR, colorize, grid, legend, overlay
@@ -29,54 +30,12 @@ from segnoise.noise.calibration import MEASURES
 from segnoise.pages import escape, page, picture_uri
 from segnoise.tables import markdown
 
-_CELL = 260  # pixels across a picture
 _MEASURES = {
     "pixel_rate": "{:g} % of the pixels changed",
     "miou": "mIoU of {:g} % between clean and noisy labels",
     "boundary_rate": "{:g} % changed of the pixels near boundaries",
 }
 _TO_VOID = (233, 30, 140)  # void's own colour would not be told from the pale picture
-VIEWS = ("clean", "noisy", "difference")
-
-_STYLE = (
-    """
-body { width: max-content; min-width: 100%; }
-header { position: sticky; top: 0; z-index: 3; background: #fff;
-  border-bottom: 1px solid var(--line); }
-.bar { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 20px; padding: 8px 20px; }
-.bar, .text { position: sticky; left: 0; width: fit-content; max-width: calc(100vw - 20px); }
-.text { left: 20px; max-width: calc(100vw - 60px); }
-h1 { font-size: 17px; line-height: 1.25; margin: 0; }
-.views { display: inline-flex; gap: 2px; padding: 2px; border-radius: 8px; background: #eceef2; }
-.views label { padding: 3px 14px; border-radius: 6px; cursor: pointer; }
-input.view { position: fixed; top: 0; left: 0; opacity: 0; pointer-events: none; }
-input.view:focus-visible ~ header .views { outline: 2px solid var(--accent); }
-main { padding: 12px 20px 30px; }
-table { border-collapse: separate; border-spacing: 10px 14px; margin-left: -10px; }
-th { text-align: left; vertical-align: bottom; font-weight: 600; width: CELLpx; }
-th code { display: block; font-weight: 400; color: var(--faint); overflow-wrap: anywhere;
-  font-size: 11.5px; line-height: 1.3; }
-th small, figcaption { font-weight: 400; font-size: 12.5px; color: var(--faint); }
-th .missed { display: block; color: #b3261e; font-weight: 600; }
-td { vertical-align: top; }
-@media (min-width: 700px) {
-  tr > :first-child { position: sticky; left: 0; z-index: 1; background: #fff; }
-}
-figure { margin: 0; }
-img, .picture { display: block; width: CELLpx; image-rendering: pixelated; border-radius: 3px; }
-.legend { display: flex; flex-wrap: wrap; gap: 3px 14px; margin-bottom: 8px; font-size: 13px;
-  max-height: 132px; overflow: auto; }
-.legend i { display: inline-block; width: 13px; height: 13px; border-radius: 3px;
-  border: 1px solid #0003; vertical-align: -2px; margin-right: 5px; }
-.clean, .noisy, .difference { display: none; }
-""".replace("CELL", str(_CELL))
-    + "\n".join(
-        f"#view-{view}:checked ~ main .{view} {{ display: block; }}\n"
-        f"#view-{view}:checked ~ header label[for=view-{view}] "
-        "{ background: #fff; box-shadow: 0 1px 3px #0003; font-weight: 600; }"
-        for view in VIEWS
-    )
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,8 +103,8 @@ class Gallery:
         classes, void = self._shown()
         names_shown = [self.metainfo["classes"][label] for label in classes]
         colors = [palette[label] for label in classes]
-        key = legend(names_shown, colors, len(titles) * _CELL, void)
-        return grid(rows, titles, names, key, _CELL)
+        key = legend(names_shown, colors, len(titles) * CELL, void)
+        return grid(rows, titles, names, key, CELL)
 
     def table(self) -> str:
         """Return what each model was set to, as text."""
@@ -184,7 +143,7 @@ class Gallery:
             for name, why in self.failures.items()
         )
         body = f"{buttons}{head}<main>{about}{table}{failed}</main>"
-        return page(title, body, _STYLE + self._clean_pictures())
+        return page(title, body, STYLE + self._clean_pictures())
 
     def _clean_pictures(self) -> str:
         """Return CSS that holds each row's clean picture once, for all its cells."""
@@ -417,8 +376,8 @@ def _visible(colors: np.ndarray) -> np.ndarray:
 def _small(picture: np.ndarray) -> np.ndarray:
     """Return a picture or a mask at twice the cell's width at most, without mixing its labels."""
     height, width = picture.shape[:2]
-    if width <= 2 * _CELL:
+    if width <= 2 * CELL:
         return picture
     how = cv2.INTER_AREA if picture.ndim == 3 else cv2.INTER_NEAREST
-    size = (2 * _CELL, max(1, round(height * 2 * _CELL / width)))
+    size = (2 * CELL, max(1, round(height * 2 * CELL / width)))
     return np.asarray(cv2.resize(picture, size, interpolation=how))

@@ -3,17 +3,13 @@
 Stands on NumPy and OpenCV only.
 """
 
-from segnoise.noise.base import (
-    NOISES,
-    Dose,
+from segnoise.noise.base import NOISES, Dose, Noise, NoiseContractError, register
+from segnoise.noise.building import (
     FunctionNoise,
-    Noise,
-    NoiseContractError,
     NoiseFunction,
     build_noise,
     is_at_hand,
     noise_parameters,
-    register,
 )
 from segnoise.noise.calibration import Calibration, UnreachableDoseError, calibrate
 from segnoise.noise.models.annotators import Annotators

@@ -15,7 +15,7 @@ from segnoise.engine.resume import without_root
 from segnoise.errors import ConfigError, DataError, RecordError
 from segnoise.files import write_json
 from segnoise.noise import UnreachableDoseError, build_noise, calibrate
-from segnoise.noise.base import is_at_hand
+from segnoise.noise.building import is_at_hand
 from segnoise.noise.calibration import MEASURES
 from segnoise.records import as_text, parse, read_record
 from segnoise.registry import path_of

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from segnoise.checks import check_number, check_rate
-from segnoise.noise.base import Dose, Noise, build_noise, register
+from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.building import build_noise
 from segnoise.noise.mask import Mask, check_classes, is_any_of
 from segnoise.noise.sources import Sources
 
