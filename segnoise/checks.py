@@ -87,22 +87,14 @@ def check_number(
     return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
-def check_float(
-    name: str,
-    value: object,
-    least: float | None = None,
-    most: float | None = None,
-    *,
-    above: float | None = None,
-    below: float | None = None,
-) -> float:
+def check_float(name: str, value: object, *bounds: float | None, **more: float | None) -> float:
     """Return a finite number as a float; otherwise as :func:`check_number`.
 
     Example:
         >>> check_float("alpha", 5, above=0)
         5.0
     """
-    return float(check_number(name, value, least, most, above=above, below=below))
+    return float(check_number(name, value, *bounds, **more))
 
 
 def check_rate(name: str, value: object) -> float:

@@ -20,12 +20,11 @@ from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data
 from segnoise.engine.config import with_options
 from segnoise.engine.config_files import trusted
-from segnoise.engine.launch import init_processes, on_main
+from segnoise.engine.launch import claim_on_main, init_processes, on_main
 from segnoise.engine.model import build_model
 from segnoise.errors import CheckpointError
 from segnoise.files import replacing
 from segnoise.metrics.segmentation import SegmentationMetric, per_class
-from segnoise.output_folder import OutputFolder, claim
 from segnoise.records import Maybe, find_fault, parse
 from segnoise.registry import import_module
 
@@ -158,20 +157,18 @@ def _claimed(out: str | Path | None, dataset: Any, overwrite: bool) -> Iterator[
         return
     data.keep_apart(out, "--out", dataset)
     names = [_file_name(dataset.sample_id(index)) for index in range(len(dataset))]
-    held: list[OutputFolder] = []
-    with contextlib.ExitStack() as stack:
+    with claim_on_main(out, "predictions") as folder:
 
-        def enter() -> None:
-            folder = stack.enter_context(claim(out, "predictions"))
+        def ready() -> None:
+            assert folder is not None  # in the main process, which alone is asked
             if not overwrite:
                 folder.refuse_finished()
             folder.clear()
             folder.expect(names)
-            held.append(folder)
 
-        on_main(enter)
+        on_main(ready)
         yield Path(out)
-        for folder in held:
+        if folder is not None:
             folder.finish()
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 
 from segnoise.errors import ConfigError, SegnoiseError
+from segnoise.output_folder import OutputFolder, claim
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 T = TypeVar("T")
@@ -34,6 +37,18 @@ def on_main(work: Callable[[], T]) -> T:
     if outcome[1] is not None:
         raise outcome[1]
     return cast("T", outcome[0])
+
+
+@contextlib.contextmanager
+def claim_on_main(folder: str | Path, kind: str, **options: Any) -> Iterator[OutputFolder | None]:
+    """Claim a folder by the main process, for all; None in the others.
+
+    Arguments and errors are those of :func:`segnoise.output_folder.claim`.
+    """
+    with contextlib.ExitStack() as stack:
+        held: list[OutputFolder] = []
+        on_main(lambda: held.append(stack.enter_context(claim(folder, kind, **options))))
+        yield held[0] if held else None
 
 
 def init_processes(launcher: str) -> None:

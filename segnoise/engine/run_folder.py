@@ -7,7 +7,7 @@ import importlib.metadata
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ import torch
 
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine.config import dump_config
-from segnoise.engine.launch import on_main
+from segnoise.engine.launch import claim_on_main
 from segnoise.errors import CheckpointError, ConfigError, RecordError
 from segnoise.files import replacing, write_json, write_text
-from segnoise.output_folder import OutputFolder, claim
+from segnoise.output_folder import OutputFolder
 from segnoise.records import Within, read_lines, read_record
 from segnoise.version import __version__
 
@@ -45,8 +45,7 @@ SCALARS = {"iter?": Within(0), "step?": Within(0), "time?": Within(0, kind=float
 """Schema of a line of ``scalars.json``."""
 
 
-@contextlib.contextmanager
-def claimed(folder: Path, resume: bool) -> Iterator[OutputFolder | None]:
+def claimed(folder: Path, resume: bool) -> contextlib.AbstractContextManager[OutputFolder | None]:
     """The run's folder, claimed by the main process; None in the others.
 
     A run of an earlier version, which has no list of its files, is known by its ``last.pth`` and
@@ -59,24 +58,17 @@ def claimed(folder: Path, resume: bool) -> Iterator[OutputFolder | None]:
     Raises:
         ConfigError: if it is somebody else's, or another process is writing there.
     """
-    with contextlib.ExitStack() as stack:
-        held: list[OutputFolder] = []
 
-        def adopt(place: Path) -> list[str] | None:
-            names = _earlier_run(place)
-            if names is not None and not resume:
-                raise ConfigError(
-                    f"{folder} holds a run of an earlier version, which kept no list of its files: "
-                    "go on with it by --resume, take another --work-dir, or remove it by hand"
-                )
-            return names
+    def adopt(place: Path) -> list[str] | None:
+        names = _earlier_run(place)
+        if names is not None and not resume:
+            raise ConfigError(
+                f"{folder} holds a run of an earlier version, which kept no list of its files: "
+                "go on with it by --resume, take another --work-dir, or remove it by hand"
+            )
+        return names
 
-        def enter() -> None:
-            place = claim(folder, KIND, flag="--work-dir", adopt=adopt)
-            held.append(stack.enter_context(place))
-
-        on_main(enter)
-        yield held[0] if held else None
+    return claim_on_main(folder, KIND, flag="--work-dir", adopt=adopt)
 
 
 def _earlier_run(folder: Path) -> list[str] | None:

@@ -16,20 +16,9 @@ from mmengine.runner import ValLoop
 
 from segnoise.datasets.base import check_same_classes
 from segnoise.engine import checkpoint as checkpoints
-from segnoise.engine import data, preparation, run_folder
+from segnoise.engine import data, hooks, preparation, run_folder
 from segnoise.engine import resume as resuming
 from segnoise.engine.dry_run import dry_run
-from segnoise.engine.hooks import (
-    Checkpoints,
-    FiniteLoss,
-    IterationTimer,
-    LossEpochs,
-    Memorisation,
-    MethodSteps,
-    ScalarLog,
-    Scores,
-    ValidationPictures,
-)
 from segnoise.engine.launch import init_processes, on_main
 from segnoise.engine.loop import IterationLoop
 from segnoise.engine.mmengine_keys import visualizer
@@ -194,8 +183,8 @@ def _train(
     followed = visualizer(folder, config["trackers"])
     on_main(lambda: preparation.prepare(_own(out), config, check, report, classes, start))
 
-    scores, memorisation = Scores(), Memorisation()
-    kept = Checkpoints(config["checkpoint_interval"] or config["train_cfg"]["val_interval"])
+    scores, memorisation = hooks.Scores(), hooks.Memorisation()
+    kept = hooks.Checkpoints(config["checkpoint_interval"] or config["train_cfg"]["val_interval"])
     runner = Runner(
         name=name,
         extended=extended,
@@ -214,14 +203,14 @@ def _train(
         optim_wrapper=optim_wrapper(config),
         param_scheduler=schedulers(config),
         default_hooks={
-            "timer": IterationTimer(),
+            "timer": hooks.IterationTimer(),
             "sampler_seed": None,  # the order of the data is a function of the seed already
-            "logger": ScalarLog(interval=config["log_interval"], log_metric_by_epoch=False),
+            "logger": hooks.ScalarLog(interval=config["log_interval"], log_metric_by_epoch=False),
             "checkpoint": kept,
-            "finite": FiniteLoss(),
-            "epochs": LossEpochs(),
+            "finite": hooks.FiniteLoss(),
+            "epochs": hooks.LossEpochs(),
             "memorisation": memorisation,
-            "methods": MethodSteps(),
+            "methods": hooks.MethodSteps(),
         },
         custom_hooks=_custom_hooks(config, scores, validation, dataset),
         load_from=str(start.path) if start else None,
@@ -285,17 +274,19 @@ def _max_iters(config: Mapping[str, Any], samples: int) -> int:
 
 
 def _custom_hooks(
-    config: Mapping[str, Any], scores: Scores, validation: Any, dataset: Any
+    config: Mapping[str, Any], scores: hooks.Scores, validation: Any, dataset: Any
 ) -> list[Any]:
-    hooks: list[Any] = list(config["custom_hooks"])
+    found: list[Any] = list(config["custom_hooks"])
     if config["ema"] is not None:
-        hooks.append(EMAHook(**config["ema"]))
+        found.append(EMAHook(**config["ema"]))
     if validation is not None:
-        hooks.append(scores)
+        found.append(scores)
         if config["num_pictures"]:
             noise = getattr(dataset, "noise", None)
-            hooks.append(ValidationPictures(config["num_pictures"], noise, config["noise_seed"]))
-    return hooks
+            found.append(
+                hooks.ValidationPictures(config["num_pictures"], noise, config["noise_seed"])
+            )
+    return found
 
 
 def summary(result: Result) -> str:

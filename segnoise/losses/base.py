@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from segnoise.losses.blocks import compute_dtype
 from segnoise.losses.logit_maps import LogitMap
-from segnoise.losses.signatures import parameters, unknown_parameter
+from segnoise.losses.signatures import refuse_unknown
 from segnoise.losses.target import OnlyVoid, Target, check_mode, check_values, prepare_target
 from segnoise.losses.weighting import batch_scheme, label_counts, scheme_weights
 from segnoise.naming import did_you_mean
@@ -79,8 +79,7 @@ class SegmentationLoss(nn.Module, ABC):
         **unknown: object,
     ) -> None:
         super().__init__()
-        for name in unknown:
-            raise TypeError(unknown_parameter(type(self).__name__, name, parameters(type(self))))
+        refuse_unknown(type(self), unknown)
         self.mode = check_mode(mode)
         if ignore_index is not None and (
             isinstance(ignore_index, bool) or not isinstance(ignore_index, int)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from segnoise.losses.blocks import compute_dtype
 from segnoise.losses.derivatives import FLOOR
 from segnoise.losses.regions import region_sums
-from segnoise.losses.signatures import parameters, unknown_parameter
+from segnoise.losses.signatures import refuse_unknown
 from segnoise.losses.target import check_mode, prepare_target
 from segnoise.naming import did_you_mean
 
@@ -67,8 +67,7 @@ class EntropyRegularizer(nn.Module):
         **unknown: object,
     ) -> None:
         super().__init__()
-        for name in unknown:
-            raise TypeError(unknown_parameter(type(self).__name__, name, parameters(type(self))))
+        refuse_unknown(type(self), unknown)
         self.mode = check_mode(mode)
         self.ignore_index = ignore_index
         self.register_buffer("prior", _prior(mode, prior), persistent=False)

@@ -82,6 +82,16 @@ without softmax or sigmoid"
     return f"{loss} has no parameter {name!r}: {hint}"
 
 
+def refuse_unknown(loss: type, given: Collection[str]) -> None:
+    """Raise if a loss was given a parameter that it does not have.
+
+    Raises:
+        TypeError: names the first, and the near one.
+    """
+    for name in given:
+        raise TypeError(unknown_parameter(loss.__name__, name, parameters(loss)))
+
+
 def required(loss: Callable[..., Any]) -> list[str]:
     """Return the names of the parameters that have no default.
 

@@ -110,10 +110,10 @@ class CorrectedBoundaries(Dataset[dict[str, Any]]):
         name: str = self.dataset.sample_id(index)
         return name
 
-    def paths(self, index: int) -> tuple[Path, Path]:
-        """Return the image file and the mask file of a sample."""
-        image, mask = self.dataset.paths(index)
-        return Path(image), Path(mask)
+    def paths(self, index: int) -> tuple[Any, Any]:
+        """Return the image file and the mask file of a sample, as the wrapped data set does."""
+        paths: tuple[Any, Any] = self.dataset.paths(index)
+        return paths
 
     def load_mask(self, index: int) -> np.ndarray:
         """Return a sample's corrected labels, (H, W)."""

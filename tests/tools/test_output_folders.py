@@ -172,6 +172,15 @@ def test_a_run_of_an_earlier_version(project, capsys):
     refused(capsys, "which segnoise has not put there", *tools(".")["resume"])
 
 
+def test_a_demonstration_of_an_earlier_version_goes_on(project, monkeypatch):
+    monkeypatch.setattr("segnoise.tools.demo.run", lambda *_: None)
+    for name in ("demo.png", "unet_mobile_ce_clean_phantoms_small_800/versions.json"):
+        Path("demo", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("demo", name).write_text("{}")
+    assert cli.main(["demo", "--work-dir", "demo"]) == 0
+    assert '"demo.png"' in Path("demo", MARK).read_text().splitlines()
+
+
 def test_single_files_are_not_replaced_unasked(project, capsys):
     compare = ["compare_masks", "dl/masks", "dl/masks", "--classes", "a", "b", "c", "--out"]
     refused(capsys, "notes.json exists: name another file by --out", *compare, "notes.json")

@@ -31,16 +31,3 @@ HOOKS = Registry(
     },
 )
 HOOKS.extend(mmengine.registry.HOOKS.module_dict)
-
-__all__ = [
-    "HOOKS",
-    "Checkpoints",
-    "FiniteLoss",
-    "IterationTimer",
-    "LossEpochs",
-    "Memorisation",
-    "MethodSteps",
-    "ScalarLog",
-    "Scores",
-    "ValidationPictures",
-]
