@@ -298,6 +298,8 @@ def run_tool(
         return _fail(f"{text} is no text in UTF-8 ({error.args[-1]}): rename it", 2)
     except Exception as error:
         if words := what_it_lacks(error):
+            # What was half built, as torch's loaders, fails once more when it is collected.
+            sys.unraisablehook = lambda _: None
             return _fail(words, 2)
         if not isinstance(error, OSError) or error.errno is None:
             raise

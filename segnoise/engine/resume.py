@@ -119,7 +119,11 @@ def check_same_run(
         )
     if different:
         same = all(without_root(longer[0].get(k)) == without_root(longer[1].get(k)) for k in keys)
-        extend = ", make it longer by --extend" if same and not extended else ""
+        length, before_it = now["train_cfg"], before.get("train_cfg", {})
+        shorter = any(
+            length[k] < before_it.get(k, 0) for k in ("max_iters", "max_epochs") if k in length
+        )
+        extend = ", make it longer by --extend" if same and not (extended or shorter) else ""
         raise ConfigError(
             f"--resume: {path} is of another run: {'; '.join(different)}. Go on with "
             f"{path.parent / 'config.py'}{extend}, or start a new run with load_from={path}"

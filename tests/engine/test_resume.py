@@ -170,6 +170,9 @@ def test_a_longer_schedule_is_refused_and_the_remedy_works(tmp_path, capsys):
     assert command.main(["train", str(path), "--resume", *longer]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert "make it longer by --extend" in error
+    shorter = ["--cfg-options", "train_cfg.max_iters=2"]
+    assert command.main(["train", str(path), "--resume", *shorter]) == 2
+    assert "--extend" not in capsys.readouterr().err
     assert command.main(["train", str(path), "--extend", "--overwrite", *longer]) == 2
     assert "--extend goes on with a run and --overwrite" in capsys.readouterr().err
     assert command.main(["train", str(path), "--resume", "--extend", *longer]) == 0
