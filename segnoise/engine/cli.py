@@ -7,6 +7,7 @@ import ast
 import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -293,6 +294,10 @@ def run_tool(
         return 141
     except KeyboardInterrupt:
         return _fail(f"interrupted; {go_on}", 130)
+    except SystemExit as error:  # of a hook, a data set, a noise: the work is not done
+        caller = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{caller.filename}:{caller.lineno} calls sys.exit({error.code!r})"
+        return _fail(f"{what}, which ends the tool before its work is done: let it raise", 2)
     except UnicodeError as error:
         text = repr(getattr(error, "object", ""))[:200]
         return _fail(f"{text} is no text in UTF-8 ({error.args[-1]}): rename it", 2)

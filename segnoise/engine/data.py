@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Mapping
-from inspect import signature
+from inspect import Parameter, isroutine, signature
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def build_dataset(config: Mapping[str, Any], key: str) -> Any:
         raise ConfigError(f"the config has no {key}{has}")
     arguments = dict(node)
     cls = DATASETS.find(arguments.pop("type", None), key)
-    if arguments.get("root") is None and config["data_root"] is not None:
+    rooted = "root" in _takes(cls) or "kwargs" in _takes(cls)
+    if rooted and arguments.get("root") is None and config["data_root"] is not None:
         arguments["root"] = config["data_root"]
     if arguments.get("root") is not None:
         arguments["root"] = data_path(arguments["root"])
@@ -154,16 +156,29 @@ def training_stream(
     if config["train_transform"]:
         arguments = dict(config["train_transform"])
         cls = TRANSFORMS.find(arguments.pop("type", None), "train_transform")
-        if "ignore_index" in signature(cls).parameters:
+        if "ignore_index" in _takes(cls):
             void = dataset.metainfo["ignore_index"]
             if arguments.setdefault("ignore_index", void) != void:
                 raise ConfigError(
                     f"train_transform.ignore_index={arguments['ignore_index']!r}, and the data "
                     f"set's void is {void}: leave it out"
                 )
-        transform = _call(cls, arguments, "train_transform")
+        if isroutine(cls) and any(
+            p.default is p.empty and p.name not in arguments for p in _takes(cls).values()
+        ):  # a function of the sample, and no one that makes a transform
+            transform = functools.partial(cls, **arguments)
+        else:
+            transform = _call(cls, arguments, "train_transform")
     seed = config["seed"]
     return TrainingStream(Transformed(dataset, transform, seed, cell_stride), seed=seed)
+
+
+def _takes(thing: Any) -> Mapping[str, Parameter]:
+    """Parameters of a class or function, by name; none where it is written in C."""
+    try:
+        return signature(thing).parameters
+    except (TypeError, ValueError):
+        return {}
 
 
 def _call(cls: Any, arguments: dict[str, Any], where: str) -> Any:

@@ -79,8 +79,12 @@ def _train(model: Segmentor, stream: TrainingStream, config: Mapping[str, Any]) 
         if returned and isinstance(returned[0], torch.Tensor):  # else a Segmentor's own affair
             check_logits(returned[0])
         total, _ = model.parse_losses(losses)
-        if total.requires_grad:
-            total.backward()
+        if not total.requires_grad:
+            raise ConfigError(
+                "no loss leads back to the network's weights (requires_grad is False): detach "
+                "neither scores nor loss, and freeze not all of the network"
+            )
+        total.backward()
 
     _told("the training step fails", step, batch["image"])
     watch.remove()

@@ -14,7 +14,7 @@ from segnoise.errors import ConfigError
 from segnoise.output_folder import announce, refuse_link
 from segnoise.registry import Registry, import_module
 
-# Keys of mmengine's configs that have no meaning here: what to write instead.
+# Keys of configs of mmengine, and of mmcv before it, that have no meaning here: what to write.
 INSTEAD = {
     "visualizer": "name what else shall follow a run by trackers=[dict(type='WandbVisBackend')]",
     "default_hooks": "set log_interval, checkpoint_interval and num_pictures; add to custom_hooks",
@@ -40,6 +40,19 @@ INSTEAD = {
     "tta_model": "write inference=dict(scales=(0.75, 1.0, 1.25), flip=True)",
     "tta_pipeline": "write inference=dict(scales=(0.75, 1.0, 1.25), flip=True)",
     "auto_scale_lr": "leave it out; write optim_wrapper=dict(optimizer=dict(lr=...))",
+    "optimizer": "write optim_wrapper=dict(optimizer=dict(...))",
+    "optimizer_config": "write optim_wrapper=dict(clip_grad=...)",
+    "lr_config": "write param_scheduler=[dict(type='PolyLR', power=0.9)]",
+    "runner": "write train_cfg=dict(max_iters=...)",
+    "total_epochs": "write train_cfg=dict(max_epochs=...)",
+    "total_iters": "write train_cfg=dict(max_iters=...)",
+    "checkpoint_config": "write checkpoint_interval",
+    "evaluation": "write train_cfg=dict(val_interval=...)",
+    "log_config": "write log_interval",
+    "data": "write train_data, val_data, batch_size and num_workers",
+    "workflow": "leave it out; a validation follows each train_cfg.val_interval",
+    "dist_params": "leave it out; processes are started as --launcher says",
+    "crop_size": "write train_transform=dict(type='RandomScaleCrop', crop_size=...)",
     "experiment_name": "leave it out; a run is called as its folder, --work-dir",
 }
 TAKEN_OVER = {"vis_backends": "trackers"}

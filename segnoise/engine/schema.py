@@ -376,6 +376,12 @@ def _check_values(config: Mapping[str, Any]) -> None:
                 f"custom_hooks.{number} must be a dict with a 'type' or a hook of mmengine's, not "
                 f"{hook!r}"
             )
+        kind = HOOKS.find(hook["type"]) if isinstance(hook, dict) else None
+        if isinstance(kind, type) and not issubclass(kind, Hook):
+            raise ConfigError(
+                f"custom_hooks.{number}.type: {hook['type']!r} is no hook; derive it from "
+                "mmengine.hooks.Hook"
+            )
     for number, scheduler in enumerate(config["param_scheduler"]):
         where = f"param_scheduler.{number}"
         for name, least in (("begin", 0), ("end", 1), ("eta_min", 0)):

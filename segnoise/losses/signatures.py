@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from segnoise.naming import did_you_mean
 
 if TYPE_CHECKING:
@@ -23,7 +25,11 @@ def parameters(loss: Callable[..., Any]) -> list[str] | None:
         ['mode', 'gamma', 'ignore_index', 'reduction', 'class_weights']
     """
     names: list[str] = []
+    if getattr(loss, "__init__", None) is nn.Module.__init__:  # of any arguments, which it refuses
+        return names
     for name, parameter in inspect.signature(loss).parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            continue
         if parameter.kind is not parameter.VAR_KEYWORD:
             names.append(name)
         elif name == "common":
@@ -103,7 +109,8 @@ def required(loss: Callable[..., Any]) -> list[str]:
     return [
         name
         for name, parameter in inspect.signature(loss).parameters.items()
-        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
 
 

@@ -23,6 +23,7 @@ def leaf(text, folder):
     ("config", "words"),
     [
         ({"custom_hooks": [1]}, r"custom_hooks\.0 must be a dict with a 'type' or a hook.*not 1"),
+        ({"custom_hooks": [{"type": "torch.nn.ReLU"}]}, "'torch.nn.ReLU' is no hook; derive it"),
         ({"custom_hooks": [{}]}, r"custom_hooks\.0 must be a dict with a 'type' or a hook.*not {}"),
         ({"param_scheduler": [{"type": "PolyLR", "begin": -1}]}, r"0\.begin must be at least 0"),
         (
@@ -161,6 +162,7 @@ def test_there_is_a_leaf_for_each_data_set_and_model_and_it_takes_any_noise():
         ({"default_hooks": {}}, "default_hooks is one of mmengine's keys.*custom_hooks"),
         ({"env_cfg": {}}, "env_cfg is one of mmengine's keys.*--launcher"),
         ({"log_level": "INFO"}, "log_level .*leave it out"),
+        ({"lr_config": {}}, r"lr_config is one .* write param_scheduler=\[dict\(type='PolyLR'"),
         ({"launcher": "none"}, "give --launcher on the command line"),
         ({"train_dataloader": {}}, "write train_data, train_transform, batch_size and num_workers"),
         ({"crop": 512}, "a name of the config's own begins with an underscore: _crop"),

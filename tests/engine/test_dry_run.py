@@ -13,6 +13,7 @@ from torch import nn
 from segnoise.datasets import Phantoms
 from segnoise.engine import checkpoint
 from segnoise.engine import train as training
+from segnoise.engine.data import build_dataset, training_stream
 from segnoise.engine.dry_run import dry_run
 from segnoise.engine.evaluate import evaluate
 from segnoise.engine.schema import complete
@@ -273,6 +274,52 @@ def test_a_network_that_takes_no_validation_image(tmp_path):
 class NoMemory(Answers):
     def forward(self, image):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+
+class Detached(nn.Module):
+    """A loss without a graph."""
+
+    def __init__(self, ignore_index):
+        super().__init__()
+
+    def forward(self, y_pred, y_true):
+        return y_pred.detach().mean()
+
+
+def test_a_loss_that_does_not_lead_to_the_weights(tmp_path):
+    with pytest.raises(ConfigError, match="no loss leads back to the network's weights"):
+        run(tmp_path, losses=[{"type": Detached}])
+
+
+def rolled(sample, rng, columns=1):
+    """A transform that is a function."""
+    return {**sample, "mask": np.roll(sample["mask"], columns, axis=1)}
+
+
+def made(columns):
+    """A function that makes one."""
+    return lambda sample: rolled(sample, None, columns)
+
+
+class Rootless(Phantoms):
+    """A data set that lies nowhere, and is no matter of data_root."""
+
+    def __init__(self, split):
+        super().__init__(split=split, num_images=2, size=32)
+
+
+def test_functions_are_transforms_or_make_them_and_data_sets_need_no_root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = complete(
+        {**tiny_training.config(tmp_path), "train_data": {"type": Rootless, "split": "train"}}
+    )
+    clean = build_dataset(config, "train_data")
+    expected = np.roll(clean[0]["mask"], 3, axis=1)
+    for kind in (rolled, made):
+        config["train_transform"] = {"type": kind, "columns": 3}
+        stream = training_stream(clean, config)
+        place = stream.order(0).tolist().index(0)
+        np.testing.assert_array_equal(stream[place]["mask"], expected)
 
 
 def test_memory_that_is_full_keeps_its_type(tmp_path):

@@ -1,7 +1,9 @@
 """What a machine lacks becomes one line that says what to set to what."""
 
 import os
+import re
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -64,6 +66,14 @@ def test_a_cause_that_is_further_down():
     error = RuntimeError("while loading")
     error.__cause__ = MemoryError()
     assert "memory is full" in str(what_it_lacks(error))
+
+
+def test_sys_exit_is_no_success(capsys):
+    assert cli.run_tool(lambda: sys.exit(0)) == 2
+    words = (
+        r"error: .*test_machine\.py:\d+ calls sys.exit\(0\), which ends the tool before its work"
+    )
+    assert re.match(words, capsys.readouterr().err)
 
 
 def test_faults_of_ours_keep_their_traceback():

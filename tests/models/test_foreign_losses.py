@@ -16,6 +16,13 @@ LOGITS = torch.randn(1, 3, 2, 3, generator=torch.Generator().manual_seed(0))
 SMP = "segmentation_models_pytorch.losses."
 
 
+class NoArguments(nn.Module):
+    """A loss whose signature is that of torch's modules, of any arguments."""
+
+    def forward(self, y_pred, y_true):
+        return y_pred.mean()
+
+
 def build(mode="multiclass", classes=3, **entry):
     return build_losses([{"name": "loss", **entry}], mode, 255, classes)[0]["loss"]
 
@@ -60,6 +67,9 @@ def test_binary_cross_entropy_gets_the_scores_shape():
             "give numbers, or a scheme for the whole training set",
         ),
         ({"type": "torch.nn.CrossEntropyLoss", "class_weights": [1.0]}, "1 numbers for 3 classes"),
+        ({"type": "torch.nn.Flatten"}, "takes no ignore_index, so that void would be learnt"),
+        ({"type": "torch.nn.ReLU6"}, "takes no ignore_index, so that void would be learnt"),
+        ({"type": NoArguments}, "takes no ignore_index, so that void would be learnt"),
         ({"type": "torch.nn.NLLLoss"}, "takes log-probabilities, not logits: take 'CE'"),
         ({"type": SMP + "JaccardLoss", "from_logits": False}, "networks return logits: leave it"),
         ({"type": "CE", "ignore_index": 3}, "ignore_index=3, and this training has 255: leave it"),
