@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import difflib
 import grp
@@ -74,7 +75,8 @@ def read_config(file: Path, allow_imports: Collection[str] = ()) -> dict[str, An
         import_module(module, "--allow-imports")
     if is_data(file):
         return trusted(_read_data(file), str(file), allow_imports)
-    _say_whose(file)
+    for part in _files_of_code(file):
+        _say_whose(part)
     try:
         loaded: dict[str, Any] = Config.fromfile(file).to_dict()
     except ConfigError:
@@ -204,6 +206,32 @@ def _reached(path: str, package: Any) -> Any:
     for part in inside.split("."):
         found = getattr(found, part, None) if part.isidentifier() else None
     return found
+
+
+def _files_of_code(file: Path) -> list[Path]:
+    """A Python config and the files that it reads by ``read_base()`` or ``_base_``, and they."""
+    found: list[Path] = []
+    waiting = [file]
+    while waiting:
+        part = waiting.pop()
+        if not part.is_file() or is_data(part) or any(map(part.samefile, found)):
+            continue
+        found.append(part)
+        with contextlib.suppress(SyntaxError, ValueError):  # which reading it will name
+            for node in ast.walk(ast.parse(part.read_bytes())):
+                waiting += _bases(node, part.absolute().parent)
+    return found
+
+
+def _bases(node: ast.AST, folder: Path) -> list[Path]:
+    """The files that a statement of a config in a folder reads."""
+    if isinstance(node, ast.ImportFrom) and node.level:
+        above = Path(folder, *[".."] * (node.level - 1))
+        return [above.joinpath(*(node.module or "").split(".")).with_suffix(".py")]
+    if isinstance(node, ast.Assign) and "_base_" in map(ast.unparse, node.targets):
+        texts = (part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant))
+        return [folder / text for text in texts if isinstance(text, str)]
+    return []
 
 
 def _say_whose(file: Path) -> None:

@@ -249,6 +249,27 @@ def test_code_that_others_can_have_written_is_announced(
     assert capsys.readouterr().err == "", "our own configs are no one else's"
 
 
+READ_BASE = "from mmengine.config import read_base\nwith read_base():\n    from "
+
+
+@pytest.mark.parametrize(
+    "leaf", [f"{READ_BASE}..own.base import *\n", "_base_ = ['../own/deep.py']\n"]
+)
+def test_files_that_a_config_reads_are_announced_too(tmp_path, capsys, leaf):
+    texts = {
+        "leaf/leaf.py": leaf, "own/base.py": f"{READ_BASE}.deep import *\n",
+        "own/deep.py": "seed = 3\n",
+    }  # fmt: skip
+    for name, text in texts.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o666 if name == "own/deep.py" else 0o600)
+    assert load_config(tmp_path / "leaf" / "leaf.py")["seed"] == 3
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "own/deep.py is a Python config, which runs as code, and can be written by" in said
+
+
 def test_a_checkpoint_is_tested_without_code_of_its_author(tmp_path, capsys):
     mine = tiny_training.config(tmp_path)
     conv = {"type": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 5, "kernel_size": 1}
