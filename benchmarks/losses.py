@@ -268,7 +268,7 @@ def report(table: dict[str, Any], settings: Any) -> str:
         describe(table["shape"], settings),
         "",
         f"F.cross_entropy {table['cross_entropy_milliseconds']:.1f} ms; floor "
-        f"{table['floor']:.2f}; memory {_number(table['cross_entropy_memory'])}",
+        f"{table['floor']:.2f}; memory {number(table['cross_entropy_memory'])}",
         "",
         "| loss | kernels | ms | / cross-entropy | forward | backward | memory / gradient |",
         "|:--|:--|--:|--:|--:|--:|--:|",
@@ -276,12 +276,13 @@ def report(table: dict[str, Any], settings: Any) -> str:
     for row in table["rows"]:
         lines.append(
             f"| {row['loss']} | {row['kernels']} | {row['milliseconds']:.1f} | {row['both']:.2f} "
-            f"| {row['forward']:.2f} | {row['backward']:.2f} | {_number(row['memory'])} |"
+            f"| {row['forward']:.2f} | {row['backward']:.2f} | {number(row['memory'])} |"
         )
     return "\n".join([*lines, ""])
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """A ratio in a table."""
     return "not measured" if value is None else f"{value:.2f}"
 
 

@@ -49,8 +49,8 @@ def peer(scores: Tensor, target: Tensor) -> Tensor:
     return torch.bincount(cells, minlength=classes * classes).view(classes, classes)
 
 
-def report(shape: tuple[int, ...], settings: Any) -> str:
-    """One shape's results as Markdown."""
+def measure(shape: tuple[int, ...], settings: Any) -> dict[str, Any]:
+    """Each way's time on one shape, the peer's, and the floor as a share of the peer's."""
     scores = torch.randn(shape, device=settings.device, dtype=getattr(torch, settings.dtype))
     if settings.channels_last:
         scores = scores.to(memory_format=torch.channels_last)
@@ -78,20 +78,29 @@ def report(shape: tuple[int, ...], settings: Any) -> str:
         peers += [theirs for _, theirs in pairs]
         ours = 1e3 * statistics.median(one for one, _ in pairs)
         ratio = statistics.median(one / two for one, two in pairs)
-        rows.append(f"| {name} | {ours:.2f} | {ratio:.2f} |")
+        rows.append({"way": name, "milliseconds": ours, "ratio": ratio})
     os.environ[VARIABLE] = "auto"
     milliseconds = 1e3 * statistics.median(peers)
     # The floor of a loss moves the scores three times, a copy twice.
     least = 1e3 * floor(scores) / 3 / milliseconds
+    return {"rows": rows, "peer_milliseconds": milliseconds, "floor": least}
+
+
+def report(shape: tuple[int, ...], settings: Any) -> str:
+    """One shape's results as Markdown."""
+    found = measure(shape, settings)
     return "\n".join(
         [
             describe(shape, settings),
             "",
-            f"argmax and bincount {milliseconds:.2f} ms; floor {least:.2f}",
+            f"argmax and bincount {found['peer_milliseconds']:.2f} ms; floor {found['floor']:.2f}",
             "",
             "| way | ms | / argmax and bincount |",
             "|:--|--:|--:|",
-            *rows,
+            *(
+                f"| {r['way']} | {r['milliseconds']:.2f} | {r['ratio']:.2f} |"
+                for r in found["rows"]
+            ),
             "",
         ]
     )

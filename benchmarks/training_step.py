@@ -13,6 +13,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
@@ -22,6 +23,8 @@ from torch import Tensor, nn
 
 from segnoise.kernels import VARIABLE
 from segnoise.losses import build_loss
+
+CLASSES = 21
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,13 +40,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     settings = parser.parse_args(arguments)
     settings.dtype, settings.channels_last = "float32", False
+    rows = measure(settings)
+    shape = (settings.batch_size, CLASSES, settings.size, settings.size)
+    print(describe(shape, settings), "", sep="\n")
+    print("| loss | step, ms | of which the loss, ms | share |\n|:--|--:|--:|--:|")
+    for row in rows:
+        print(
+            f"| {row['loss']} | {row['step_milliseconds']:.0f} | {row['loss_milliseconds']:.1f} | "
+            f"{100 * row['share']:.1f} % |"
+        )
 
-    classes = 21
-    network = smp.Unet(settings.encoder, encoder_weights=None, classes=classes).to(settings.device)
+
+def measure(settings: Any) -> list[dict[str, Any]]:
+    """Time of a step with each loss, and of the loss alone."""
+    network = smp.Unet(settings.encoder, encoder_weights=None, classes=CLASSES).to(settings.device)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
-    shape = (settings.batch_size, classes, settings.size, settings.size)
-    images = torch.randn(shape[0], 3, *shape[2:], device=settings.device)
-    labels = torch.randint(classes, (shape[0], *shape[2:]), device=settings.device)
+    shape = (settings.batch_size, settings.size, settings.size)
+    images = torch.randn(shape[0], 3, *shape[1:], device=settings.device)
+    labels = torch.randint(CLASSES, shape, device=settings.device)
     labels[:, : settings.size // 20] = 255
 
     ours = build_loss("ANL-CE", mode="multiclass", ignore_index=255)
@@ -62,12 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             result = step(network, optimizer, images, losses[name][1])
             if number >= 0:
                 times[name].append(result)
-    print(describe(shape, settings), "", sep="\n")
-    print("| loss | step, ms | of which the loss, ms | share |\n|:--|--:|--:|--:|")
+    os.environ[VARIABLE] = "auto"
+    rows = []
     for name, pairs in times.items():
         whole, alone = (1e3 * statistics.median(column) for column in zip(*pairs, strict=True))
         share = statistics.median(part / total for total, part in pairs)
-        print(f"| {name} | {whole:.0f} | {alone:.1f} | {100 * share:.1f} % |")
+        rows.append(
+            {"loss": name, "step_milliseconds": whole, "loss_milliseconds": alone, "share": share}
+        )
+    return rows
 
 
 def step(

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from losses import SHAPES, describe, peak_memory, timed
+from losses import SHAPES, describe, number, peak_memory, timed
 from torch import Tensor
 
 from segnoise.losses import UpsampledLoss, build_loss
@@ -39,14 +39,44 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(report(shape, settings), flush=True)
 
 
-def report(shape: tuple[int, ...], settings: Any) -> str:
-    """One shape's results as Markdown."""
+def measure(name: str, shape: tuple[int, ...], settings: Any) -> dict[str, Any]:
+    """Time and memory of one loss, fused and in two steps."""
     images, classes, height, width = shape
     size = (images, classes, height // SCALE, width // SCALE)
     dtype = getattr(torch, settings.dtype)
     logits = torch.randn(size, device=settings.device, dtype=dtype).requires_grad_()
     labels = torch.randint(classes, (images, height, width), device=settings.device)
     labels[:, : height // 20] = 255
+    loss = build_loss(name, mode="multiclass", ignore_index=255)
+    fused = UpsampledLoss(loss)
+
+    def run_fused(z: Tensor) -> Tensor:
+        return fused(z, labels)
+
+    def two_steps(z: Tensor) -> Tensor:
+        return loss(F.interpolate(z, size=labels.shape[1:], mode="bilinear"), labels)
+
+    torch.testing.assert_close(run_fused(logits), two_steps(logits), rtol=1e-3, atol=1e-3)
+    pairs = []
+    for turn in range(settings.rounds):
+        order = (run_fused, two_steps) if turn % 2 else (two_steps, run_fused)
+        pair = [sum(timed(run, logits)) for run in order]
+        pairs.append(pair if turn % 2 else pair[::-1])
+    ours, theirs = (1e3 * statistics.median(column) for column in zip(*pairs, strict=True))
+    memory = [peak_memory(run, logits) for run in (two_steps, run_fused)]
+    whole = [None if m is None else m / SCALE**2 for m in memory]
+    return {
+        "loss": name,
+        "two_steps_milliseconds": theirs,
+        "fused_milliseconds": ours,
+        "ratio": statistics.median(one / two for one, two in pairs),
+        "two_steps_memory": whole[0],
+        "fused_memory": whole[1],
+    }
+
+
+def report(shape: tuple[int, ...], settings: Any) -> str:
+    """One shape's results as Markdown."""
     lines = [
         describe(shape, settings),
         "",
@@ -54,27 +84,11 @@ def report(shape: tuple[int, ...], settings: Any) -> str:
         "|:--|--:|--:|--:|--:|--:|",
     ]
     for name in settings.losses:
-        loss = build_loss(name, mode="multiclass", ignore_index=255)
-        fused = UpsampledLoss(loss)
-
-        def run_fused(z: Tensor, fused: UpsampledLoss = fused) -> Tensor:
-            return fused(z, labels)
-
-        def two_steps(z: Tensor, loss: torch.nn.Module = loss) -> Tensor:
-            return loss(F.interpolate(z, size=labels.shape[1:], mode="bilinear"), labels)
-
-        torch.testing.assert_close(run_fused(logits), two_steps(logits), rtol=1e-3, atol=1e-3)
-        pairs = []
-        for number in range(settings.rounds):
-            order = (run_fused, two_steps) if number % 2 else (two_steps, run_fused)
-            pair = [sum(timed(run, logits)) for run in order]
-            pairs.append(pair if number % 2 else pair[::-1])
-        ours, theirs = (1e3 * statistics.median(column) for column in zip(*pairs, strict=True))
-        ratio = statistics.median(one / two for one, two in pairs)
-        memory = [peak_memory(run, logits) for run in (two_steps, run_fused)]
-        parts = ["not measured" if m is None else f"{m / SCALE**2:.2f}" for m in memory]
+        row = measure(name, shape, settings)
         lines.append(
-            f"| {name} | {theirs:.1f} | {ours:.1f} | {ratio:.2f} | {parts[0]} | {parts[1]} |"
+            f"| {name} | {row['two_steps_milliseconds']:.1f} | {row['fused_milliseconds']:.1f} | "
+            f"{row['ratio']:.2f} | {number(row['two_steps_memory'])} | "
+            f"{number(row['fused_memory'])} |"
         )
     return "\n".join([*lines, ""])
 

@@ -1,14 +1,14 @@
 """Triton kernels against the eager core in float64, on a GPU or under Triton's interpreter.
 
-Run in a process of its own: Triton reads TRITON_INTERPRET when kernels are defined. Without it the
-kernels run on the GPU.
+The tests of the GPU call each check by itself, on that device. For the interpreter all run in a
+process of their own: Triton reads TRITON_INTERPRET when kernels are defined.
 """
 
 import itertools
-import os
 
 import torch
 
+from segnoise.kernels import using
 from segnoise.losses import build_loss
 from segnoise.losses.core import Core
 from segnoise.losses.eager_core import eager_statistics
@@ -65,20 +65,22 @@ def shapes(binary):
     )
 
 
-def check_core():
-    for binary, sums in itertools.product((False, True), SUMS):
-        core = Core(sums, binary, None, None)
-        for rows, classes, pixels in shapes(binary):
-            z = 3 * torch.randn(rows, classes, pixels)
-            y = torch.randint(2 if binary else classes, (rows, pixels))
-            y[0, : pixels // 3] = 255
-            compare(z, y, core)
-            for dtype in (torch.float16, torch.bfloat16):
-                compare(z.to(dtype), y.to(torch.uint8) if classes < 200 else y, core)
-            compare(z, y, core, used=lambda i: i == 0)
-            if sums:
-                compare(z, y, core, used=lambda i: i > 0)
+def check_core(binary, sums):
+    core = Core(sums, binary, None, None)
+    for rows, classes, pixels in shapes(binary):
+        z = 3 * torch.randn(rows, classes, pixels)
+        y = torch.randint(2 if binary else classes, (rows, pixels))
+        y[0, : pixels // 3] = 255
+        compare(z, y, core)
+        for dtype in (torch.float16, torch.bfloat16):
+            compare(z.to(dtype), y.to(torch.uint8) if classes < 200 else y, core)
+        compare(z, y, core, used=lambda i: i == 0)
+        if sums:
+            compare(z, y, core, used=lambda i: i > 0)
 
+
+def check_layouts():
+    """Layouts, no pixels, and scores as far apart as they come."""
     core = Core((ClassSum(LOGS), ClassSum(LOGS, 1e-7)), False, None, None)
     plain = torch.randn(2, 5, 6, 7)
     last = plain.to(memory_format=torch.channels_last)
@@ -99,28 +101,25 @@ def check_core():
     compare(z, torch.arange(10)[None] % 5, core)
 
 
-def check_losses(runs):
+def check_losses(name, runs):
     """As a user meets them: whole losses, and the same numbers to the bit at every run."""
     logits = torch.randn(2, 21, 9, 11, requires_grad=True)
     labels = torch.randint(21, (2, 9, 11))
     labels[:, 0] = 255
-    for name in LOSSES:
-        loss = build_loss(
-            name, mode="multiclass", ignore_index=255, class_weights="batch_inverse_sqrt"
-        )
-        results = []
-        for kind in ("eager", *["triton"] * runs):
-            os.environ["SEGNOISE_KERNELS"] = kind
-            torch.manual_seed(0)
+    loss = build_loss(name, mode="multiclass", ignore_index=255, class_weights="batch_inverse_sqrt")
+    results = []
+    for kind in ("eager", *["triton"] * runs):
+        torch.manual_seed(0)
+        with using(kind):
             value = loss(logits, labels)
             (gradient,) = torch.autograd.grad(value, logits, retain_graph=True)
             (slope,) = torch.autograd.grad(value, logits, create_graph=True)
             (second,) = torch.autograd.grad(slope.square().sum(), logits)
-            results.append((value, gradient, second))
-        for one, other in zip(results[0], results[1], strict=True):
-            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7, msg=name)
-        for result in results[2:]:
-            assert all(torch.equal(a, b) for a, b in zip(results[1], result, strict=True)), name
+        results.append((value, gradient, second))
+    for one, other in zip(results[0], results[1], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7, msg=name)
+    for result in results[2:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[1], result, strict=True)), name
 
 
 def check_counts(runs):
@@ -139,38 +138,36 @@ def check_counts(runs):
             scores.to(memory_format=torch.channels_last),
             scores.mT.contiguous().mT,
         ):
-            os.environ["SEGNOISE_KERNELS"] = "eager"
-            expected = confusion_matrix_from_scores(layout, target)
-            os.environ["SEGNOISE_KERNELS"] = "triton"
-            for _ in range(runs):
-                assert confusion_matrix_from_scores(layout, target).equal(expected), (
-                    classes,
-                    dtype,
-                )
+            with using("eager"):
+                expected = confusion_matrix_from_scores(layout, target)
+            with using("triton"):
+                for _ in range(runs):
+                    found = confusion_matrix_from_scores(layout, target)
+                    assert found.equal(expected), (classes, dtype)
     p, target = torch.rand(2, 1, 13, 67), torch.randint(2, (2, 13, 67))
     counted = []
     for kind in ("eager", "triton"):
-        os.environ["SEGNOISE_KERNELS"] = kind
-        counted.append(confusion_matrix_from_scores(p, target, threshold=0.7))
+        with using(kind):
+            counted.append(confusion_matrix_from_scores(p, target, threshold=0.7))
     assert counted[0].equal(counted[1])
     assert counted[0][:, 1].sum() == (p > 0.7).sum()
     void = torch.full((1, 5), 255)
-    assert confusion_matrix_from_scores(torch.zeros(1, 3, 5), void).sum() == 0
-    nothing = confusion_matrix_from_scores(torch.zeros(1, 3, 5), void - 254, ignore_index=None)
+    with using("triton"):
+        assert confusion_matrix_from_scores(torch.zeros(1, 3, 5), void).sum() == 0
+        nothing = confusion_matrix_from_scores(torch.zeros(1, 3, 5), void - 254, ignore_index=None)
     assert nothing[1, 0] == 5
 
 
 def main():
-    interpreted = os.environ.get("TRITON_INTERPRET") == "1"
-    if not interpreted:
-        torch.set_default_device("cuda")
     torch.manual_seed(0)
-    runs = 2 if interpreted else 20
-    check_core()
-    check_losses(runs)
-    check_counts(runs)
+    for binary, sums in itertools.product((False, True), SUMS):
+        check_core(binary, sums)
+    check_layouts()
+    for name in LOSSES:
+        check_losses(name, runs=2)
+    check_counts(runs=2)
     with torch.no_grad():
-        check_kernels(torch.zeros(1).device)
+        check_kernels(torch.device("cpu"))
     print("all kernels agree")
 
 

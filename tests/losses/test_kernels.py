@@ -105,12 +105,6 @@ def test_triton_kernels_under_the_interpreter():
     run_checks(TRITON_INTERPRET="1")
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, none here")
-def test_triton_kernels_on_the_gpu():
-    run_checks()
-
-
 def test_kernels_that_fail_their_check_are_not_used(caplog):
     def wrong(device):
         raise ArithmeticError(f"off by 0.1 on {device}")

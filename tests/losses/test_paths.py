@@ -182,35 +182,3 @@ def test_a_choice_is_by_loss_classes_size_and_what_computes():
     seen.add(paths._described(loss, logits[:1], None))
     seen.add(paths._described(loss, logits, torch.ones(2, 100, 100)))
     assert len(seen) == 6
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, none here")
-@pytest.mark.parametrize("kind", ["plain", "checkpointed", "autocast"])
-def test_a_choice_on_a_gpu(folder, kind, make_batch):
-    """Whatever is chosen has the eager numbers, and a second process would find it."""
-    from torch.utils.checkpoint import checkpoint
-
-    loss = build_loss("ANL-CE", mode="multiclass", ignore_index=255).cuda()
-    logits = torch.randn(2, 21, 64, 96, device="cuda", requires_grad=True)
-    labels = torch.randint(21, (2, 64, 96), device="cuda")
-    run = {
-        "plain": lambda: loss(logits, labels),
-        "checkpointed": lambda: checkpoint(loss, logits, labels, use_reentrant=False),
-        "autocast": lambda: loss(logits.bfloat16(), labels),
-    }[kind]
-    with torch.autocast("cuda", torch.bfloat16, enabled=kind == "autocast"):
-        found = [torch.autograd.grad(run(), logits)[0] for _ in range(3)]
-    (file,) = folder.iterdir()
-    assert json.loads(file.read_text())["path"] in paths.PATHS
-    with kernels.using("eager"):
-        (expected,) = torch.autograd.grad(run(), logits)
-    rounding = 2e-2 if kind == "autocast" else 1e-5
-    assert (found[0] - expected).abs().max() <= rounding * expected.abs().max()
-    assert torch.equal(found[0], found[1])
-    assert torch.equal(found[0], found[2])
-    torch.use_deterministic_algorithms(True)
-    try:
-        assert not paths._can_be_timed(loss, logits, None)
-    finally:
-        torch.use_deterministic_algorithms(False)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from on_gpu import CUDA, DEVICE, on_gpu
 
 from segnoise.metrics.memorisation import (
     OUTCOMES,
@@ -97,15 +98,14 @@ def test_the_least_rise_is_a_choice():
     assert memorisation_begins(history, least_rise=0.5) == 2
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, none here")
+@on_gpu
 def test_counting_on_a_gpu_does_not_wait_for_it():
     generator = torch.Generator().manual_seed(3)
     tensors = [torch.randint(4, (2, 9, 7), generator=generator) for _ in range(3)]
-    there = [tensor.cuda() for tensor in tensors]
-    torch.cuda.set_sync_debug_mode("error")
+    there = [tensor.to(DEVICE) for tensor in tensors]
+    torch.cuda.set_sync_debug_mode("error") if CUDA else None
     try:
         counted = memorisation_counts(*there, 4)
     finally:
-        torch.cuda.set_sync_debug_mode("default")
+        torch.cuda.set_sync_debug_mode("default") if CUDA else None
     assert counted.tolist() == memorisation_counts(*tensors, 4).tolist()
