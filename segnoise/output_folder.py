@@ -169,8 +169,8 @@ def claim(
 ) -> Iterator[OutputFolder]:
     """Make a folder ours for the time of a block, in which no other process may write it.
 
-    What a killed process has left half-written is removed. A block that lists no file leaves
-    nothing behind.
+    What a killed process has left half-written is removed. A block that lists no file, or writes
+    none, leaves nothing behind.
 
     Args:
         folder: new, empty, or one of this kind; the folders above it are made.
@@ -212,8 +212,9 @@ def claim(
             try:
                 yield out
             finally:
-                if out._names == []:
-                    (real / MARK).unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    if out._names == [] or not _foreign(real, ()):
+                        (real / MARK).unlink()
     finally:
         for made in missing:
             with contextlib.suppress(OSError):  # not empty: something was written

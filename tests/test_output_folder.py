@@ -225,6 +225,12 @@ def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch, capsys):
     assert set(os.listdir(tmp_path / "run")) == {"a.txt", MARK}
 
 
+def test_what_is_listed_and_not_written_leaves_nothing(tmp_path):
+    with claim(tmp_path / "new" / "run", KIND) as out:
+        out.expect(["a.txt"])
+    assert os.listdir(tmp_path) == []
+
+
 def test_the_list_comes_before_the_file(tmp_path):
     with claim(tmp_path / "run", KIND) as out:
         out.expect(["a.txt", "\udc80.txt"])

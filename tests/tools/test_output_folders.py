@@ -81,7 +81,7 @@ def test_folders_of_a_user_are_refused(project, capsys, tool):
     refused(capsys, "is a file", *tools("notes.json")[tool])
 
 
-@pytest.mark.parametrize("tool", ["train", "corrupt", "browse"])
+@pytest.mark.parametrize("tool", ["train", "corrupt", "browse", "benchmark"])
 def test_results_do_not_go_among_the_samples(project, capsys, tool):
     refused(capsys, "is among the data set's files in", *tools("dl/pictures/new")[tool])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -23,7 +24,7 @@ from segnoise.errors import ConfigError, DataError
 from segnoise.models import MODELS, Segmentor
 
 
-def check_parts(grid: Grid, bases: Mapping[str, Mapping[str, Any]]) -> None:
+def check_parts(grid: Grid, bases: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
     """Build every loss with every method, and every noise, of the cells that there are.
 
     Where a data set's files are missing, only what needs no classes is checked: its cells fail.
@@ -31,12 +32,14 @@ def check_parts(grid: Grid, bases: Mapping[str, Mapping[str, Any]]) -> None:
     Args:
         grid: the grid.
         bases: training config of each data set.
+        folder: of the benchmark.
 
     Raises:
-        ConfigError: for a name or an argument that does not fit; names the entry of the grid.
+        ConfigError: for a name or an argument that does not fit; names the entry of the grid. If
+            the folder lies among a data set's files.
     """
     splits = ["val_data", *(["test_data"] if grid.evaluate == "test" else [])]
-    known = {name: _metainfo(f"datasets.{name}", base, splits) for name, base in bases.items()}
+    known = {n: _metainfo(f"datasets.{n}", base, splits, folder) for n, base in bases.items()}
     cells = grid.cells()
     for dataset, noise in dict.fromkeys((cell.dataset, cell.noise) for cell in cells):
         wanted = grid.noise_of(dataset, noise)
@@ -56,14 +59,17 @@ def check_parts(grid: Grid, bases: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _metainfo(
-    where: str, base: Mapping[str, Any], splits: Sequence[str]
+    where: str, base: Mapping[str, Any], splits: Sequence[str], folder: Path
 ) -> Mapping[str, Any] | None:
     """Classes of a data set; None where files are missing, of which its cells complain."""
     try:
-        metainfo: Mapping[str, Any] = data.build_dataset(base, "train_data").metainfo
+        dataset = data.build_dataset(base, "train_data")
+        metainfo: Mapping[str, Any] = dataset.metainfo
         for split in splits:
-            other = data.build_dataset(base, split).metainfo
-            check_same_classes(metainfo, other, (f"{where}.train_data", f"{where}.{split}"))
+            other = data.build_dataset(base, split)
+            data.keep_apart(folder, "--work-dir", dataset, other)
+            names = f"{where}.train_data", f"{where}.{split}"
+            check_same_classes(metainfo, other.metainfo, names)
     except DataError:
         return None
     return metainfo

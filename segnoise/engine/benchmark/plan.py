@@ -101,7 +101,7 @@ def make_plan(
         for name, entry in grid.datasets.items()
     }
     _check_splits(grid, bases)
-    check_parts(grid, bases)
+    check_parts(grid, bases, folder)
     done: dict[tuple[str, ...], dict[str, Any]] = {}
     noises: dict[tuple[str, str], Any] = {}
     for cell in grid.cells():
