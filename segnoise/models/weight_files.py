@@ -75,7 +75,9 @@ def _compare_checksums(path: Path) -> None:
 
 def first_line(error: BaseException) -> str:
     """The words of an error on one line; those of a refused pickle without torch's advice."""
-    text = str(error).strip() or type(error).__name__
+    text = str(error).strip()
+    if not text or isinstance(error, LookupError):
+        text = f"{type(error).__name__} {text}".strip()
     if refused := re.search(r"Unsupported global: GLOBAL (\S+)", text):
         return (
             f"it holds a {refused[1]}, and a safe load reads plain data only: have it saved "
@@ -131,7 +133,7 @@ def prefix_of(names: Collection[str], wanted: Collection[str]) -> str | None:
 def misfits(
     own: Mapping[str, Any], given: Mapping[str, Any], may_lack: Collection[str] = ()
 ) -> str:
-    """Say in words which tensors are missing, left over, of another shape, no tensors, or NaN.
+    """Say in words which tensors are missing, left over, of another shape or kind, or NaN.
 
     Args:
         own: state dict of a module.
@@ -144,10 +146,22 @@ def misfits(
     """
     shared = [name for name in own if name in given and isinstance(own[name], Tensor)]
     odd = [name for name in shared if not isinstance(given[name], Tensor)]
+    # Quantised weights would be taken for what they stand for, of complex ones half would be lost.
+    kinds = {
+        name: f"{name} {given[name].dtype}, {given[name].layout}"
+        for name in set(shared) - set(odd)
+        if given[name].layout != torch.strided
+        or given[name].is_complex() != own[name].is_complex()
+        or given[name].is_floating_point() < own[name].is_floating_point()
+    }
+    odd += kinds
     found = {
         "missing": [name for name in own if name not in given and name not in may_lack],
         "left over": [name for name in given if name not in own],
-        "no tensor": [f"{name} is a {type(given[name]).__name__}" for name in odd],
+        "no tensor": [
+            f"{name} is a {type(given[name]).__name__}" for name in odd if name not in kinds
+        ],
+        "of another kind: save them as dense floats": list(kinds.values()),
         "of another shape": [
             f"{name} {tuple(given[name].shape)} instead of {tuple(own[name].shape)}"
             for name in shared

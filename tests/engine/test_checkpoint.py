@@ -226,3 +226,22 @@ def test_weights_must_fit_entirely():
             checkpoint.load_weights(model, one_bad, "a.pth")
     checkpoint.load_weights(model, {k: torch.zeros_like(v) for k, v in state.items()}, "a.pth")
     assert model.weight.abs().sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda w: w.to(torch.int8), "torch.int8, torch.strided"),
+        (lambda w: w.to(torch.complex64), "torch.complex64, torch.strided"),
+        (lambda w: w.to_sparse(), "torch.float32, torch.sparse_coo"),
+    ],
+)
+def test_weights_of_another_kind_are_refused(change, kind):
+    model = torch.nn.Linear(2, 2)
+    state = {**model.state_dict(), "weight": change(model.weight.detach())}
+    words = rf"1 of another kind: save them as dense floats \(weight {kind}\)"
+    with pytest.raises(CheckpointError, match=words):
+        checkpoint.load_weights(model, state, "x.pth")
+    half = {name: value.half() for name, value in model.state_dict().items()}
+    checkpoint.load_weights(model, half, "x.pth")
+    torch.testing.assert_close(model.weight.half(), half["weight"])
