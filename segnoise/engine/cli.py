@@ -334,7 +334,8 @@ def _own_words(error: SegnoiseError) -> str:
 
 
 def _leave_group() -> None:
-    import torch.distributed as dist
-
-    if dist.is_available() and dist.is_initialized():
+    # No import: an interrupt may have come while torch was being loaded, which works once only.
+    dist = sys.modules.get("torch.distributed")
+    ready = getattr(dist, "is_available", bool)() and getattr(dist, "is_initialized", bool)()
+    if dist is not None and ready:
         dist.destroy_process_group()

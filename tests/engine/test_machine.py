@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -66,6 +67,14 @@ def test_a_cause_that_is_further_down():
     error = RuntimeError("while loading")
     error.__cause__ = MemoryError()
     assert "memory is full" in str(what_it_lacks(error))
+
+
+def test_an_interrupt_while_torch_is_being_loaded(monkeypatch, capsys):
+    """What is half loaded stays in sys.modules, and cannot be imported again."""
+    monkeypatch.setitem(sys.modules, "torch", None)  # which makes an import fail
+    monkeypatch.setitem(sys.modules, "torch.distributed", types.ModuleType("torch.distributed"))
+    assert cli.run_tool(raised(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err.startswith("error: interrupted; the same command goes on")
 
 
 def test_sys_exit_is_no_success(capsys):
