@@ -9,7 +9,7 @@ from segnoise.engine.benchmark.plan import Plan
 from segnoise.engine.benchmark.results import Row, main_score
 from segnoise.engine.benchmark.statistics import Difference, Spread
 from segnoise.engine.benchmark.tables import Block, Line, blocks
-from segnoise.tables import markdown
+from segnoise.tables import markdown, printable
 
 
 def plus_minus(value: Spread | None, digits: int = 1) -> str:
@@ -119,10 +119,10 @@ def notes(plan: Plan, rows: Sequence[Row]) -> list[str]:
 def report(plan: Plan, rows: Sequence[Row], title: str) -> str:
     """The whole report."""
     grid = plan.grid
-    parts = [f"# {title}", "\n".join(f"- {words}" for words in explanation(grid))]
+    parts = [f"# {printable(title)}", "\n".join(f"- {printable(s)}" for s in explanation(grid))]
     for block in blocks(grid, rows):
         table = markdown(header(grid), [cells(grid, line) for line in block.lines], left=(0, 1))
-        parts.append(f"## {block_title(block)}\n\n{table}")
+        parts.append(f"## {printable(block_title(block))}\n\n{table}")
     if remarks := notes(plan, rows):
-        parts.append("## Notes\n\n" + "\n".join(f"- {words}" for words in remarks))
+        parts.append("## Notes\n\n" + "\n".join(f"- {printable(words)}" for words in remarks))
     return "\n\n".join(parts) + "\n"

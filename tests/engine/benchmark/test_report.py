@@ -165,6 +165,17 @@ def test_the_report_makes_nothing_up(plan):
     assert "nan" not in text
 
 
+def test_names_steer_no_terminal_and_end_no_line(tmp_path):
+    odd = "\x1b[31mred\nname"
+    mine = {"datasets": {odd: "a.py"}, "losses": {odd: {"type": "CE"}}, "noises": {odd: None}}
+    plan = Plan(build_grid({**mine, "baseline": odd}), tmp_path)
+    text = report(plan, read_rows(plan), odd)
+    assert "\x1b" not in text
+    assert "name\n- " not in text
+    assert text.startswith("# \\x1b[31mred\\nname\n")
+    assert f"Against {chr(92)}x1b[31mred{chr(92)}nname (plain)" in text
+
+
 def test_a_cell_of_another_config_is_left_out(plan):
     cell = next(c for c in plan.grid.cells() if c[1:] == ("flips", "ANL-CE", "plain", 0))
     plan.configs[cell] = complete({"seed": 0, "batch_size": 3})
