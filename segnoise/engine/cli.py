@@ -186,6 +186,9 @@ def changes(arguments: argparse.Namespace) -> dict[str, Any]:
         {'losses': [{'type': 'CE'}], 'recipe': None, 'seed': 1}
     """
     named = {name: getattr(arguments, name, None) for name in ("noise", "loss", "method", "recipe")}
+    for name, value in named.items():
+        if value == "":  # as from a shell's variable that is not set
+            raise ConfigError(f"--{name} is empty: name one, or leave the flag out")
     found: dict[str, Any] = {}
     if named["noise"]:
         found["noise"] = noise(named["noise"])

@@ -35,6 +35,7 @@ from segnoise.engine.runner import Runner
 from segnoise.engine.schema import storable
 from segnoise.engine.tables import memorised, score_table
 from segnoise.errors import CheckpointError, ConfigError
+from segnoise.files import user_path
 from segnoise.losses import EarlyLearningRegularizedLoss
 from segnoise.metrics.segmentation import SegmentationMetric
 from segnoise.models import Segmentor
@@ -96,7 +97,7 @@ def train(
     """
     config = dict(config)
     init_processes(launcher)
-    folder = Path(config["work_dir"] or Path("work_dirs", name))
+    folder = user_path(config["work_dir"] or Path("work_dirs", name))
     config["work_dir"] = str(folder)
     resume = resume or extend
     if resume and overwrite:
@@ -144,7 +145,7 @@ def _train(
     torch.manual_seed(config["seed"])  # the first weights
     model = build_model(config, clean.metainfo, training=True)
     if config["load_from"] and not start:
-        source = config["load_from"]
+        source = user_path(config["load_from"])
         stored = checkpoints.load(source)
         if config["load_head"]:
             try:

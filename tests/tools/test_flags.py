@@ -3,6 +3,12 @@
 import importlib
 
 import pytest
+import tiny_training
+
+from segnoise import cli
+from segnoise.engine.schema import complete
+from segnoise.engine.train import train
+from segnoise.errors import ConfigError
 
 WRONG = ("True", "-1", "nan", "inf", str(2**40), "x", "None", "")
 # Each tool's numeric flags, beside what it must be given, and the values of WRONG that they take.
@@ -83,3 +89,24 @@ def test_odd_names_are_one_line(capsys, arguments, words):
     assert line.startswith("error: ")
     assert words in line
     assert "Traceback" not in line
+
+
+def test_paths_of_a_config_know_the_home_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    changes = {"train_cfg": {"max_iters": 2, "val_interval": 2}, "num_pictures": 0}
+    first = tiny_training.config(tmp_path, **changes, work_dir="~/run")
+    train(complete(first))
+    assert (tmp_path / "home" / "run" / "last.pth").exists()
+    second = {**first, "work_dir": "~/second", "load_from": "~/run/last.pth"}
+    assert train(complete(second)).folder == tmp_path / "home" / "second"
+    assert not (tmp_path / "~").exists()
+    with pytest.raises(ConfigError, match="this machine knows no such user"):
+        train(complete({**first, "work_dir": "~no-such-user/run"}))
+
+
+@pytest.mark.parametrize("flag", ["--noise", "--recipe"])
+def test_a_flag_that_is_empty_is_not_left_out(flag, capsys):
+    config = "configs/phantoms/unet_r18_phantoms_200.py"
+    assert cli.main(["train", config, flag, ""]) == 2
+    assert f"error: {flag} is empty: name one" in capsys.readouterr().err
