@@ -68,7 +68,25 @@ CASES = {
 
 REGIONS = ("Dice", "NRDice")
 IMAGES = ("TLoss",)
-PIXELWISE = [name for name in CASES if name not in (*REGIONS, *IMAGES)]
+# One loss of each kind: of the label's probability and soft labels, sums over the classes, the
+# greatest class, a map of the logits, a matrix over the labels, chance, memory, two views, a score
+# with positives and negatives apart, regions (a quotient, a power), images. What the formula does
+# not decide is tested with these.
+KINDS = (
+    "CE",
+    "ANL-CE",
+    "HardBootstrap",
+    "EpsSoftmax",
+    "SR",
+    "LogitClip",
+    "BackwardCorrection",
+    "NLNL",
+    "ELR",
+    "GJS",
+    "ASL",
+    *REGIONS,
+    *IMAGES,
+)
 ACTIVE = ("CE", "FL", "MAE", "GCE", "TaylorCE", "PHuberCE", "JS", "AGCE", "AUL", "AEL")
 MODES = ("binary", "multiclass", "multilabel")
 
@@ -78,6 +96,15 @@ def modes(name):
     if name == "SR":
         return MODES[1:2]
     return (MODES[0], MODES[2]) if name in ("Hill", "SPLC", "ASL") else MODES
+
+
+# Kinds in modes: each in one of its own in turn, and in all where a mode has a path of its own.
+PAIRS = [
+    (name, mode)
+    for number, name in enumerate(KINDS)
+    for at, mode in enumerate(modes(name))
+    if name in ("ANL-CE", "ASL", "Dice", "TLoss") or at == number % len(modes(name))
+]
 
 
 def transition_matrix(num_classes):

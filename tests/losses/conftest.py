@@ -6,23 +6,27 @@ import torch
 
 
 def pytest_generate_tests(metafunc):
-    """Run a test with every loss: (short name, own parameters), and with the modes it has.
+    """Run a test with losses: (short name, own parameters), and with the modes they have.
 
-    A test that asks for `case` runs with all losses, one that asks for `pixelwise` with those that
-    are a map over the pixels; where it asks for `mode` too, with the modes that each loss has, else
-    with the losses that have a multiclass mode.
+    A test that asks for `case` runs with all losses: what the formula decides. One that asks for
+    `kind` runs with one loss of each kind: what the base classes and the core decide. Where it asks
+    for `mode` too it runs with all modes of each loss, or with PAIRS of kinds and modes; else with
+    the losses that have a multiclass mode.
     """
-    for fixture, names in (("case", naive_losses.CASES), ("pixelwise", naive_losses.PIXELWISE)):
+    modes, cases = naive_losses.modes, naive_losses.CASES
+    every_mode = [(name, mode) for name in cases for mode in modes(name)]
+    for fixture, names, pairs in (
+        ("case", cases, every_mode),
+        ("kind", naive_losses.KINDS, naive_losses.PAIRS),
+    ):
         if fixture not in metafunc.fixturenames:
             continue
-        cases = [(name, naive_losses.CASES[name]) for name in names]
         if "mode" in metafunc.fixturenames:
-            pairs = [(case, mode) for case in cases for mode in naive_losses.modes(case[0])]
-            ids = [f"{case[0]}-{mode}" for case, mode in pairs]
-            metafunc.parametrize((fixture, "mode"), pairs, ids=ids)
+            values = [((name, cases[name]), mode) for name, mode in pairs]
+            metafunc.parametrize((fixture, "mode"), values, ids=["-".join(p) for p in pairs])
         else:
-            cases = [case for case in cases if "multiclass" in naive_losses.modes(case[0])]
-            metafunc.parametrize(fixture, cases, ids=[case[0] for case in cases])
+            names = [name for name in names if "multiclass" in modes(name)]
+            metafunc.parametrize(fixture, [(name, cases[name]) for name in names], ids=names)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""torch.compile without graph breaks, and torch.export, of every loss."""
+"""torch.compile without graph breaks, and torch.export, of every kind of loss."""
 
 import shutil
 
@@ -28,10 +28,10 @@ def _forget_graphs():
 
 
 @pytest.mark.slow
-def test_one_graph_equals_eager(make_batch, case, mode):
+def test_one_graph_equals_eager(make_batch, kind, mode):
     """The tracer and autograd of the graph; the code generator is tested below."""
     logits, labels, pixel_weights = make_batch(mode)
-    loss = build_unhooked(case, mode)
+    loss = build_unhooked(kind, mode)
     torch.manual_seed(0)
     expected = loss(logits, labels, pixel_weights)
     (expected_gradient,) = torch.autograd.grad(expected, logits)
@@ -43,10 +43,10 @@ def test_one_graph_equals_eager(make_batch, case, mode):
     torch.testing.assert_close(gradient, expected_gradient)
 
 
-def build_unhooked(case, mode):
+def build_unhooked(kind, mode):
     """The loss without the hook that seeds NLNL, which no graph can hold."""
-    loss = weighted(case, mode)
-    if case[0] == "NLNL":
+    loss = weighted(kind, mode)
+    if kind[0] == "NLNL":
         loss._forward_pre_hooks.clear()
     return loss
 
@@ -79,9 +79,9 @@ def test_generated_code_equals_eager(make_batch, name, mode):
 
 
 @pytest.mark.slow
-def test_export(make_batch, case, mode):
+def test_export(make_batch, kind, mode):
     logits, labels, pixel_weights = make_batch(mode, dtype=torch.float32)
-    loss = build_unhooked(case, mode)
+    loss = build_unhooked(kind, mode)
     torch.manual_seed(0)
     expected = loss(logits, labels, pixel_weights)
     (expected_gradient,) = torch.autograd.grad(expected, logits)
@@ -144,26 +144,26 @@ def test_soft_labels_have_the_eager_gradient(weighted):
     torch.testing.assert_close(gradient, expected)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_extreme_logits_have_the_float64_numbers(dtype):
-    loss = build_loss("ANL-CE", mode="multiclass", ignore_index=255)
-    logits = (torch.randn(1, 4, 6, 7) * torch.logspace(-3, 4, 42).view(6, 7)).to(dtype)
-    logits.requires_grad_()
-    labels = torch.randint(0, 4, (1, 6, 7))
-    labels[0, 0, :3] = 255
-    exact = logits.detach().double().requires_grad_()
-    expected = loss(exact, labels)
-    (expected_gradient,) = torch.autograd.grad(expected, exact)
-    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
-    value = compiled(logits, labels)
-    (gradient,) = torch.autograd.grad(value, logits)
-    torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-6)
-    tolerance = {torch.float16: 1e-3, torch.bfloat16: 8e-3, torch.float32: 1e-5}[dtype]
-    close = dict(rtol=tolerance, atol=1e-6)
-    torch.testing.assert_close(gradient.double(), expected_gradient, **close)
+def test_extreme_logits_have_the_float64_numbers():
+    for dtype in (torch.float16, torch.bfloat16, torch.float32):
+        loss = build_loss("ANL-CE", mode="multiclass", ignore_index=255)
+        logits = (torch.randn(1, 4, 6, 7) * torch.logspace(-3, 4, 42).view(6, 7)).to(dtype)
+        logits.requires_grad_()
+        labels = torch.randint(0, 4, (1, 6, 7))
+        labels[0, 0, :3] = 255
+        exact = logits.detach().double().requires_grad_()
+        expected = loss(exact, labels)
+        (expected_gradient,) = torch.autograd.grad(expected, exact)
+        compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+        value = compiled(logits, labels)
+        (gradient,) = torch.autograd.grad(value, logits)
+        torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-6)
+        tolerance = {torch.float16: 1e-3, torch.bfloat16: 8e-3, torch.float32: 1e-5}[dtype]
+        close = dict(rtol=tolerance, atol=1e-6)
+        torch.testing.assert_close(gradient.double(), expected_gradient, **close)
 
 
-@pytest.mark.parametrize("name", ["CE", "ANL-CE", "GCE", "NFL+AGCE"])
+@pytest.mark.parametrize("name", ["CE", "NFL+AGCE"])
 def test_the_backward_graph_reads_the_logits_once(name):
     """It is elementwise: no sum, no scatter, nothing that takes a loop of its own."""
     loss = build_loss(name, mode="multiclass")

@@ -1,4 +1,4 @@
-"""Second derivatives, torch.func, and gradients in weights and labels, of every loss."""
+"""Second derivatives, torch.func, and gradients in weights and labels, of every kind of loss."""
 
 import re
 import shutil
@@ -61,18 +61,18 @@ def pixels(make_batch):
     return make
 
 
-def second_derivatives(case, mode, pixels):
+def test_second_derivatives(kind, mode, pixels):
     """In logits and pixel weights, with class weights and void."""
     logits, labels, weights = pixels(mode)
     class_weights = [1.0, 3.0] if mode == "binary" else [1.0, 2.0, 0.5, 3.0]
-    loss = naive_losses.make(case, mode, 4, ignore_index=255, class_weights=class_weights)
+    loss = naive_losses.make(kind, mode, 4, ignore_index=255, class_weights=class_weights)
     check_twice(function_of(loss, labels), (logits, weights))
 
 
-def torch_func(case, mode, pixels):
+def test_torch_func(kind, mode, pixels):
     """grad, jvp and the one of the other give what autograd gives; so does vmap of every sample."""
     logits, labels, weights = pixels(mode)
-    loss = naive_losses.make(case, mode, 4, ignore_index=255)
+    loss = naive_losses.make(kind, mode, 4, ignore_index=255)
     settled(loss, logits, labels)  # ELR has something to remember
 
     def value(z):
@@ -98,34 +98,21 @@ def torch_func(case, mode, pixels):
         torch.testing.assert_close(row, expected)
 
 
-def sure_predictions(case, mode, pixels):
+@pytest.mark.parametrize("name", naive_losses.CASES)
+def test_sure_predictions(name):
     """Second derivatives in float32 with probabilities of 0 and 1, right labels and wrong ones."""
+    mode = "multiclass" if "multiclass" in naive_losses.modes(name) else "multilabel"
     signs = torch.tensor([[1.0, -1, -1, -1], [-1, 1, -1, -1], [1, 1, -1, -1]]).t()
     shape = (2, 4, 3) if mode == "multilabel" else (2, 3)
     labels = torch.zeros(shape, dtype=torch.long)
     labels[1] = 1
-    loss = naive_losses.make(case, mode, 4)
+    loss = naive_losses.make((name, naive_losses.CASES[name]), mode, 4)
     for far in (20.0, 35.0, 70.0, 1000.0):
-        logits = (far * signs).expand(2, 4, 3)[:, : 1 if mode == "binary" else 4].clone()
+        logits = (far * signs).expand(2, 4, 3).clone()
         logits.requires_grad_()
         (slope,) = torch.autograd.grad(settled(loss, logits, labels), logits, create_graph=True)
         slope.square().sum().backward()
         assert logits.grad.isfinite().all()
-
-
-CHECKS = [second_derivatives, torch_func, sure_predictions]
-
-
-@pytest.mark.parametrize("check", CHECKS)
-def test_of_every_loss(check, case, pixels):
-    check(case, "multiclass", pixels)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("check", CHECKS)
-def test_of_every_loss_and_mode(check, case, mode, pixels):
-    if mode != "multiclass":
-        check(case, mode, pixels)
 
 
 def test_vmap_checks_labels_and_weights(pixels):

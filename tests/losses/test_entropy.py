@@ -179,6 +179,7 @@ def one_of_two_processes(rank, folder):
 
 
 @pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
+@pytest.mark.slow
 def test_two_processes_are_one(tmp_path):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, __file__]

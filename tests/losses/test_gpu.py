@@ -108,8 +108,8 @@ def compare(name, path, dtype):
 
 @on_gpu
 @cuda_only
-@pytest.mark.parametrize("kind", ["plain", "checkpointed", "autocast"])
-def test_the_fastest_path_is_chosen_once_and_right(kind, tmp_path, monkeypatch):
+@pytest.mark.parametrize("setting", ["plain", "checkpointed", "autocast"])
+def test_the_fastest_path_is_chosen_once_and_right(setting, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     loss = build_loss("ANL-CE", mode="multiclass", ignore_index=255).to(DEVICE)
     logits = torch.randn(2, 21, 64, 96, device=DEVICE, requires_grad=True)
@@ -118,14 +118,14 @@ def test_the_fastest_path_is_chosen_once_and_right(kind, tmp_path, monkeypatch):
         "plain": lambda: loss(logits, labels),
         "checkpointed": lambda: checkpoint(loss, logits, labels, use_reentrant=False),
         "autocast": lambda: loss(logits.bfloat16(), labels),
-    }[kind]
-    with torch.autocast("cuda", torch.bfloat16, enabled=kind == "autocast"):
+    }[setting]
+    with torch.autocast("cuda", torch.bfloat16, enabled=setting == "autocast"):
         found = [torch.autograd.grad(run(), logits)[0] for _ in range(3)]
     (file,) = (tmp_path / "segnoise").iterdir()
     assert json.loads(file.read_text())["path"] in paths.PATHS
     with using("eager"):
         (expected,) = torch.autograd.grad(run(), logits)
-    rounding = 2e-2 if kind == "autocast" else 1e-5
+    rounding = 2e-2 if setting == "autocast" else 1e-5
     assert (found[0] - expected).abs().max() <= rounding * expected.abs().max()
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])

@@ -36,7 +36,7 @@ def test_a_vector_of_zeros():
         assert gradient.isfinite().all()
 
 
-CLIPPABLE = [name for name in naive_losses.CASES if name not in ("SR", "LogitClip")]
+CLIPPABLE = [name for name in naive_losses.KINDS if name not in ("SR", "LogitClip")]
 
 
 @pytest.mark.parametrize("mode", naive_losses.MODES)

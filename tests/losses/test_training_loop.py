@@ -34,12 +34,12 @@ def test_smp_s_loss_learns_here():
     assert train(smp.losses.FocalLoss("multiclass", ignore_index=255)) > 0.95
 
 
-def test_each_loss_swaps_in(case):
-    name = case[0]
+def test_each_kind_swaps_in(kind):
+    name = kind[0]
     if name == "BackwardCorrection":  # labels are right here
-        case = (name, {"transition_matrix": torch.eye(3)})
+        kind = (name, {"transition_matrix": torch.eye(3)})
     steps = 30
-    loss = naive_losses.make(case, "multiclass", 3, ignore_index=255)
+    loss = naive_losses.make(kind, "multiclass", 3, ignore_index=255)
     if name == "NLNL":  # one class in two is ruled out at a time, and drawn anew
         loss, steps = build_loss(name, mode="multiclass", ignore_index=255), 100
     assert train(loss, steps=steps) > 0.95

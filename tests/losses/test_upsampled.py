@@ -37,10 +37,10 @@ def test_equals_two_steps_for_every_size(sizes, align_corners):
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
 
 
-def test_every_loss_equals_two_steps(case):
-    if case[0] in ("ELR", "GJS"):
+def test_every_kind_equals_two_steps(kind):
+    if kind[0] in ("ELR", "GJS"):
         pytest.skip("wants more than logits and labels of one view")
-    loss = naive_losses.make(case, "multiclass", ignore_index=255)
+    loss = naive_losses.make(kind, "multiclass", ignore_index=255)
     upsampled = UpsampledLoss(loss, True)
     logits, labels, weights = batch((3, 5), (12, 20), classes=5)
     whole = F.interpolate(logits, size=(12, 20), mode="bilinear", align_corners=True)

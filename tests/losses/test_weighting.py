@@ -82,15 +82,14 @@ def test_beta_errors():
         class_weights([3, 1], "effective", beta=1.0)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("mode", ["binary", "multiclass", "multilabel"])
-@pytest.mark.parametrize("name", ["CE", "ANL-CE", "Dice", "TLoss"])
-def test_weights_of_each_batch_are_those_of_its_histogram(make_batch, name, mode, scheme):
+@pytest.mark.parametrize("name", ["CE", "Dice", "TLoss"])
+def test_weights_of_each_batch_are_those_of_its_histogram(make_batch, name, mode):
     if (name, mode) == ("Dice", "binary"):
         return  # refuses them: see test_dice.py
     common = {"mode": mode, "ignore_index": 255}
-    loss = build_loss(name, class_weights=f"batch_{scheme}", **common)
-    for seed in range(2):
+    for seed, scheme in enumerate(SCHEMES):
+        loss = build_loss(name, class_weights=f"batch_{scheme}", **common)
         logits, labels, pixel_weights = make_batch(mode, seed=seed)
         if mode == "multilabel":
             counts = ((labels == 1).sum((0, 2))).tolist()
