@@ -30,23 +30,23 @@ BESIDE = {
 }
 
 
-@pytest.mark.parametrize("key", [*INTEGERS, *NUMBERS, "losses.0.weight"])
-def test_every_number_of_a_config_has_bounds(key, tmp_path):
-    base = tiny_training.config(tmp_path)
-    base["model"] = {**base["model"], "preprocessor": {"size_divisor": 1}}
-    base["ema"] = {"momentum": 0.1}
-    base = {**base, "train_cfg": {"max_iters": 8, "val_interval": 4}}
-    for value in WRONG:
-        options = {**BESIDE.get(key, {}), key: value}
-        if any(value is taken for taken in TAKEN.get(key, ())) or (
-            value in TAKEN.get(key, ()) and not isinstance(value, bool)
-        ):
-            assert with_options(base, options)
-            continue
-        with pytest.raises(ConfigError) as error:
-            with_options(base, options)
-        assert str(error.value).startswith(f"{key} must be "), error.value
-        assert str(error.value).endswith(f"not {value!r}")
+def test_every_number_of_a_config_has_bounds(tmp_path):
+    for key in [*INTEGERS, *NUMBERS, "losses.0.weight"]:
+        base = tiny_training.config(tmp_path)
+        base["model"] = {**base["model"], "preprocessor": {"size_divisor": 1}}
+        base["ema"] = {"momentum": 0.1}
+        base = {**base, "train_cfg": {"max_iters": 8, "val_interval": 4}}
+        for value in WRONG:
+            options = {**BESIDE.get(key, {}), key: value}
+            if any(value is taken for taken in TAKEN.get(key, ())) or (
+                value in TAKEN.get(key, ()) and not isinstance(value, bool)
+            ):
+                assert with_options(base, options)
+                continue
+            with pytest.raises(ConfigError) as error:
+                with_options(base, options)
+            assert str(error.value).startswith(f"{key} must be "), error.value
+            assert str(error.value).endswith(f"not {value!r}")
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@
 import ast
 from pathlib import Path
 
-import pytest
-
 PACKAGE = Path(__file__).parents[1] / "segnoise"
 ROOT = PACKAGE.parent
 
@@ -104,11 +102,9 @@ def violations(file: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    "file", sorted(PACKAGE.rglob("*.py")), ids=lambda f: str(f.relative_to(ROOT))
-)
-def test_imports_point_one_way(file):
-    assert violations(file) == []
+def test_imports_point_one_way():
+    found = {file.relative_to(ROOT).as_posix(): violations(file) for file in PACKAGE.rglob("*.py")}
+    assert {file: names for file, names in found.items() if names} == {}
 
 
 def test_only_tools_and_the_command_know_the_tools():
@@ -133,17 +129,3 @@ def test_a_violation_is_seen(tmp_path, monkeypatch):
     file = PACKAGE / "losses" / "x.py"
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: "from segnoise.engine import train")
     assert violations(file) == ["segnoise.engine.train"]
-
-
-def test_losses_work_without_the_other_rooms():
-    """A stranger with torch alone imports a loss and never meets mmengine."""
-    import subprocess
-    import sys
-
-    code = (
-        "import sys; from segnoise.losses import ActiveNegativeLoss; import segnoise.noise;"
-        "from segnoise.metrics import functional;"
-        "heavy = {'mmengine', 'albumentations', 'segmentation_models_pytorch'} & set(sys.modules);"
-        "assert not heavy, heavy"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -59,16 +59,16 @@ def test_label_out_of_range_is_named_with_its_place(tmp_path, dtype, num_classes
             MaskReader(num_classes)(path)
 
 
-@pytest.mark.parametrize("num_classes", range(1, 256))
-def test_first_label_out_of_range_for_every_number_of_classes(tmp_path, num_classes):
-    reader = MaskReader(num_classes)
-    path = tmp_path / "m.png"
-    Image.fromarray(np.array([[0, num_classes - 1, 255]], np.uint8)).save(path)
-    assert reader(path).tolist() == [[0, num_classes - 1, 255]]
-    if num_classes < 255:
-        Image.fromarray(np.array([[0, num_classes]], np.uint8)).save(path)
-        with pytest.raises(DatasetError, match=f"label {num_classes} at row 0, column 1"):
-            reader(path)
+def test_first_label_out_of_range(tmp_path):
+    for num_classes in (1, 2, 3, 16, 127, 128, 129, 253, 254, 255):
+        reader = MaskReader(num_classes)
+        path = tmp_path / "m.png"
+        Image.fromarray(np.array([[0, num_classes - 1, 255]], np.uint8)).save(path)
+        assert reader(path).tolist() == [[0, num_classes - 1, 255]]
+        if num_classes < 255:
+            Image.fromarray(np.array([[0, num_classes]], np.uint8)).save(path)
+            with pytest.raises(DatasetError, match=f"label {num_classes} at row 0, column 1"):
+                reader(path)
 
 
 def test_more_than_255_classes_are_16_bit(tmp_path):

@@ -8,16 +8,16 @@ from png_bits import png_chunks, read_png, write_png
 from segnoise.datasets.png_file import png_depth, png_with_samples
 
 
-@pytest.mark.parametrize("width", [1, 7, 8, 9, 33])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
-def test_grey_of_every_depth(tmp_path, bits, width):
-    rng = np.random.default_rng(bits * width)
-    before, after = rng.integers(0, 2**bits, (2, 5, width))
-    path = tmp_path / "m.png"
-    write_png(path, before.tolist(), bits)
-    assert png_depth(path.read_bytes()) == bits
-    path.write_bytes(png_with_samples(path.read_bytes(), after))
-    assert read_png(path) == (bits, after.tolist())
+def test_grey_of_every_depth(tmp_path, bits):
+    for width in [1, 7, 8, 9, 33]:
+        rng = np.random.default_rng(bits * width)
+        before, after = rng.integers(0, 2**bits, (2, 5, width))
+        path = tmp_path / "m.png"
+        write_png(path, before.tolist(), bits)
+        assert png_depth(path.read_bytes()) == bits
+        path.write_bytes(png_with_samples(path.read_bytes(), after))
+        assert read_png(path) == (bits, after.tolist())
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])

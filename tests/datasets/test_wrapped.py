@@ -130,14 +130,12 @@ USES = {
 
 
 @pytest.mark.parametrize("use", USES)
-@pytest.mark.parametrize(
-    "data", [Pairs(), Dictionaries(), Subset(Pairs(), [0]), ConcatDataset([Pairs(), Pairs()])]
-)
-def test_foreign_data_sets_are_shown_how_to_wrap(use, data):
-    with pytest.raises(ConfigError, match=r"is no labelled data set, it ") as error:
-        USES[use](data)
-    name = "ConcatDataset" if isinstance(data, ConcatDataset) else "Pairs|Dictionaries"
-    assert error.match(rf"return Wrapped\(({name})\(\.\.\.\), classes=")
+def test_foreign_data_sets_are_shown_how_to_wrap(use):
+    for data in [Pairs(), Dictionaries(), Subset(Pairs(), [0]), ConcatDataset([Pairs(), Pairs()])]:
+        with pytest.raises(ConfigError, match=r"is no labelled data set, it ") as error:
+            USES[use](data)
+        name = "ConcatDataset" if isinstance(data, ConcatDataset) else "Pairs|Dictionaries"
+        assert error.match(rf"return Wrapped\(({name})\(\.\.\.\), classes=")
 
 
 def test_the_three_lines_work():

@@ -73,6 +73,13 @@ def test_a_training_of_another_shape_is_named(done, path, value, words):
         train(complete(short(root)), resume=str(root / "run" / "damaged.pth"))
     assert "damaged.pth" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_refused_checkpoint_leaves_the_run_as_it_was(done):
+    root, stored = done
+    torch.save({**stored, "optimizer": []}, root / "run" / "damaged.pth")
+    with pytest.raises(CheckpointError):
+        train(complete(short(root)), resume=str(root / "run" / "damaged.pth"))
     assert train(complete(short(root)), resume=True).last["iter"] == 4
 
 

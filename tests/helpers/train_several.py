@@ -8,5 +8,6 @@ import sys
 from segnoise.engine.config import load_config
 from segnoise.engine.train import train
 
-for path in sys.argv[1:]:
-    train(load_config(path), name=path, launcher="pytorch")
+if __name__ == "__main__":
+    for path in sys.argv[1:]:
+        train(load_config(path), name=path, launcher="pytorch")

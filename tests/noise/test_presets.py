@@ -8,12 +8,14 @@ from segnoise.noise import NOISES, PRESETS, Noise, build_noise, expanded
 METAINFO = {"classes": ("ground", "house", "tree"), "ignore_index": 255}
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_can_be_built(name):
-    noise = built_noise(name, METAINFO)
-    assert isinstance(noise, Noise)
-    assert build_noise(noise.to_dict()) == noise
-    assert built_noise({"type": "Compose", "noises": [{"type": name}]}, METAINFO).noises == (noise,)
+def test_every_preset_can_be_built():
+    for name in PRESETS:
+        noise = built_noise(name, METAINFO)
+        assert isinstance(noise, Noise)
+        assert build_noise(noise.to_dict()) == noise
+        assert built_noise({"type": "Compose", "noises": [{"type": name}]}, METAINFO).noises == (
+            noise,
+        )
 
 
 def test_names_do_not_clash():

@@ -186,6 +186,7 @@ def test_a_link_to_the_own_masks_is_refused(voc_root, sbd_root, capsys):
     assert after == before
 
 
+@pytest.mark.slow
 def test_as_a_user_runs_it(voc_root, sbd_root):
     """With processes, from the command line; the inline runs above give the same files."""
     command = [sys.executable, tool.__file__, sbd_root, voc_root, "--workers", "2"]

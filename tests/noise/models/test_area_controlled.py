@@ -45,16 +45,16 @@ def blob(seed, shape=(22, 26)):
 
 
 @pytest.mark.parametrize("kind", ["dilate", "erode"])
-@pytest.mark.parametrize("beta", [0.05, 0.3, 0.5, 0.7, 1.0, 2.5])
-def test_steps_equal_the_definition(kind, beta):
-    for seed in range(5):
-        mask = blob(seed)
-        expected = stepped(mask > 0, kind == "dilate", beta, np.ones(mask.shape, bool))
-        noise = AreaControlled(1, beta, [kind], classes=[1])
-        for dtype in (np.uint8, np.int32):
-            np.testing.assert_array_equal(noise(mask.astype(dtype), generator(seed)), expected)
-        other = AreaControlled(1, beta, [kind])  # the smaller class, by itself
-        np.testing.assert_array_equal(other(mask, generator(seed)), expected)
+def test_steps_equal_the_definition(kind):
+    for beta in [0.05, 0.3, 0.5, 0.7, 1.0, 2.5]:
+        for seed in range(5):
+            mask = blob(seed)
+            expected = stepped(mask > 0, kind == "dilate", beta, np.ones(mask.shape, bool))
+            noise = AreaControlled(1, beta, [kind], classes=[1])
+            for dtype in (np.uint8, np.int32):
+                np.testing.assert_array_equal(noise(mask.astype(dtype), generator(seed)), expected)
+            other = AreaControlled(1, beta, [kind])  # the smaller class, by itself
+            np.testing.assert_array_equal(other(mask, generator(seed)), expected)
 
 
 @pytest.mark.parametrize("kind", ["dilate", "erode"])

@@ -33,18 +33,18 @@ def moved_pixel_by_pixel(mask, radius, grows, classes=None, void=255):
     return noisy
 
 
-@pytest.mark.parametrize("radius", [0, 0.99, 1, 1.5, 2, 3.7, 5, 100])
 @pytest.mark.parametrize("classes", [None, (1, 3)])
-def test_equals_the_definition(patches, radius, classes):
-    noise = DistanceMorphology(radius, radius, classes)
-    for seed in range(4):  # of both directions
-        mask = patches(seed, void=seed % 2 == 0)
-        expected = moved_pixel_by_pixel(mask, *drawn(noise, seed), classes)
-        for dtype in DTYPES:
-            noisy = noise(mask.astype(dtype), generator(seed))
-            assert noisy.dtype == dtype
-            np.testing.assert_array_equal(noisy, expected)
-    assert {drawn(noise, seed)[1] for seed in range(4)} == {True, False}
+def test_equals_the_definition(patches, classes):
+    for radius in [0, 0.99, 1, 1.5, 2, 3.7, 5, 100]:
+        noise = DistanceMorphology(radius, radius, classes)
+        for seed in range(4):  # of both directions
+            mask = patches(seed, void=seed % 2 == 0)
+            expected = moved_pixel_by_pixel(mask, *drawn(noise, seed), classes)
+            for dtype in DTYPES:
+                noisy = noise(mask.astype(dtype), generator(seed))
+                assert noisy.dtype == dtype
+                np.testing.assert_array_equal(noisy, expected)
+        assert {drawn(noise, seed)[1] for seed in range(4)} == {True, False}
 
 
 def test_equals_the_definition_beyond_a_byte(patches):
@@ -82,14 +82,15 @@ def test_the_radius_is_uniform_and_the_direction_even():
 
 
 @pytest.mark.parametrize("shape", [(1, 9), (9, 1), (1, 1), (5, 3)])
-@pytest.mark.parametrize("radius", [0, 1, 2.9, 8, 40])
-def test_disks_are_cut_off_at_the_border(shape, radius):
-    values = np.random.default_rng(0).integers(0, 60, shape).astype(np.uint16)
-    places = np.argwhere(np.ones(shape, bool))
-    expected = [
-        values[tuple(places[np.hypot(*(places - place).T) <= radius].T)].max() for place in places
-    ]
-    assert disk_maximum(values, radius).ravel().tolist() == expected
+def test_disks_are_cut_off_at_the_border(shape):
+    for radius in [0, 1, 2.9, 8, 40]:
+        values = np.random.default_rng(0).integers(0, 60, shape).astype(np.uint16)
+        places = np.argwhere(np.ones(shape, bool))
+        expected = [
+            values[tuple(places[np.hypot(*(places - place).T) <= radius].T)].max()
+            for place in places
+        ]
+        assert disk_maximum(values, radius).ravel().tolist() == expected
 
 
 def test_the_dose_scales_both_bounds():

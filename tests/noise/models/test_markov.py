@@ -27,7 +27,7 @@ def literal_walk(region, steps, expand, flip, rng):
     return region
 
 
-@pytest.mark.parametrize("expand", [0.0, 0.3, 0.8])
+@pytest.mark.parametrize("expand", [0.0, 0.6])
 def test_walks_are_distributed_as_the_definition_says(expand):
     count, steps, flip = 1000, 12, 0.15
     rng = np.random.default_rng(1)
@@ -100,22 +100,24 @@ def outvoted(mask, flipped, listed):
 
 
 @pytest.mark.parametrize("shape", [(20, 24), (1, 30), (30, 1), (2, 3), (1, 1)])
-@pytest.mark.parametrize("rate", [0.0, 0.2, 0.6, 1.0])
-def test_flips_and_vote_of_two_classes_equal_the_definition(patches, shape, rate):
-    for seed in range(4):
-        mask = patches(seed, shape, num_classes=2, void=False)
-        steps = 3
-        noise = MarkovBoundary(steps, 0.5, 0.0, rate, classes=[1])
-        rng = generator(seed)
-        if mask.any():
-            rng.random(steps)
-        flipped = hits(shape, rate, rng) if rate else np.zeros(shape, bool)
-        both = len(np.unique(mask)) == 2
-        lost = outvoted(mask, flipped, [1]) & both
-        np.testing.assert_array_equal(noise(mask, generator(seed)), np.where(lost, 1 - mask, mask))
-        grain = MarkovBoundary(steps, 0.5, 0.0, rate, blur=False, classes=[1])
-        expected = np.where(flipped & both, 1 - mask, mask)
-        np.testing.assert_array_equal(grain(mask, generator(seed)), expected)
+def test_flips_and_vote_of_two_classes_equal_the_definition(patches, shape):
+    for rate in [0.0, 0.2, 0.6, 1.0]:
+        for seed in range(4):
+            mask = patches(seed, shape, num_classes=2, void=False)
+            steps = 3
+            noise = MarkovBoundary(steps, 0.5, 0.0, rate, classes=[1])
+            rng = generator(seed)
+            if mask.any():
+                rng.random(steps)
+            flipped = hits(shape, rate, rng) if rate else np.zeros(shape, bool)
+            both = len(np.unique(mask)) == 2
+            lost = outvoted(mask, flipped, [1]) & both
+            np.testing.assert_array_equal(
+                noise(mask, generator(seed)), np.where(lost, 1 - mask, mask)
+            )
+            grain = MarkovBoundary(steps, 0.5, 0.0, rate, blur=False, classes=[1])
+            expected = np.where(flipped & both, 1 - mask, mask)
+            np.testing.assert_array_equal(grain(mask, generator(seed)), expected)
 
 
 def test_vote_of_many_classes(patches):

@@ -35,16 +35,16 @@ def filtered_pixel_by_pixel(mask, width, first, then, classes, void):
 @pytest.mark.parametrize(
     ("model", "first", "then"), [(BoundaryOpening, min, max), (BoundaryClosing, max, min)]
 )
-@pytest.mark.parametrize("width", [0, 1, 2, 4, 50])
 @pytest.mark.parametrize("classes", [None, (1, 3), (0, 1, 2)])
-def test_equals_the_definition(patches, model, first, then, width, classes):
-    for seed in range(3):
-        mask = patches(seed, void=seed != 2)
-        expected = filtered_pixel_by_pixel(mask, width, first, then, classes, 255)
-        for dtype in DTYPES:
-            noisy = model(width, classes)(mask.astype(dtype), RNG)
-            assert noisy.dtype == dtype
-            np.testing.assert_array_equal(noisy, expected)
+def test_equals_the_definition(patches, model, first, then, classes):
+    for width in [0, 1, 2, 4, 50]:
+        for seed in range(3):
+            mask = patches(seed, void=seed != 2)
+            expected = filtered_pixel_by_pixel(mask, width, first, then, classes, 255)
+            for dtype in DTYPES:
+                noisy = model(width, classes)(mask.astype(dtype), RNG)
+                assert noisy.dtype == dtype
+                np.testing.assert_array_equal(noisy, expected)
 
 
 @pytest.mark.parametrize(

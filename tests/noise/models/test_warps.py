@@ -66,17 +66,19 @@ LAYERS = [(None, "neighbor"), (None, 3), (None, "void"), ((1, 2), "neighbor"), (
 
 
 @pytest.mark.parametrize(("classes", "fill"), LAYERS)
-@pytest.mark.parametrize("distance", [1, 2.5, 30])
-def test_shift_equals_the_definition(patches, distance, classes, fill):
-    for seed in range(4):
-        mask = patches(seed, (13, 15), void=seed > 0)
-        turn, up, left = generator(seed).random(3)
-        down = math.floor(distance * math.sin(2 * math.pi * turn) + up)
-        right = math.floor(distance * math.cos(2 * math.pi * turn) + left)
-        for dtype in DTYPES:
-            noisy = Shift(distance, classes=classes, fill=fill)(mask.astype(dtype), generator(seed))
-            assert noisy.dtype == dtype
-            assert_moved(noisy, mask, lambda y, x: (y - down, x - right), classes, fill)  # noqa: B023
+def test_shift_equals_the_definition(patches, classes, fill):
+    for distance in [1, 2.5, 30]:
+        for seed in range(4):
+            mask = patches(seed, (13, 15), void=seed > 0)
+            turn, up, left = generator(seed).random(3)
+            down = math.floor(distance * math.sin(2 * math.pi * turn) + up)
+            right = math.floor(distance * math.cos(2 * math.pi * turn) + left)
+            for dtype in DTYPES:
+                noisy = Shift(distance, classes=classes, fill=fill)(
+                    mask.astype(dtype), generator(seed)
+                )
+                assert noisy.dtype == dtype
+                assert_moved(noisy, mask, lambda y, x: (y - down, x - right), classes, fill)  # noqa: B023
 
 
 @pytest.mark.parametrize(("classes", "fill"), LAYERS)

@@ -42,15 +42,15 @@ def test_every_pixel_has_nearly_the_same_variance():
     assert max(variance) / min(variance) < 1.05
 
 
-@pytest.mark.parametrize("length", [0, 3, 5, 33, 500, 2000])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 70), (70, 1), (45, 70)])
-def test_rows_agree_with_the_whole(length, shape):
-    field = SmoothField(shape, length, generator(0))
-    everything = field.rows(0, shape[0])
-    assert everything.shape == shape
-    assert everything.dtype == np.float32
-    for top, bottom in ((0, 1), (shape[0] // 3, shape[0] // 2 + 1), (shape[0] - 1, shape[0])):
-        np.testing.assert_array_equal(field.rows(top, bottom), everything[top:bottom])
+def test_rows_agree_with_the_whole(shape):
+    for length in [0, 3, 5, 33, 500, 2000]:
+        field = SmoothField(shape, length, generator(0))
+        everything = field.rows(0, shape[0])
+        assert everything.shape == shape
+        assert everything.dtype == np.float32
+        for top, bottom in ((0, 1), (shape[0] // 3, shape[0] // 2 + 1), (shape[0] - 1, shape[0])):
+            np.testing.assert_array_equal(field.rows(top, bottom), everything[top:bottom])
 
 
 @pytest.mark.parametrize("length", [5, 20, 70, 300, 900])

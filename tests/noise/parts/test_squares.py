@@ -36,14 +36,16 @@ def test_the_mean_of_drawn_widths_is_the_width():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
-@pytest.mark.parametrize("shape", [(1, 8), (8, 1), (5, 6)])
-@pytest.mark.parametrize("width", [0, 1, 2, 30])
-def test_filters(dtype, shape, width):
-    values = np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
-    least, greatest = square_minimum(values, width), square_maximum(values, width)
-    for y, x in np.ndindex(shape):
-        around = values[max(y - width, 0) : y + width + 1, max(x - width, 0) : x + width + 1]
-        assert (least[y, x], greatest[y, x]) == (around.min(), around.max())
+def test_filters(dtype):
+    for shape in [(1, 8), (8, 1), (5, 6)]:
+        for width in [0, 1, 2, 30]:
+            values = np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+            least, greatest = square_minimum(values, width), square_maximum(values, width)
+            for y, x in np.ndindex(shape):
+                around = values[
+                    max(y - width, 0) : y + width + 1, max(x - width, 0) : x + width + 1
+                ]
+                assert (least[y, x], greatest[y, x]) == (around.min(), around.max())
 
 
 @pytest.mark.parametrize(
