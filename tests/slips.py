@@ -195,7 +195,7 @@ SLIPS = [
         "segnoise/noise/samples.py",
         'generator(seed, "noise", sample_id)',
         'generator(seed, "noise")',
-        "tests/noise/test_samples.py",
+        "tests/datasets/test_noisy_labels.py",
     ),
     (
         "segnoise/noise/samples.py",
@@ -306,7 +306,7 @@ SLIPS = [
         "segnoise/engine/resume.py",
         'if meta["global_batch"] != global_batch:',
         "if not global_batch:",
-        "tests/engine/test_train.py::test_a_run_does_not_go_on_under_another_config",
+        "tests/engine/test_resume.py::test_another_number_of_processes_is_named",
     ),
     (
         "segnoise/engine/runner.py",

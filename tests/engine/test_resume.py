@@ -13,9 +13,10 @@ from tiny_training import config
 from segnoise import cli as command
 from segnoise.engine import checkpoint
 from segnoise.engine.config import dump_config
+from segnoise.engine.resume import Start, check_same_run
 from segnoise.engine.schema import complete
 from segnoise.engine.train import train
-from segnoise.errors import CheckpointError
+from segnoise.errors import CheckpointError, ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,16 @@ def test_keys_that_json_has_not_are_recorded(folder_root):
 def scalars(folder, name):
     entries = map(json.loads, (folder / "scalars.json").read_text().splitlines())
     return {entry["iter"]: entry[name] for entry in entries if name in entry}
+
+
+def test_another_number_of_processes_is_named(done):
+    root, stored = done
+    meta, now = stored["meta"], complete(short(root))
+    start = Start(root / "run" / "last.pth", meta, json.loads(meta["config"]))
+    check_same_run(start, now, meta["global_batch"], ["batch_size"])
+    words = re.escape(f"all processes (was {meta['global_batch']}, is {2 * meta['global_batch']})")
+    with pytest.raises(ConfigError, match=words):
+        check_same_run(start, now, 2 * meta["global_batch"], ["batch_size"])
 
 
 CONSTANT = {"param_scheduler": []}

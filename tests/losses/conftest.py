@@ -6,27 +6,21 @@ import torch
 
 
 def pytest_generate_tests(metafunc):
-    """Run a test with losses: (short name, own parameters), and with the modes they have.
+    """Run a test that asks for `kind` with one loss of each kind: (short name, own parameters).
 
-    A test that asks for `case` runs with all losses: what the formula decides. One that asks for
-    `kind` runs with one loss of each kind: what the base classes and the core decide. Where it asks
-    for `mode` too it runs with all modes of each loss, or with PAIRS of kinds and modes; else with
-    the losses that have a multiclass mode.
+    Where it asks for `mode` too it runs with PAIRS of kinds and modes, else with the losses that
+    have a multiclass mode. What the formula decides is tested with all of CASES.
     """
-    modes, cases = naive_losses.modes, naive_losses.CASES
-    every_mode = [(name, mode) for name in cases for mode in modes(name)]
-    for fixture, names, pairs in (
-        ("case", cases, every_mode),
-        ("kind", naive_losses.KINDS, naive_losses.PAIRS),
-    ):
-        if fixture not in metafunc.fixturenames:
-            continue
-        if "mode" in metafunc.fixturenames:
-            values = [((name, cases[name]), mode) for name, mode in pairs]
-            metafunc.parametrize((fixture, "mode"), values, ids=["-".join(p) for p in pairs])
-        else:
-            names = [name for name in names if "multiclass" in modes(name)]
-            metafunc.parametrize(fixture, [(name, cases[name]) for name in names], ids=names)
+    if "kind" not in metafunc.fixturenames:
+        return
+    cases, kinds = naive_losses.CASES, naive_losses.KINDS
+    if "mode" in metafunc.fixturenames:
+        values = [((name, cases[name]), mode) for name, mode in naive_losses.PAIRS]
+        ids = ["-".join(pair) for pair in naive_losses.PAIRS]
+        metafunc.parametrize(("kind", "mode"), values, ids=ids)
+    else:
+        names = [name for name in kinds if "multiclass" in naive_losses.modes(name)]
+        metafunc.parametrize("kind", [(name, cases[name]) for name in names], ids=names)
 
 
 @pytest.fixture

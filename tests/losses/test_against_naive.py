@@ -8,17 +8,21 @@ import torch
 
 from segnoise.losses import build_loss
 
+SCORES = ("Hill", "SPLC", "ASL")  # which have no multiclass mode
 UNEVEN = [0.25, 1.75, 0.0, 1.0, 2.5]
 
 
 SETTINGS, REDUCTIONS = ("plain", "void", "weighted"), ("none", "sum", "mean")
 
 
-def test_value_and_gradient(make_batch, case, mode):
+@pytest.mark.parametrize("name", naive_losses.CASES)
+def test_value_and_gradient(make_batch, name):
     """Each setting and each reduction; crossed, where a kind of losses reduces in its own way."""
-    combine = itertools.product if case[0] in ("ANL-CE", "NRDice", "TLoss", "GJS") else zip
-    for setting, reduction in combine(SETTINGS, REDUCTIONS):
-        check_value_and_gradient(make_batch, case, mode, setting, reduction)
+    combine = itertools.product if name in ("ANL-CE", "NRDice", "TLoss", "GJS") else zip
+    for mode in naive_losses.modes(name):
+        for setting, reduction in combine(SETTINGS, REDUCTIONS):
+            case = (name, naive_losses.CASES[name])
+            check_value_and_gradient(make_batch, case, mode, setting, reduction)
 
 
 def check_value_and_gradient(make_batch, case, mode, setting, reduction):
@@ -41,7 +45,7 @@ def check_value_and_gradient(make_batch, case, mode, setting, reduction):
     close = {
         "rtol": rtol,
         "atol": rtol / 100,
-        "msg": lambda message: f"{setting}, reduction {reduction}: {message}",
+        "msg": lambda message: f"{mode}, {setting}, reduction {reduction}: {message}",
     }
     torch.testing.assert_close(value, expected, **close)
     torch.testing.assert_close(gradient, expected_gradient, **close)
@@ -102,10 +106,11 @@ def test_default_parameters_are_the_papers(make_batch, name):
     torch.testing.assert_close(value, expected, rtol=1e-10, atol=1e-12)
 
 
-def test_float32_keeps_five_digits(make_batch, case):
-    name, own = case
+@pytest.mark.parametrize("name", [n for n in naive_losses.CASES if n not in SCORES])
+def test_float32_keeps_five_digits(make_batch, name):
+    case = (name, naive_losses.CASES[name])
     if name in ("NNCE", "NNFL", "ANL-CE", "ANL-FL"):
-        case = (name, own | {"min_prob": 1e-7})
+        case = (name, case[1] | {"min_prob": 1e-7})
     # A thousand classes take their time, and differ only by the kind of the sum.
     for num_classes in (2, 150, 1000) if name in naive_losses.KINDS else (2, 150):
         logits, labels, _ = make_batch("multiclass", num_classes, pixels=1)

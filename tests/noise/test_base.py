@@ -57,9 +57,8 @@ def test_ways_to_build(given):
     assert build_noise(given[0], **given[1]) == SymmetricFlip(0.4, 3)
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
+def test_wrong_builds():
+    for call, error, message in [
         (lambda: build_noise("symmetricflip"), ValueError, "did you mean SymmetricFlip?"),
         (lambda: build_noise("BoundryErosion"), ValueError, "did you mean BoundaryErosion?"),
         (lambda: build_noise("xyz"), ValueError, "no noise called 'xyz'; known: "),
@@ -92,11 +91,9 @@ def test_ways_to_build(given):
         (lambda: Compose("SymmetricFlip"), TypeError, "must be a list or tuple of models"),
         (lambda: Compose([3]), TypeError, "noises holds 3"),
         (lambda: Compose([{"type": "Compos"}]), ValueError, "did you mean Compose"),
-    ],
-)
-def test_wrong_builds(call, error, message):
-    with pytest.raises(error, match=message):
-        call()
+    ]:
+        with pytest.raises(error, match=message):
+            call()
 
 
 def test_compose_applies_in_order_from_one_generator(patches):

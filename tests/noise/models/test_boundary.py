@@ -264,9 +264,8 @@ def test_listed_classes_are_kept_sorted_and_hashable():
     assert hash(noise) == hash(BoundaryErosion(1, classes=(1, 3)))
 
 
-@pytest.mark.parametrize(
-    ("parameters", "error", "message"),
-    [
+def test_wrong_parameters():
+    for parameters, error, message in [
         ({"width": -1}, ValueError, "width must be at least 0, not -1"),
         ({"width": "3"}, TypeError, "width must be a number, not '3'"),
         ({"width": True}, TypeError, "width must be a number, not True"),
@@ -279,14 +278,12 @@ def test_listed_classes_are_kept_sorted_and_hashable():
         ({"width": 1, "classes": []}, TypeError, r"not \[\]"),
         ({"width": 1, "classes": ["car"]}, TypeError, "must be an integer, not 'car'"),
         ({"width": 1, "classes": [255]}, ValueError, "classes lists 255, which is void"),
-    ],
-)
-def test_wrong_parameters(parameters, error, message):
-    with pytest.raises(error, match=message):
-        BoundaryErosion(**parameters)
-    if "fill" not in parameters:
+    ]:
         with pytest.raises(error, match=message):
-            BoundaryDilation(**parameters)
+            BoundaryErosion(**parameters)
+        if "fill" not in parameters:
+            with pytest.raises(error, match=message):
+                BoundaryDilation(**parameters)
 
 
 def test_a_dtype_too_narrow_for_the_fill_is_named():

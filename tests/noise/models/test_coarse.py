@@ -154,9 +154,8 @@ def test_json_round_trip(noise):
     assert noise.needs == (frozenset({"instances"}) if noise.instances else frozenset())
 
 
-@pytest.mark.parametrize(
-    ("model", "parameters", "error", "message"),
-    [
+def test_wrong_parameters():
+    for model, parameters, error, message in [
         (CoarsePolygon, {"tolerance": -1}, ValueError, "tolerance must be .* 4096, not -1"),
         (CoarsePolygon, {"tolerance": "5"}, TypeError, "tolerance must be a number, not '5'"),
         (CoarsePolygon, {"tolerance": 5, "rate": 2}, ValueError, "rate must be from 0 to 1, not 2"),
@@ -165,11 +164,9 @@ def test_json_round_trip(noise):
         (BoxMask, {"classes": [255]}, ValueError, "classes lists 255"),
         (HullMask, {"instances": 1}, TypeError, "instances must be true or false, not 1"),
         (HullMask, {"ignore_index": None}, TypeError, "ignore_index must be an integer"),
-    ],
-)
-def test_wrong_parameters(model, parameters, error, message):
-    with pytest.raises(error, match=message):
-        model(**parameters)
+    ]:
+        with pytest.raises(error, match=message):
+            model(**parameters)
 
 
 def test_instances_must_be_given():

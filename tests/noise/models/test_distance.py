@@ -102,16 +102,13 @@ def test_the_dose_scales_both_bounds():
         DistanceMorphology(0, 0).with_dose(1)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "error", "message"),
-    [
+def test_wrong_parameters():
+    for parameters, error, message in [
         ({"low": -1, "high": 2}, ValueError, "low must be at least 0, not -1"),
         ({"low": 0, "high": math.inf}, ValueError, "high must be at least 0 .* not inf"),
         ({"low": 3, "high": 2}, ValueError, "low=3 is above high=2: swap them"),
         ({"low": 1, "high": "2"}, TypeError, "high must be a number, not '2'"),
         ({"low": 1, "high": 2, "classes": [-1]}, ValueError, "at least 0, not -1"),
-    ],
-)
-def test_wrong_parameters(parameters, error, message):
-    with pytest.raises(error, match=message):
-        DistanceMorphology(**parameters)
+    ]:
+        with pytest.raises(error, match=message):
+            DistanceMorphology(**parameters)

@@ -256,9 +256,8 @@ def test_fit_to_the_data(tmp_path):
         FeatureDependent(0.1, str(tmp_path), num_classes=19).check_fit(21, 255)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "error", "message"),
-    [
+def test_wrong_parameters():
+    for parameters, error, message in [
         ({"rate": 1.5}, ValueError, "rate must be from 0 to 1, not 1.5"),
         (
             {"rate": 0.1, "depth": -1},
@@ -281,8 +280,6 @@ def test_fit_to_the_data(tmp_path):
             ValueError,
             "reach=5 has no effect with predictions: omit it",
         ),
-    ],
-)
-def test_wrong_parameters(parameters, error, message):
-    with pytest.raises(error, match=message):
-        FeatureDependent(**parameters)
+    ]:
+        with pytest.raises(error, match=message):
+            FeatureDependent(**parameters)

@@ -234,9 +234,8 @@ def test_repr_of_a_large_matrix_is_short():
     )
 
 
-@pytest.mark.parametrize(
-    ("make", "error", "message"),
-    [
+def test_wrong_parameters():
+    for make, error, message in [
         (lambda: SymmetricFlip(1.1, 3), ValueError, "rate must be from 0 to 1, not 1.1"),
         (lambda: SymmetricFlip(-0.1, 3), ValueError, "rate must be from 0 to 1, not -0.1"),
         (lambda: SymmetricFlip(float("nan"), 3), ValueError, "not nan"),
@@ -248,11 +247,9 @@ def test_repr_of_a_large_matrix_is_short():
         (lambda: SymmetricFlip(0.1, 3, ignore_index=2), ValueError, "ignore_index=2 is one of"),
         (lambda: AsymmetricFlip([[0.5, 0.4], [0, 1]]), ValueError, "row 0 .* sums to 0.9"),
         (lambda: AsymmetricFlip(np.eye(3), ignore_index=0), ValueError, "ignore_index=0 is one"),
-    ],
-)
-def test_wrong_parameters(make, error, message):
-    with pytest.raises(error, match=message):
-        make()
+    ]:
+        with pytest.raises(error, match=message):
+            make()
 
 
 @pytest.mark.parametrize("noise", [SymmetricFlip(0.4, 21), AsymmetricFlip.named("voc", 0.4)])

@@ -192,17 +192,14 @@ def test_the_dose_scales_std_and_bias():
         BoundaryJitter(0, 20).with_dose(1)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "error", "message"),
-    [
+def test_wrong_parameters():
+    for parameters, error, message in [
         ({"std": -1, "length": 3}, ValueError, "std must be at least 0 .* not -1"),
         ({"std": 1, "length": -3}, ValueError, "length must be at least 0 .* not -3"),
         ({"std": 1, "length": 20_000}, ValueError, "length must be .* at most 16384, not 20000"),
         ({"std": 1, "length": 3, "bias": "1"}, TypeError, "bias must be a number, not '1'"),
         ({"std": 1, "length": 3, "bias": math.inf}, ValueError, "bias must be .* not inf"),
         ({"std": 1, "length": 3, "classes": 3}, TypeError, "None or a list or tuple of class ids"),
-    ],
-)
-def test_wrong_parameters(parameters, error, message):
-    with pytest.raises(error, match=message):
-        BoundaryJitter(**parameters)
+    ]:
+        with pytest.raises(error, match=message):
+            BoundaryJitter(**parameters)

@@ -108,9 +108,8 @@ def test_instances():
     assert len(seen) == 4
 
 
-@pytest.mark.parametrize(
-    ("parameters", "error", "message"),
-    [
+def test_bad_parameters():
+    for parameters, error, message in [
         ({"rate": 1.5}, ValueError, r"rate must be from 0 to 1, not 1\.5"),
         ({"rate": "all"}, TypeError, "rate must be a number"),
         ({"fill": 255}, ValueError, 'write fill="void"'),
@@ -120,11 +119,9 @@ def test_instances():
         ({"max_area": 2.5}, TypeError, "max_area must be an integer"),
         ({"instances": 1}, TypeError, "instances must be true or false, not 1"),
         ({"vary": "yes"}, TypeError, "vary must be true or false, not 'yes'"),
-    ],
-)
-def test_bad_parameters(parameters, error, message):
-    with pytest.raises(error, match=message):
-        Omission(**{"rate": 0.5, **parameters})
+    ]:
+        with pytest.raises(error, match=message):
+            Omission(**{"rate": 0.5, **parameters})
 
 
 def test_missing_instances_and_a_fill_that_does_not_fit():

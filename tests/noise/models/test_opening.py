@@ -122,15 +122,12 @@ def test_only_a_fractional_width_draws(model, patches):
 
 
 @pytest.mark.parametrize("model", [BoundaryOpening, BoundaryClosing])
-@pytest.mark.parametrize(
-    ("parameters", "error", "message"),
-    [
+def test_wrong_parameters(model):
+    for parameters, error, message in [
         ({"width": -1}, ValueError, "width must be at least 0, not -1"),
         ({"width": None}, TypeError, "width must be a number, not None"),
         ({"width": 1, "classes": [255]}, ValueError, "classes lists 255, which is void"),
         ({"width": 1, "ignore_index": 0.5}, TypeError, "ignore_index must be an integer"),
-    ],
-)
-def test_wrong_parameters(model, parameters, error, message):
-    with pytest.raises(error, match=message):
-        model(**parameters)
+    ]:
+        with pytest.raises(error, match=message):
+            model(**parameters)

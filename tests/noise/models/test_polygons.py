@@ -259,9 +259,8 @@ def test_json_round_trip_of_a_matrix():
     assert hash(noise) == hash(build_noise(noise.to_dict()))
 
 
-@pytest.mark.parametrize(
-    ("parameters", "error", "message"),
-    [
+def test_wrong_parameters():
+    for parameters, error, message in [
         ({"kernel": 4}, ValueError, "kernel must be odd, not 4"),
         ({"kernel": 2.5}, TypeError, "kernel must be an integer, not 2.5"),
         ({"sigma": -1}, ValueError, "sigma must be at least 0 and at most 4096, not -1"),
@@ -276,11 +275,9 @@ def test_json_round_trip_of_a_matrix():
         ({"scale": float("nan")}, ValueError, "scale must be at least 0 and at most 8.0, not nan"),
         ({"instances": None}, TypeError, "instances must be true or false, not None"),
         ({"ignore_index": 2}, ValueError, "ignore_index=2 is one of the 4 classes"),
-    ],
-)
-def test_wrong_parameters(parameters, error, message):
-    with pytest.raises(error, match=message):
-        PolygonNoise(K, **parameters)
+    ]:
+        with pytest.raises(error, match=message):
+            PolygonNoise(K, **parameters)
 
 
 def test_ids_out_of_range():

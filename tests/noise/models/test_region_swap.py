@@ -111,9 +111,8 @@ def test_matrix_short_forms_are_those_of_the_flips():
     assert dataclasses.replace(noise, rate=0.5) == noise.with_dose(0.5)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "error", "message"),
-    [
+def test_bad_parameters():
+    for parameters, error, message in [
         ({"rate": 1.1}, ValueError, r"rate must be from 0 to 1, not 1\.1"),
         ({"rate": -0.1}, ValueError, "rate must be"),
         ({"num_classes": 1}, ValueError, "num_classes must be at least 2, not 1"),
@@ -128,11 +127,9 @@ def test_matrix_short_forms_are_those_of_the_flips():
         ({"size": 0}, ValueError, "size must be at least 1, not 0"),
         ({"classes": [255]}, ValueError, "255, which is void"),
         ({"ignore_index": 3}, ValueError, "ignore_index=3 is one of the 4 classes"),
-    ],
-)
-def test_bad_parameters(parameters, error, message):
-    with pytest.raises(error, match=message):
-        RegionSwap(**{"rate": 0.5, "num_classes": K, **parameters})
+    ]:
+        with pytest.raises(error, match=message):
+            RegionSwap(**{"rate": 0.5, "num_classes": K, **parameters})
 
 
 def test_bad_masks():

@@ -83,19 +83,16 @@ def test_any_void_and_dtype(void):
     assert set(np.unique(partly)) == {0, 1, 70000, void}
 
 
-@pytest.mark.parametrize(
-    ("parameters", "error", "message"),
-    [
+def test_bad_parameters():
+    for parameters, error, message in [
         ({"rate": 2}, ValueError, "rate must be from 0 to 1, not 2"),
         ({"regions": "objects"}, ValueError, "one of pixels, components, instances, superpixels"),
         ({"size": 0}, ValueError, "size must be at least 1"),
         ({"classes": []}, TypeError, "classes must be None or a list"),
         ({"ignore_index": 25.5}, TypeError, "ignore_index must be an integer"),
-    ],
-)
-def test_bad_parameters(parameters, error, message):
-    with pytest.raises(error, match=message):
-        VoidDropout(**{"rate": 0.5, **parameters})
+    ]:
+        with pytest.raises(error, match=message):
+            VoidDropout(**{"rate": 0.5, **parameters})
 
 
 def test_a_void_that_the_dtype_cannot_hold():

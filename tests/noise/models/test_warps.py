@@ -298,9 +298,8 @@ def test_json_round_trip(noise):
     assert build_noise(json.loads(json.dumps(noise.to_dict()))) == noise
 
 
-@pytest.mark.parametrize(
-    ("model", "parameters", "error", "message"),
-    [
+def test_wrong_parameters():
+    for model, parameters, error, message in [
         (
             Shift,
             {"distance": -1},
@@ -326,11 +325,9 @@ def test_json_round_trip(noise):
         ),
         (Elastic, {"amplitude": 1, "length": 0.5}, ValueError, "length must be at least 1 and"),
         (Elastic, {"amplitude": 1, "length": 1e9}, ValueError, "at most 16384, not 10000"),
-    ],
-)
-def test_wrong_parameters(model, parameters, error, message):
-    with pytest.raises(error, match=message):
-        model(**parameters)
+    ]:
+        with pytest.raises(error, match=message):
+            model(**parameters)
 
 
 @pytest.mark.parametrize("noise", [Shift(3, fill=300), Rotate(90, fill=300), Elastic(5, fill=300)])

@@ -71,9 +71,8 @@ def test_forms(form, expected):
     np.testing.assert_array_equal(transition_matrix(form), expected)
 
 
-@pytest.mark.parametrize(
-    ("form", "error", "message"),
-    [
+def test_wrong_forms():
+    for form, error, message in [
         ([[0.5, 0.4], [0, 1]], ValueError, "row 0 of the transition matrix sums to 0.9, not to 1"),
         ([[1, 0], [1.5, -0.5]], ValueError, r"entry \[1, 0\] .* is 1.5"),
         ([[1, 0], [np.nan, 1]], ValueError, r"entry \[1, 0\] .* is nan"),
@@ -95,8 +94,6 @@ def test_forms(form, expected):
             "1 .* listed twice",
         ),
         ({"groups": [[1, 1]], "num_classes": 3, "rate": 0}, ValueError, "1 .* listed twice"),
-    ],
-)
-def test_wrong_forms(form, error, message):
-    with pytest.raises(error, match=message):
-        transition_matrix(form)
+    ]:
+        with pytest.raises(error, match=message):
+            transition_matrix(form)

@@ -230,23 +230,36 @@ def test_no_masks_and_no_pixels():
     assert NoiseReport.from_dict(report.to_dict()) == report
 
 
-@pytest.mark.parametrize(
-    ("clean", "noisy", "error", "message"),
-    [
-        (np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8), ValueError,
-         r"clean mask has shape \(2, 3\), noisy mask \(3, 2\)"),
-        (np.full((2, 2), 37, np.uint8), np.zeros((2, 2), np.uint8), ValueError,
-         r"clean mask holds class id 37 \(4 pixels\), but there are 21 classes"),
-        (np.zeros((2, 2), np.uint8), np.full((2, 2), -1, np.int32), ValueError,
-         "noisy mask holds class id -1"),
+def test_wrong_masks():
+    for clean, noisy, error, message in [
+        (
+            np.zeros((2, 3), np.uint8),
+            np.zeros((3, 2), np.uint8),
+            ValueError,
+            r"clean mask has shape \(2, 3\), noisy mask \(3, 2\)",
+        ),
+        (
+            np.full((2, 2), 37, np.uint8),
+            np.zeros((2, 2), np.uint8),
+            ValueError,
+            r"clean mask holds class id 37 \(4 pixels\), but there are 21 classes",
+        ),
+        (
+            np.zeros((2, 2), np.uint8),
+            np.full((2, 2), -1, np.int32),
+            ValueError,
+            "noisy mask holds class id -1",
+        ),
         (np.zeros((2, 2)), np.zeros((2, 2), np.uint8), TypeError, "clean mask has dtype float64"),
-        (np.zeros((2, 2), np.uint8), np.zeros((2, 2, 1), np.uint8), ValueError,
-         "noisy mask has shape"),
-    ],
-)  # fmt: skip
-def test_wrong_masks(clean, noisy, error, message):
-    with pytest.raises(error, match=message):
-        realised_noise(clean, noisy, 21)
+        (
+            np.zeros((2, 2), np.uint8),
+            np.zeros((2, 2, 1), np.uint8),
+            ValueError,
+            "noisy mask has shape",
+        ),
+    ]:
+        with pytest.raises(error, match=message):
+            realised_noise(clean, noisy, 21)
 
 
 def test_wrong_number_of_classes():
