@@ -195,7 +195,10 @@ def main() -> None:
     parser.add_argument("--amp", choices=["bf16"], help="on a GPU")
     parser.add_argument("--channels-last", action="store_true")
     settings = parser.parse_args()
-    rounds = list(measure(settings))
+    with contextlib.ExitStack() as stack:
+        root = settings.data or stack.enter_context(tempfile.TemporaryDirectory())
+        kind(settings)(root, "train")  # phantoms are made before any clock runs
+        rounds = [measure(settings, root, number) for number in range(settings.rounds)]
     for name in ("plain", "ours"):
         speeds = [row[name] for row in rounds]
         print(f"{name:<6} {statistics.median(speeds):8.2f} images/s (median of {len(speeds)})")
@@ -208,24 +211,20 @@ def main() -> None:
     print("ours:", ", ".join(f"{part} {100 * share:.0f} %" for part, share in shares.items()))
 
 
-def measure(settings: argparse.Namespace) -> Iterator[dict[str, float]]:
-    """Images per second of both loops, a round at a time, and the shares of ours."""
+def measure(settings: argparse.Namespace, root: str, number: int) -> dict[str, float]:
+    """Images per second of both loops in a round, and the shares of ours."""
     images = (settings.iterations - WARM_UP) * settings.batch_size
-    with contextlib.ExitStack() as stack:
-        root = settings.data or stack.enter_context(tempfile.TemporaryDirectory())
-        kind(settings)(root, "train")  # phantoms are made before any clock runs
-        for number in range(settings.rounds):
-            if number % 2:
-                seconds, clock = plain(settings, root), ours(settings, root)
-            else:
-                clock, seconds = ours(settings, root), plain(settings, root)
-            shares = clock.waiting / clock.seconds, clock.stepping / clock.seconds
-            yield {
-                "plain": images / seconds,
-                "ours": images / clock.seconds,
-                "ratio": seconds / clock.seconds,
-                **dict(zip(PARTS, (*shares, max(0.0, 1 - sum(shares))), strict=True)),
-            }
+    if number % 2:
+        seconds, clock = plain(settings, root), ours(settings, root)
+    else:
+        clock, seconds = ours(settings, root), plain(settings, root)
+    shares = clock.waiting / clock.seconds, clock.stepping / clock.seconds
+    return {
+        "plain": images / seconds,
+        "ours": images / clock.seconds,
+        "ratio": seconds / clock.seconds,
+        **dict(zip(PARTS, (*shares, max(0.0, 1 - sum(shares))), strict=True)),
+    }
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from mmengine.registry import VISBACKENDS
@@ -154,7 +155,18 @@ def visualizer(folder: Path, trackers: list[dict[str, Any]]) -> dict[str, Any]:
     for place in (Path(backend["save_dir"]) for backend in backends):
         if place.is_relative_to(folder):
             refuse_link(folder, place.relative_to(folder).as_posix(), "--work-dir")
-    return {"type": Visualizer, "vis_backends": backends}
+    undrawn = importlib.util.find_spec("matplotlib") is None
+    return {"type": WithoutFigure if undrawn else Visualizer, "vis_backends": backends}
+
+
+class WithoutFigure(Visualizer):
+    """mmengine's where matplotlib is not installed: without a figure, which trainings leave empty.
+
+    mmengine makes one beforehand.
+    """
+
+    def _initialize_fig(self, fig_cfg: Any) -> tuple[Any, ...]:
+        return None, SimpleNamespace(get_dpi=lambda: 100), None
 
 
 class ListedEvents(TensorboardVisBackend):

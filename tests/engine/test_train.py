@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 
 import numpy as np
@@ -322,6 +323,13 @@ def test_checkpoints_load_with_torch_alone_and_hold_weights_once(tmp_path):
     last = torch.load(folder / "last.pth", weights_only=True)
     assert last["meta"]["iter"] == 8
     assert not any("loss" in key for key in last["state_dict"])
+
+
+def test_a_training_needs_no_matplotlib(tmp_path, monkeypatch):
+    for name in ("matplotlib", "matplotlib.figure", "matplotlib.backends.backend_agg"):
+        monkeypatch.setitem(sys.modules, name, None)
+    folder = run(tmp_path, train_cfg={"max_iters": 2}).folder
+    assert len((folder / "scalars.json").read_text().splitlines()) > 2
 
 
 def test_a_test_of_the_best_checkpoint_gives_the_best_score(tmp_path, monkeypatch):

@@ -1,0 +1,224 @@
+"""benchmarks/on_gpu.py rehearsed on a CPU: every step, the kill of one, the page, the docs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = str(ROOT / "benchmarks" / "on_gpu.py")
+
+
+@pytest.fixture(autouse=True)
+def _its_modules(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+
+
+@pytest.fixture
+def camvid(tmp_path):
+    """CamVid in VOC's tree, with six images."""
+    root = tmp_path / "camvid"
+    splits = {"train": range(4), "val": range(4, 6), "test": range(5, 6)}
+    for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        (root / folder).mkdir(parents=True)
+    for number in range(6):
+        mask = np.zeros((72, 96), np.uint8)
+        mask[20:50, 10 * number : 10 * number + 40] = 3 + number % 2
+        Image.fromarray(mask).save(root / "SegmentationClass" / f"frame_{number}.png")
+        image = Image.fromarray(np.dstack([40 * mask, 255 - mask, mask]))
+        image.save(root / "JPEGImages" / f"frame_{number}.jpg")
+    for split, numbers in splits.items():
+        names = [f"frame_{number}" for number in numbers]
+        (root / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("\n".join(names) + "\n")
+    return root
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, PROGRAM, *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def steps_of(out):
+    return {step["name"]: step for step in json.loads((out / "results.json").read_text())["steps"]}
+
+
+def test_the_steps_share_the_minutes():
+    done = start("--dry-run", "--minutes", 8)
+    text, _ = done.communicate(timeout=60)
+    assert done.returncode == 0
+    minutes = {line.split()[2]: float(line.split()[0]) for line in text.splitlines()}
+    assert list(minutes) == ["tests", "losses", "parts", "loop", "main"]
+    assert sum(minutes.values()) == pytest.approx(8, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "--out FOLDER: where do the results go?"),
+        (("--out", "x"), "--data CAMVID: loop and main read its files"),
+        (("--out", "x", "--only", "everything"), "invalid choice: 'everything'"),
+    ],
+)
+def test_what_is_missing_is_named(arguments, words):
+    done = start(*arguments)
+    assert words in done.communicate(timeout=60)[1]
+    assert done.returncode == 2
+
+
+@pytest.mark.slow
+def test_the_whole_program_on_a_cpu(tmp_path, camvid):
+    out = tmp_path / "out"
+    begun = time.monotonic()
+    done = start("--device", "cpu", "--minutes", 0.9, "--out", out, "--data", camvid)
+    text, errors = done.communicate(timeout=100)
+    assert done.returncode == 0, errors
+    assert time.monotonic() - begun < 75
+    steps = steps_of(out)
+    assert list(steps) == ["tests", "losses", "parts", "loop", "main"]
+    assert {step["status"] for step in steps.values()} <= {"done", "cut"}
+    page = (out / "results.md").read_text()
+    for name, step in steps.items():
+        assert not [row for row in step["rows"] if "error" in row], name
+        assert f"{name}: {step['status']}, {len(step['rows'])} rows" in text
+        assert f"| {name} | {step['status']} |" in page
+    assert any(len(step["rows"]) > 1 for step in steps.values())  # on a busy machine not each
+
+
+@pytest.mark.slow
+def test_a_step_that_is_killed_is_a_row_and_the_next_one_runs(tmp_path):
+    out = tmp_path / "out"
+    begun = start("--device", "cpu", "--minutes", 1.5, "--out", out, "--only", "losses", "parts")
+    deadline = time.monotonic() + 90
+    while True:
+        assert time.monotonic() < deadline
+        assert begun.poll() is None
+        if (out / "results.json").exists():
+            step = steps_of(out).get("losses", {})
+            if len(step.get("rows", [])) > 1:
+                break
+        time.sleep(0.05)
+    os.kill(step["process"], signal.SIGKILL)
+    begun.communicate(timeout=120)
+    assert begun.returncode == 1
+    steps = steps_of(out)
+    assert steps["losses"]["status"] == "failed"
+    assert steps["losses"]["error"] == "ended by SIGKILL"
+    assert steps["losses"]["rows"][: len(step["rows"])] == step["rows"]
+    assert "counting" in [row.get("part") for row in steps["parts"]["rows"]]
+    page = (out / "results.md").read_text()
+    assert "| ended by SIGKILL |" in page
+    assert "## Losses" in page
+    # One step again: what is known of the other stays.
+    again = start("--device", "cpu", "--minutes", 0.2, "--out", out, "--only", "losses")
+    again.communicate(timeout=60)
+    assert steps_of(out)["parts"] == steps["parts"]
+    assert steps_of(out)["losses"]["status"] in ("cut", "done")
+
+
+def loss_row(path, both, **more):
+    row = {"loss": "ANL-CE", "path": path, "shape": [8, 21, 512, 512], "dtype": "float32"}
+    return {**row, "channels_last": False, "both": both, "forward": both, "backward": both,
+            "milliseconds": 2.0, "memory": 1.1, "cross_entropy_milliseconds": 5.0,
+            "floor": 0.3, **more}  # fmt: skip
+
+
+@pytest.fixture
+def results():
+    score = {"noise": "clean", "loss": "CE", "iterations": 90, "mIoU": 41.26}
+    step = {"loss": "ANL-CE", "step_milliseconds": 80.0, "loss_milliseconds": 2.0, "share": 0.025}
+    way = {"way": "confusion_matrix_from_scores", "milliseconds": 1.0, "ratio": 0.25}
+    counted = {
+        "part": "counting",
+        "shape": [8, 21, 512, 512],
+        "dtype": "float32",
+        "floor": 0.1,
+        "rows": [way],
+    }
+    fused = {"part": "upsampling", "shape": [8, 21, 512, 512], "loss": "GCE", "ratio": 0.5,
+             "two_steps_milliseconds": 4.0, "fused_milliseconds": 2.0, "two_steps_memory": 2.5,
+             "fused_memory": None}  # fmt: skip
+    round_ = {"plain": 200.0, "ours": 196.0, "ratio": 0.98, "waiting for data": 0.1, "step": 0.8,
+              "hooks": 0.1, "encoder": "resnet34", "size": 512, "batch_size": 8, "workers": 12,
+              "amp": "bf16", "channels_last": True}  # fmt: skip
+    rows = {
+        "tests": [
+            {"test": "tests/a.py::b", "outcome": "passed", "seconds": 1.0},
+            {"test": "tests/a.py::c", "outcome": "failed", "seconds": 1.0, "error": "1 | 2"},
+        ],
+        "losses": [
+            {"about": {"device": "NVIDIA H200", "versions": "torch 2.11.0, Python 3.12"}},
+            loss_row("eager", 0.9),
+            loss_row("triton", 0.42),
+            {**loss_row("compile", 0.0), "error": "RuntimeError: no"},
+            loss_row("eager", 0.8, dtype="bfloat16"),
+            loss_row("compile", 0.6, dtype="bfloat16", milliseconds=3.0),
+            loss_row("triton", 0.7, dtype="bfloat16"),
+        ],
+        "parts": [counted, {"part": "step", "rows": [step]}, fused],
+        "loop": [round_],
+        "main": [score],
+    }
+    steps = [{"name": n, "status": "done", "seconds": 3.0, "rows": r} for n, r in rows.items()]
+    return {"date": "2026-11-28", "command": "python x", "minutes": 8, "steps": steps}
+
+
+def test_the_page_says_what_was_found(results):
+    import on_gpu_page
+
+    text = on_gpu_page.page(results)
+    for line in (
+        "NVIDIA H200; torch 2.11.0, Python 3.12; 2026-11-28; `python x`",
+        "| losses | done | 3 | 6 | 1 |  |",
+        "1 passed, 1 failed, 0 skipped.",
+        r"| tests/a.py::c | 1 \| 2 |",
+        "**8 x 21 x 512 x 512, float32**; F.cross_entropy 5.00 ms",
+        "| **ANL-CE** | triton | 2.00 | 0.42 | 0.42 | 0.42 | 1.10 | 71 % |",
+        "| ANL-CE | eager | 2.00 | 0.90 | 0.90 | 0.90 | 1.10 | 33 % |",
+        "Triton is at least 1.15 times as fast as one graph in 1 of 1 pairs.",
+        "| ANL-CE | 8 x 21 x 512 x 512, bfloat16 | 3.00 | 2.00 | 1.50 |",
+        "- ANL-CE, compile, 8 x 21 x 512 x 512, float32: RuntimeError: no",
+        "Of 2 multi-class losses and variants, each by its fastest path (bold): 2 at most 0.6",
+        "| 8 x 21 x 512 x 512 | GCE | 4.00 | 2.00 | 0.50 | 2.50 | not measured |",
+        "| ANL-CE | 80.0 | 2.00 | 2.5 % |",
+        "resnet34, 512 x 512, batches of 8, 12 workers, bf16, channels last; 1 rounds",
+        "| 200.0 | 196.0 | 0.980 | 0.980 - 0.980 | 10 % | 80 % | 10 % |",
+        "mIoU in percent on clean validation labels after 90 iterations.",
+        "| CE | 41.3 |",
+    ):
+        assert line in text
+
+
+def test_the_docs_are_filled_and_what_is_not_measured_says_so(results):
+    from on_gpu_docs import filled
+
+    text = (ROOT / "docs" / "performance.md").read_text()
+    whole = filled(text, results)
+    found = {line for line in whole.splitlines() if line not in text.splitlines()}
+    where = "NVIDIA H200; torch 2.11.0, Python 3.12; 2026-11-28; `python x`"
+    assert f"GPU: 8 x 21 x 512 x 512; {where}" in found
+    cells = [line.split(" | ") for line in found if line.startswith("|")]
+    assert ["0.42 (triton)", "71 %", "1.10 |"] in [row[-3:] for row in cells]
+    assert ["| ANL-CE", "2.5 % |"] in [[row[0], row[-1]] for row in cells]
+    assert ["| GCE", "0.50 |"] in [[row[0], row[-1]] for row in cells]
+    assert ["| confusion_matrix_from_scores", "0.25 |"] in [[row[0], row[-1]] for row in cells]
+    assert ["| ours / plain", "0.980 |"] in cells
+    assert ["| CE", "41.3", "not measured", "not measured |"] in cells
+    assert len(cells) == 8
+    assert f"GPU: 90 iterations; {where}" in found
+    # Filled again it is the same, and of nothing it is as it was.
+    assert filled(whole, results) == whole
+    nothing = filled(whole, {**results, "steps": []})
+    assert nothing.count("GPU: not measured") == 6
+    assert not [line for line in nothing.splitlines() if line in found]
+    with pytest.raises(ValueError, match="<!-- gpu loses -->: there is losses, step"):
+        filled(text.replace("gpu losses", "gpu loses"), results)
