@@ -1,4 +1,4 @@
-"""The official layouts through the tools: train, die, resume, test, in processes of their own."""
+"""The official layouts through the tools: train, die in a process of its own, resume, test."""
 
 import json
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tiny_training
 from PIL import Image
-from tool_runs import kill_after_first_checkpoint, tool
+from tool_runs import kill_after_first_checkpoint
 
+from segnoise import cli
 from segnoise.engine import checkpoint
 from segnoise.engine.config import dump_config
 from segnoise.engine.schema import complete
@@ -33,39 +34,36 @@ def leaf(folder, data, splits, classes, **changes):
     return path
 
 
-def check(path, run, out):
+def check(path, run, out, capfd):
     kill_after_first_checkpoint(path, run)
     stopped_at = checkpoint.load(run / "last.pth")["meta"]["iter"]
     assert stopped_at < ITERATIONS, "killed too late to test anything"
-    again = tool("train", path)
-    assert again.returncode == 2
-    assert "--resume" in again.stderr
-    resumed = tool("train", path, "--resume")
-    assert resumed.returncode == 0, resumed.stderr
-    assert f"resumed at iteration {stopped_at}" in resumed.stdout + resumed.stderr
+    assert cli.main(["train", str(path)]) == 2
+    assert "--resume" in capfd.readouterr().err
+    assert cli.main(["train", str(path), "--resume"]) == 0
+    assert f"resumed at iteration {stopped_at}" in "".join(capfd.readouterr())
     history = json.loads((run / "scores.json").read_text())
     assert [entry["iter"] for entry in history][-1] == ITERATIONS
-    tested = tool("test", run / "config.py", run / "best.pth", "--out", out)
-    assert tested.returncode == 0, tested.stderr
-    assert "mIoU" in tested.stdout
+    files = [str(run / "config.py"), str(run / "best.pth")]
+    assert cli.main(["test", *files, "--out", str(out)]) == 0
+    assert "mIoU" in capfd.readouterr().out
     return json.loads((run / "test_best.json").read_text())
 
 
-ITERATIONS = 1000
+ITERATIONS = 400
 TRAINING = {
-    "train_cfg": {"max_iters": ITERATIONS, "val_interval": 100},
-    "log_interval": 100,
+    "train_cfg": {"max_iters": ITERATIONS, "val_interval": 50},
+    "log_interval": 50,
     "num_pictures": 0,
 }
 
 
-def test_pascal_voc_and_sbd(voc_root, sbd_root, tmp_path):
-    done = tool("convert_sbd", sbd_root, voc_root)
-    assert done.returncode == 0, done.stderr
+def test_pascal_voc_and_sbd(voc_root, sbd_root, tmp_path, capfd):
+    assert cli.main(["convert_sbd", str(sbd_root), str(voc_root)]) == 0
     noise = {"type": "AsymmetricFlip", "transition_matrix": {"confusions": "voc", "rate": 0.4}}
     data = {"type": "PascalVOC", "root": str(voc_root)}
     path = leaf(tmp_path, data, ("trainaug", "val", "val"), 21, noise=noise, **TRAINING)
-    scores = check(path, tmp_path / "run", tmp_path / "out")
+    scores = check(path, tmp_path / "run", tmp_path / "out", capfd)
     assert scores["samples"] == 4
     assert scores["classes"]["background"]["IoU"] > 40, "it learns"
     for picture in (tmp_path / "out").glob("*.png"):
@@ -77,14 +75,14 @@ def test_pascal_voc_and_sbd(voc_root, sbd_root, tmp_path):
         assert prediction.getpalette()[3:6] == [128, 0, 0], "VOC's red aeroplanes"
 
 
-def test_cityscapes(cityscapes_root, tmp_path):
+def test_cityscapes(cityscapes_root, tmp_path, capfd):
     noise = {"type": "BoundaryErosion", "width": 2, "fill": "void"}
     data = {"type": "Cityscapes", "root": str(cityscapes_root)}
     inference = {"mode": "slide", "crop_size": (32, 48), "flip": True}
     path = leaf(
         tmp_path, data, ("train", "val", "val"), 19, noise=noise, inference=inference, **TRAINING
     )
-    scores = check(path, tmp_path / "run", tmp_path / "out")
+    scores = check(path, tmp_path / "run", tmp_path / "out", capfd)
     assert scores["samples"] == 4
     assert len(list((tmp_path / "out").rglob("*.png"))) == 4
     report = json.loads((tmp_path / "run" / "noise.json").read_text())
