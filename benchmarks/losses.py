@@ -142,13 +142,7 @@ def runner(
     name: str, shape: tuple[int, ...], labels: Tensor, kind: str
 ) -> Callable[[Tensor], Tensor]:
     """A loss as a function of the logits."""
-    classes = shape[1]
-    own: dict[str, Any] = {}
-    if name.endswith("Correction"):
-        off = 0.2 / (classes - 1)
-        own["transition_matrix"] = torch.full((classes, classes), off).fill_diagonal_(0.8)
-    mode = "multilabel" if name in MISSING else "multiclass"
-    loss = build_loss(name, mode=mode, ignore_index=255, **own).to(labels.device)
+    loss = built(name, shape[1]).to(labels.device)
     if name in MISSING:
         random = torch.Generator().manual_seed(0)
         labels = (torch.rand(shape, generator=random) < 0.1).to(labels.device, torch.uint8)
@@ -158,6 +152,16 @@ def runner(
             return lambda z: loss(torch.cat((z, z)), labels)
         return lambda z: loss(z, labels[:half])
     return lambda z: loss(z, labels)
+
+
+def built(name: str, classes: int) -> torch.nn.Module:
+    """A loss by its short name, in the mode in which it is measured."""
+    own: dict[str, Any] = {}
+    if name.endswith("Correction"):
+        off = 0.2 / (classes - 1)
+        own["transition_matrix"] = torch.full((classes, classes), off).fill_diagonal_(0.8)
+    mode = "multilabel" if name in MISSING else "multiclass"
+    return build_loss(name, mode=mode, ignore_index=255, **own)
 
 
 def naive_anl_ce(logits: Tensor, labels: Tensor) -> Tensor:

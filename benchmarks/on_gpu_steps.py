@@ -6,6 +6,7 @@ python benchmarks/on_gpu_steps.py losses --rows rows.jsonl --seconds 60 --device
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -190,12 +191,24 @@ def loss_jobs(device: str) -> Iterator[tuple[tuple[tuple[int, ...], str, bool], 
 
 
 def paths_of(name: str) -> tuple[str, ...]:
-    """The paths by which a loss can be computed."""
-    from losses import MISSING
+    """The paths by which a loss can be computed: where another would be eager, it is left out."""
+    import torch
+    from losses import built
 
-    if name in ("Dice", "NRDice", "TLoss"):
+    from segnoise.losses.core import Core
+    from segnoise.losses.pixelwise import PixelwiseLoss, StatisticsLoss
+
+    loss = built(name, 4)
+    loss = getattr(loss, "base", loss)  # LogitClip's
+    if not isinstance(loss, PixelwiseLoss) or type(loss).forward is not PixelwiseLoss.forward:
         return ("eager",)
-    return ("eager", "compile") if name in MISSING else ("eager", "triton", "compile")
+    if isinstance(loss, StatisticsLoss) and importlib.util.find_spec("triton"):
+        from segnoise.losses.triton_core import supports
+
+        core = Core(loss.sums, loss.mode != "multiclass", loss.logit_map, loss.label_model)
+        if supports(torch.zeros(1, 4, 2), torch.zeros(1, 2, dtype=torch.long), core):
+            return ("eager", "triton", "compile")
+    return ("eager", "compile")
 
 
 def parts(rows: Rows, settings: argparse.Namespace) -> None:

@@ -125,6 +125,21 @@ def test_a_step_that_is_killed_is_a_row_and_the_next_one_runs(tmp_path):
     assert steps_of(out)["losses"]["status"] in ("cut", "done")
 
 
+def test_the_most_telling_losses_are_measured_first():
+    from on_gpu_steps import FIRST, loss_jobs, paths_of
+
+    assert paths_of("Dice") == ("eager",)
+    assert paths_of("Hill") == paths_of("ForwardCorrection") == ("eager", "compile")
+    jobs = list(loss_jobs("cuda"))
+    assert len(jobs) == len(set(jobs))
+    assert {job[1] for job in jobs} == {job[1] for job in jobs if job[2] == "eager"}
+    head = jobs[: sum(len(paths_of(name)) for name in FIRST)]
+    assert {variant for variant, _, _ in head} == {((8, 21, 512, 512), "float32", False)}
+    assert tuple(dict.fromkeys(name for _, name, _ in head)) == FIRST
+    assert len({variant for variant, _, _ in jobs}) == 16
+    assert (((16, 2, 512, 512), "bfloat16", True), "ASL", "compile") in jobs
+
+
 def loss_row(path, both, **more):
     row = {"loss": "ANL-CE", "path": path, "shape": [8, 21, 512, 512], "dtype": "float32"}
     return {**row, "channels_last": False, "both": both, "forward": both, "backward": both,

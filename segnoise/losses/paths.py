@@ -151,6 +151,8 @@ def _ways(
 def _described(loss: Any, logits: Tensor, pixel_weights: Tensor | None) -> str:
     """What a choice depends on, in words."""
     own = re.sub(r"class_weights=\([^)]*\)", "class_weights", " ".join(repr(loss).split()))
+    if loss.logit_map is not None:  # which LogitClip gives to its base
+        own += f" of {type(loss.logit_map).__name__}"
     pixels = max(1, logits.numel() // (logits.shape[1] if logits.dim() > 1 else 1))
     layout = "channels last" if logits.dim() > 2 and logits.stride(1) == 1 else "channels first"
     device = torch.cuda.get_device_name(logits.device) if logits.is_cuda else "CPU"

@@ -181,4 +181,7 @@ def test_a_choice_is_by_loss_classes_size_and_what_computes():
     seen.add(paths._described(loss, logits.to(memory_format=torch.channels_last), None))
     seen.add(paths._described(loss, logits[:1], None))
     seen.add(paths._described(loss, logits, torch.ones(2, 100, 100)))
-    assert len(seen) == 6
+    clipped = build_loss("LogitClip", base="NCE+AGCE", mode="multiclass")
+    plain = build_loss("NCE+AGCE", mode="multiclass")
+    seen |= {paths._described(clipped.base, logits, None), paths._described(plain, logits, None)}
+    assert len(seen) == 8
