@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import tiny_training
-from tool_runs import tool
+from tool_runs import environment, tool
 
 from segnoise import cli
 from segnoise.engine.config import dump_config
@@ -31,8 +31,9 @@ LOSSES = {"CE": [{"type": "CE"}], "ANL-CE": [{"type": "ANL-CE"}]}
 
 
 @pytest.fixture
-def grid(tmp_path):
-    """Write a grid over 32 px phantoms; returns its path."""
+def grid(tmp_path, monkeypatch):
+    """Write a grid over 32 px phantoms, whose cells can import its network; returns its path."""
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
 
     def write(losses=LOSSES, seeds=(0,), more="", **changes):
         config = tiny_training.config(tmp_path, num_pictures=0, **changes)
@@ -56,10 +57,14 @@ def lines(folder):
 
 
 @pytest.mark.slow
-def test_one_command_trains_compares_and_goes_on(grid, tmp_path):
+def test_one_command_trains_compares_and_goes_on(grid, tmp_path, capfd):
+    """Its cells are processes of their own; the command itself is one only where it is killed."""
+
+    def benchmark(path, *flags):
+        return cli.main(["benchmark", str(path), "--work-dir", str(folder), *flags])
+
     path, folder = grid(more="evaluate = 'test'\ncheckpoints = 'delete'"), tmp_path / "bench"
-    done = tool("benchmark", path, "--work-dir", folder)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert benchmark(path, "--jobs", "2") == 0
     table = lines(folder)
     assert [line["status"] for line in table] == ["done"] * 3
     assert all(float(line["mIoU_test"]) > 0 for line in table)
@@ -78,31 +83,29 @@ def test_one_command_trains_compares_and_goes_on(grid, tmp_path):
     assert "baseline" in text
     assert "missing" not in text.split("\n## ")[-1]
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")}
-    again = tool("benchmark", path, "--work-dir", folder)
-    assert again.returncode == 0
-    assert "3 done" in again.stdout
+    capfd.readouterr()
+    assert benchmark(path) == 0
+    assert "3 done" in capfd.readouterr().out
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")} == before
 
     changed = grid(more="evaluate = 'test'", batch_size=3)
-    refused = tool("benchmark", changed, "--work-dir", folder)
-    assert refused.returncode == 2
-    assert "another config (batch_size)" in refused.stderr
+    assert benchmark(changed) == 2
+    assert "another config (batch_size)" in capfd.readouterr().err
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")} == before
-    anew = tool("benchmark", changed, "--work-dir", folder, "--overwrite")
-    assert anew.returncode == 0, anew.stderr
+    assert benchmark(changed, "--overwrite") == 0
     assert not before.keys() - {p for p in folder.rglob("result.json")}
     assert all(p.stat().st_mtime_ns > t for p, t in before.items())
 
 
 @pytest.mark.slow
-def test_a_cell_that_fails_does_not_stop_the_others(grid, tmp_path):
+def test_a_cell_that_fails_does_not_stop_the_others(grid, tmp_path, capfd):
     more = (
         'noises["far"] = dict(dose=0.9, noise=dict(type="BoundaryErosion", width=1))\n'
         'methods = {"plain": {}, "broken": {"load_from": "nowhere.pth"}}'
     )
     folder = tmp_path / "bench"
-    done = tool("benchmark", grid(more=more), "--work-dir", folder)
-    assert done.returncode == 1
+    path = grid(more=more)
+    assert cli.main(["benchmark", str(path), "--work-dir", str(folder), "--jobs", "2"]) == 1
     table = {(x["noise"], x["loss"], x["method"]): x for x in lines(folder)}
     plain = [table["flips", loss, "plain"]["status"] for loss in LOSSES]
     assert plain == ["done", "done"]
@@ -115,7 +118,7 @@ def test_a_cell_that_fails_does_not_stop_the_others(grid, tmp_path):
     log = folder / "phantoms" / "flips" / "CE" / "broken" / "seed_0" / "output.log"
     assert f"(log: {log})" in text
     assert log.is_file()
-    assert "FAILED" in done.stdout
+    assert "FAILED" in capfd.readouterr().out
 
 
 def start(path, folder, *flags):
@@ -191,7 +194,7 @@ def test_an_interrupt_ends_the_cells_and_a_second_benchmark_is_refused(grid, tmp
 def test_on_ray(grid, tmp_path):
     pytest.importorskip("ray")
     path, here, there = grid({"CE": LOSSES["CE"]}), tmp_path / "here", tmp_path / "there"
-    assert tool("benchmark", path, "--work-dir", here).returncode == 0
+    assert cli.main(["benchmark", str(path), "--work-dir", str(here), "--jobs", "2"]) == 0
     done = tool("benchmark", path, "--work-dir", there, "--ray", "--jobs", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert lines(there) == lines(here)
