@@ -69,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = parser.parse_args(arguments)
     if settings.write_docs:
         results = json.loads(settings.write_docs.read_text(encoding="utf-8"))
+        if results["device"] != "cuda":
+            parser.error(f"{settings.write_docs}: measured on a CPU, which is not for GPU columns")
         text = filled(DOCS.read_text(encoding="utf-8"), results)
         with replacing(DOCS) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -98,8 +100,13 @@ def run(names: Sequence[str], settings: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and with it the step that runs
     end = time.monotonic() + 60 * settings.minutes
     command = f"python benchmarks/on_gpu.py {shlex.join(sys.argv[1:])}"
-    results = {"date": str(date.today()), "command": command, "minutes": settings.minutes}
-    results["steps"] = _before(out, names)
+    results: dict[str, Any] = {
+        "date": str(date.today()),
+        "command": command,
+        "device": settings.device,
+        "minutes": settings.minutes,
+        "steps": _before(out, names, settings.device),
+    }
     failed = False
     for number, name in enumerate(names):
         left = (end - time.monotonic()) / 60
@@ -115,13 +122,13 @@ def run(names: Sequence[str], settings: argparse.Namespace) -> int:
     return int(failed)
 
 
-def _before(out: Path, names: Sequence[str]) -> list[dict[str, Any]]:
-    """What an earlier call has measured of steps that are not run now."""
+def _before(out: Path, names: Sequence[str], device: str) -> list[dict[str, Any]]:
+    """What an earlier call has measured there of steps that are not run now."""
     file = out / "results.json"
-    if not file.exists():
+    results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"device": None}
+    if results["device"] != device:
         return []
-    steps = json.loads(file.read_text(encoding="utf-8"))["steps"]
-    return [step for step in steps if step["name"] not in names]
+    return [step for step in results["steps"] if step["name"] not in names]
 
 
 def _write(results: dict[str, Any], out: Path) -> None:

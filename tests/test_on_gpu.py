@@ -75,6 +75,15 @@ def test_what_is_missing_is_named(arguments, words):
     assert done.returncode == 2
 
 
+def test_a_rehearsal_is_not_written_into_the_gpu_columns(tmp_path):
+    before = (ROOT / "docs" / "performance.md").read_bytes()
+    (tmp_path / "results.json").write_text(json.dumps({"device": "cpu", "steps": []}))
+    done = start("--write-docs", tmp_path / "results.json")
+    assert "measured on a CPU, which is not for GPU columns" in done.communicate(timeout=60)[1]
+    assert done.returncode == 2
+    assert (ROOT / "docs" / "performance.md").read_bytes() == before
+
+
 @pytest.mark.slow
 def test_the_whole_program_on_a_cpu(tmp_path, camvid):
     out = tmp_path / "out"
