@@ -4,6 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 FRAMEWORKS := $(VENV)/.frameworks
+# What is installed; CI asks for all at once.
+EXTRAS ?= dev
+# Most of what the libraries bring is never imported: it is compiled where it is.
+PIP := $(BIN)/python -m pip install --no-compile --constraint constraints.txt
 # Each worker of pytest imports torch: four are enough, however many cores there are.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
@@ -20,12 +24,12 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=23.1"
-	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[dev]"
-	touch $@
+	$(PIP) --editable ".[$(EXTRAS)]"
+	touch $@ $(if $(findstring frameworks,$(EXTRAS)),$(FRAMEWORKS))
 
 # The loops of other libraries, which the slow tests run the examples in.
 $(FRAMEWORKS): $(STAMP)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,frameworks]"
+	$(PIP) --quiet --editable ".[dev,frameworks]"
 	touch $@
 
 demo: $(STAMP)
