@@ -150,7 +150,8 @@ def _ways(
 
 def _described(loss: Any, logits: Tensor, pixel_weights: Tensor | None) -> str:
     """What a choice depends on, in words."""
-    own = re.sub(r"class_weights=\([^)]*\)", "class_weights", " ".join(repr(loss).split()))
+    own = " ".join(repr(loss).split()).replace("( ", "(").replace(" )", ")")
+    own = re.sub(r"class_weights=\([^)]*\)", "class_weights", own)
     if loss.logit_map is not None:  # which LogitClip gives to its base
         own += f" of {type(loss.logit_map).__name__}"
     pixels = max(1, logits.numel() // (logits.shape[1] if logits.dim() > 1 else 1))

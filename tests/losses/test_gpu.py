@@ -100,6 +100,7 @@ def compare(name, path, dtype):
             value = loss(scores, labels.to(device))
             value.backward()
         results.append((value.detach().cpu().double(), scores.grad.cpu().double()))
+    assert not paths._failed  # or a graph would have been eager
     (exact, exact_gradient), (value, gradient) = results
     torch.testing.assert_close(value, exact, rtol=1e-5, atol=1e-6)
     rounding = max(1e-5, 2 * torch.finfo(dtype).eps)

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import shutil
 
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from segnoise import kernels
 from segnoise.losses import build_loss, paths
@@ -185,3 +187,29 @@ def test_a_choice_is_by_loss_classes_size_and_what_computes():
     plain = build_loss("NCE+AGCE", mode="multiclass")
     seen |= {paths._described(clipped.base, logits, None), paths._described(plain, logits, None)}
     assert len(seen) == 8
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler")
+def test_a_graph_is_timed_and_computes_under_checkpointing(monkeypatch, folder, make_batch):
+    """Hooks on saved tensors see neither the timing nor tensors that a second pass would lack."""
+    monkeypatch.setattr(paths, "_can_be_timed", lambda *_: True)
+    timed(monkeypatch, [1.0, 0.1, 2.0])
+    logits, labels, weights = make_batch("multiclass", dtype=torch.float32)
+    loss = build_loss("ANL-CE", mode="multiclass", ignore_index=255)
+
+    def gradient(run):
+        return torch.autograd.grad(run(logits.clone(), labels, weights), logits)[0]
+
+    with kernels.using("eager"):
+        expected = gradient(loss)
+
+    def saved(*arguments):
+        return checkpoint(loss, *arguments, use_reentrant=False)
+
+    torch.testing.assert_close(gradient(saved), expected)
+    with torch.autograd.graph.save_on_cpu():
+        torch.testing.assert_close(gradient(loss), expected)
+    assert not paths._failed
+    (file,) = folder.iterdir()
+    assert json.loads(file.read_text())["path"] == "compile"
