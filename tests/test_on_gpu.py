@@ -19,6 +19,12 @@ PROGRAM = str(ROOT / "benchmarks" / "on_gpu.py")
 @pytest.fixture(autouse=True)
 def _its_modules(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    # docs/ has a losses.py, too, which other tests import.
+    other = sys.modules.pop("losses", None)
+    yield
+    sys.modules.pop("losses", None)
+    if other is not None:
+        sys.modules["losses"] = other
 
 
 @pytest.fixture
