@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from segnoise.datasets.compare import pair_masks
-from segnoise.datasets.mask_files import MaskReader
-from segnoise.engine.cli import noise_config
+from segnoise.datasets.files.masks import MaskReader
+from segnoise.engine import notation
 from segnoise.files import write_json
+from segnoise.inspection.compare import pair_masks
 from segnoise.noise import NoiseReport, build_noise, generator, realised_noise
 from segnoise.noise.report.displacement import boundary_displacement
 from segnoise.tables import markdown
@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file of all statistics")
     settings = parser.parse_args()
     if settings.noise:
-        noise = build_noise(noise_config(settings.noise))
+        noise = build_noise(notation.part(settings.noise, "noise model"))
         groups = {"simulated": simulated(settings.folder, noise, range(settings.seeds))}
     else:
         groups = raters(settings.folder)

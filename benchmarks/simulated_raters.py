@@ -17,7 +17,7 @@ from typing import Any
 
 from real_noise import READ, ROWS, Record, looked_up, measured, raters, summarised
 
-from segnoise.engine.cli import noise_config
+from segnoise.engine import notation
 from segnoise.noise import PRESETS, Annotators, build_noise, generator
 from segnoise.tables import markdown
 
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     settings = parser.parse_args()
     name = settings.noise
-    noise = build_noise(name if name in PRESETS else noise_config(name))
+    noise = build_noise(name if name in PRESETS else notation.part(name, "noise model"))
     if not isinstance(noise, Annotators):
         raise SystemExit(f"{name} is no Annotators model: see real_noise.py --noise")
     group = raters(settings.folder)[settings.group]

@@ -2,8 +2,9 @@
 
     python benchmarks/structure.py
 
-Counts modules, lines and full folders, and what must be read to understand one thing: the modules of
-ours that its module imports, directly or not, inside the packages where it is at home.
+Counts modules, lines and full folders, and what must be read to understand one thing: the modules
+of ours that its module imports, directly or not, inside the packages where it is at home. A package
+that is imported as a whole is one door: its __init__.py, and not what lies behind it.
 """
 
 from __future__ import annotations
@@ -59,9 +60,10 @@ def reached(module: str, packages: tuple[str, ...]) -> set[Path]:
         file = module_file(name)
         if file is None or file in found or not name.startswith(packages):
             continue
-        if file.name != "__init__.py":
+        door = file.name == "__init__.py"
+        if not (door and name in packages):
             found.add(file)
-            waiting += imported(file)
+        waiting += () if door else imported(file)
     return found
 
 

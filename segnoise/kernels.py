@@ -3,11 +3,12 @@
 The environment variable ``SEGNOISE_KERNELS`` decides, read at every call:
 
 - "auto" (the default): eager on a CPU; on a CUDA device what is fastest for a loss there, as timed
-  once (:mod:`segnoise.losses.paths`), for counts Triton. Before their first use on a device the
+  once (``losses.core.paths``), for counts Triton. Before their first use on a device the
   Triton kernels are compared there with the eager numbers; where they differ or do not run, one
   line is logged and eager goes on;
 - "eager": PyTorch's operators, block by block;
-- "compile": a loss as one graph of torch.compile, on any device (:mod:`segnoise.losses.one_graph`);
+- "compile": a loss as one graph of torch.compile, on any device
+  (``losses.core.one_graph``);
 - "triton": Triton kernels without that comparison, on CUDA devices, and on a CPU under Triton's
   interpreter (TRITON_INTERPRET=1, for tests).
 """

@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segnoise import cli as command
-from segnoise.engine.benchmark import worker
-from segnoise.engine.benchmark.grid import load_grid
-from segnoise.engine.benchmark.plan import make_plan, prepare
+from segnoise.benchmark import worker
+from segnoise.benchmark.grid import load_grid
+from segnoise.benchmark.plan import make_plan, prepare
 
 pytestmark = pytest.mark.slow
 MANY = settings(

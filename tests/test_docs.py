@@ -4,16 +4,16 @@ import json
 import re
 from pathlib import Path
 
-import losses as losses_page
+import losses_page
 import matplotlib as mpl
-import noise as noise_page
+import noise_page
 import pytest
 
 from segnoise.engine.recipe import BY_KIND, RECIPES
 from segnoise.losses import LOSSES
 
 DOCS = Path(__file__).parents[1] / "docs"
-REMEDY = "run `python docs/losses.py`"
+REMEDY = "run `python docs/losses_page.py`"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_the_page_is_up_to_date(generator, theory):
 
 
 def test_the_noise_page_is_up_to_date():
-    assert (DOCS / "noise.md").read_text() == noise_page.page(), "run `python docs/noise.py`"
+    assert (DOCS / "noise.md").read_text() == noise_page.page(), "run `python docs/noise_page.py`"
 
 
 def test_every_loss_is_on_the_page():

@@ -111,8 +111,8 @@ def benchmark(arguments: Any) -> list[Any]:
     # Imported late, so that --help answers at once.
     from pathlib import Path
 
-    from segnoise.engine.benchmark import run
-    from segnoise.engine.benchmark.grid import load_grid
+    from segnoise.benchmark import run
+    from segnoise.benchmark.grid import load_grid
 
     grid = load_grid(arguments.config, arguments.allow_imports, named(arguments))
     title = Path(arguments.config).stem

@@ -82,10 +82,10 @@ def browse(arguments: Any) -> None:
 
 def drawn(arguments: Any, config: dict[str, Any], dataset: Any) -> Any:
     """Return the gallery of the noise models that the command line names."""
-    from segnoise.datasets.noise_gallery import default_noises, noise_gallery
-    from segnoise.datasets.noisy_labels import built_model
+    from segnoise.datasets.labels.noisy_labels import built_model
     from segnoise.engine.notation import part
     from segnoise.errors import ConfigError
+    from segnoise.inspection.noise_gallery import default_noises, noise_gallery
 
     if arguments.noise:
         # Built here, so that a wrong name ends the work before it starts.

@@ -39,7 +39,7 @@ def calibrate(arguments: Any) -> None:
     """Calibrate, and print what to write into the config."""
     # Imported late, so that --help answers at once.
     from segnoise import noise as noises
-    from segnoise.datasets.noisy_labels import built_model
+    from segnoise.datasets.labels.noisy_labels import built_model
     from segnoise.engine import data
     from segnoise.engine.config import load_config
     from segnoise.errors import ConfigError

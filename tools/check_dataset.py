@@ -122,7 +122,7 @@ def compare_classes(opened: Mapping[str, Any]) -> None:
 
 def across(checks: Mapping[str, Any]) -> list[Problem]:
     """Print and return the remarks on images that are in the training set and in another."""
-    from segnoise.datasets.remarks import remarks_across, sentences
+    from segnoise.inspection.remarks import remarks_across, sentences
 
     others = [
         sample for split, found in checks.items() if split != "train" for sample in found.seen
@@ -137,9 +137,10 @@ def check(config: dict[str, Any], split: str, opened: Any, out: Path, images: in
     """Check one split: print its histogram, draw its contact sheet, return what was found."""
     import numpy as np
 
-    from segnoise.datasets import DatasetCheck, DatasetError, check_dataset, contact_sheet
+    from segnoise.datasets import DatasetError
     from segnoise.drawing import save_png
     from segnoise.engine import data
+    from segnoise.inspection import DatasetCheck, check_dataset, contact_sheet
 
     print(f"\n{split}")
     if isinstance(opened, DatasetError):

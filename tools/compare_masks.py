@@ -66,10 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def compare(arguments: argparse.Namespace) -> None:
     """Compare, print, and write."""
     # Imported late, so that --help answers at once.
-    from segnoise.datasets.class_file import read_classes
-    from segnoise.datasets.compare import SCHEMA, compare_masks, pair_masks
-    from segnoise.datasets.mask_files import MaskReader
+    from segnoise.datasets.files.class_files import read_classes
+    from segnoise.datasets.files.masks import MaskReader
     from segnoise.files import check_new_json, write_json
+    from segnoise.inspection.compare import SCHEMA, compare_masks, pair_masks
     from segnoise.output_folder import keep_apart
 
     if arguments.out:

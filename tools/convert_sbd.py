@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from segnoise.datasets.image_files import image_size
-from segnoise.datasets.mask_files import MaskReader
-from segnoise.datasets.pairing import read_split
-from segnoise.datasets.palettes import palette_image, voc_palette
+from segnoise.datasets.files.images import image_size
+from segnoise.datasets.files.masks import MaskReader
+from segnoise.datasets.files.pairing import read_split
+from segnoise.datasets.files.palettes import palette_image, voc_palette
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.datasets.voc import CLASSES, LISTS, find_voc
 from segnoise.engine import cli

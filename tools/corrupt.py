@@ -93,10 +93,10 @@ def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
 def corrupt(arguments: Any) -> None:
     """Do what the command line says."""
     # Imported late, so that --help answers at once.
-    from segnoise.datasets.parallel import map_chunks
-    from segnoise.datasets.ray_cluster import map_on_ray
     from segnoise.engine import noisy_copy
     from segnoise.engine.config import load_config
+    from segnoise.parallel import map_chunks
+    from segnoise.ray_cluster import map_on_ray
 
     noisy = None
     if arguments.config is not None:

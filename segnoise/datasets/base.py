@@ -11,14 +11,18 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from torch.utils.data import Dataset
 
-from segnoise.datasets.image_files import read_image
-from segnoise.datasets.instance_files import read_instances
-from segnoise.datasets.palettes import Color, Palette
+from segnoise.datasets.files.images import read_image
+from segnoise.datasets.files.instances import read_instances
+from segnoise.datasets.files.palettes import Color, Palette
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.errors import ConfigError
+from segnoise.registry import Registry
 from segnoise.tables import printable
 
 Sample = dict[str, Any]
+
+DATASETS = Registry("dataset")
+"""The data sets by name; ``@DATASETS.register`` above a class of your own adds it."""
 
 
 class SampleFiles(NamedTuple):

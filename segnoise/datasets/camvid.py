@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from segnoise.datasets.base import DATASETS
 from segnoise.datasets.folder import FolderDataset, checked_root
 
 # name -> colour; the order is that of the class ids
@@ -23,6 +24,7 @@ CLASSES = {
 _LABELS = {index: index for index in range(11)}
 
 
+@DATASETS.register
 class CamVid(FolderDataset):
     """CamVid (Brostow et al., 2009) with the 11 classes and the splits of SegNet.
 

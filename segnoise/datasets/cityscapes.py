@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from segnoise.datasets.base import SegmentationDataset
+from segnoise.datasets.base import DATASETS, SegmentationDataset
+from segnoise.datasets.files.instances import read_instances
+from segnoise.datasets.files.masks import MaskReader
+from segnoise.datasets.files.pairing import index_folder, pair_all
 from segnoise.datasets.folder import checked_root
-from segnoise.datasets.instance_files import read_instances
-from segnoise.datasets.mask_files import MaskReader
-from segnoise.datasets.pairing import index_folder, pair_all
 from segnoise.datasets.problems import one_problem
 from segnoise.errors import ConfigError
 
@@ -44,6 +44,7 @@ LABEL_IDS.update({label_id: index for index, (label_id, _) in enumerate(CLASSES.
 FIRST_INSTANCE = 1000
 
 
+@DATASETS.register
 class Cityscapes(SegmentationDataset):
     """Cityscapes (Cordts et al., 2016), fine annotations, in its official layout.
 

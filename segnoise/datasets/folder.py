@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from segnoise.datasets.base import (
+    DATASETS,
     SampleFiles,
     SegmentationDataset,
     checked_classes,
     checked_palette,
 )
-from segnoise.datasets.class_file import read_classes
-from segnoise.datasets.mask_files import MaskReader, ValueMap, parse_colors
-from segnoise.datasets.pairing import (
+from segnoise.datasets.files.class_files import read_classes
+from segnoise.datasets.files.masks import MaskReader, ValueMap, parse_colors
+from segnoise.datasets.files.pairing import (
     FileIndex,
     checked_folder,
     index_folder,
@@ -22,13 +23,14 @@ from segnoise.datasets.pairing import (
     pair_listed,
     read_split,
 )
-from segnoise.datasets.palettes import Color, Palette, default_palette
+from segnoise.datasets.files.palettes import Color, Palette, default_palette
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.files import user_path
 
 SPLIT_DIRS = (".", "splits", "ImageSets/Segmentation")
 
 
+@DATASETS.register
 class FolderDataset(SegmentationDataset):
     """Images and masks in two folders, matched by name.
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from PIL import Image
 
 from segnoise.checks import check_integer, check_sides
+from segnoise.datasets.base import DATASETS
+from segnoise.datasets.files.palettes import palette_image
 from segnoise.datasets.folder import FolderDataset
-from segnoise.datasets.palettes import palette_image
 from segnoise.datasets.phantom_generator import CLASSES, PALETTE, VERSION, draw_phantom
 from segnoise.datasets.problems import one_problem
 from segnoise.errors import ConfigError
@@ -23,6 +24,7 @@ NUM_IMAGES = {"train": 160, "val": 40, "test": 80}
 _PATIENCE = 3600.0  # seconds to wait for another process that makes the same set
 
 
+@DATASETS.register
 class Phantoms(FolderDataset):
     """Pictures like CT slices with a liver, kidneys, thin vessels and rare faint lesions.
 

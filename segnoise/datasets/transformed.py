@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from segnoise.datasets.augmentations import as_augment
 from segnoise.datasets.base import LabelledImages, Sample
-from segnoise.datasets.transforms import as_augment
 from segnoise.datasets.wrapped import check_keys, file_paths, joined
 from segnoise.errors import ConfigError, DataError
 from segnoise.noise.seeding import generator

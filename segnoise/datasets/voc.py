@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from segnoise.datasets.base import SegmentationDataset
+from segnoise.datasets.base import DATASETS, SegmentationDataset
+from segnoise.datasets.files.instances import read_instances
+from segnoise.datasets.files.masks import MaskReader
+from segnoise.datasets.files.pairing import FileIndex, index_folder, pair_listed, read_split
+from segnoise.datasets.files.palettes import voc_palette
 from segnoise.datasets.folder import checked_root
-from segnoise.datasets.instance_files import read_instances
-from segnoise.datasets.mask_files import MaskReader
-from segnoise.datasets.pairing import FileIndex, index_folder, pair_listed, read_split
-from segnoise.datasets.palettes import voc_palette
 from segnoise.datasets.problems import one_problem
 
 CLASSES = (
@@ -23,6 +23,7 @@ LISTS = "ImageSets/Segmentation"
 _AUG_REMEDY = "make it with tools/convert_sbd.py from the SBD download (see data/README.md)"
 
 
+@DATASETS.register
 class PascalVOC(SegmentationDataset):
     """PASCAL VOC 2012 segmentation (Everingham et al., 2015), in its official layout.
 

@@ -20,7 +20,7 @@ from segnoise.datasets.base import (
     checked_range,
 )
 from segnoise.datasets.contract import unknown_label
-from segnoise.datasets.palettes import default_palette
+from segnoise.datasets.files.palettes import default_palette
 from segnoise.datasets.problems import one_problem
 from segnoise.errors import ConfigError
 

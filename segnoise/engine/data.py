@@ -20,23 +20,22 @@ from segnoise.datasets import (
     DATASETS,
     LABELS,
     TRANSFORMS,
-    DatasetCheck,
+    CorrectedBoundaries,
     NoisyCopy,
     NoisyLabels,
     RaterMasks,
     TrainingStream,
     Transformed,
-    check_dataset,
     collate,
 )
-from segnoise.datasets.copy_manifest import check_folder_classes
+from segnoise.datasets.labels.copy_manifest import check_folder_classes
+from segnoise.datasets.labels.known_masks import known_pairs
 from segnoise.datasets.problems import DatasetError
 from segnoise.datasets.wrapped import file_paths, labelled
 from segnoise.engine.config import data_path
 from segnoise.engine.loop import DrawSampler
 from segnoise.errors import ConfigError, DataError, SegnoiseError, words_of
-from segnoise.methods import CorrectedBoundaries
-from segnoise.methods.known_masks import known_pairs
+from segnoise.inspection import DatasetCheck, check_dataset
 from segnoise.noise import NoiseReport, realised_noise
 from segnoise.records import as_text
 

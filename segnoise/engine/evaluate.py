@@ -15,7 +15,7 @@ from mmengine.dist import is_main_process
 from tqdm import tqdm
 
 from segnoise.datasets import collate
-from segnoise.datasets.palettes import palette_image
+from segnoise.datasets.files.palettes import palette_image
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data
 from segnoise.engine.config import with_options

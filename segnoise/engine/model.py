@@ -12,8 +12,8 @@ import numpy as np
 from segnoise.errors import ConfigError, SegnoiseError, words_of
 from segnoise.losses import LOSSES, class_weights
 from segnoise.methods import METHODS, Method
+from segnoise.methods.composing import check_name
 from segnoise.models import MODELS, Segmentor
-from segnoise.models.composing import check_name
 
 
 def build_model(

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from segnoise.datasets import NoisyLabels, check_dataset, verify_noisy_copy, write_noisy_copy
-from segnoise.datasets.copy_manifest import MANIFEST
-from segnoise.datasets.parallel import Mapper
+from segnoise.datasets import NoisyLabels, verify_noisy_copy, write_noisy_copy
+from segnoise.datasets.labels.copy_manifest import MANIFEST
 from segnoise.datasets.problems import DatasetError
 from segnoise.engine import data
 from segnoise.errors import ConfigError, DataError
+from segnoise.inspection import check_dataset
 from segnoise.noise import NoiseReport
+from segnoise.parallel import Mapper
 
 _SHOWN = 50  # problems that a check prints
 

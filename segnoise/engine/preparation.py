@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segnoise.datasets.remarks import remarks_across, sentences
 from segnoise.engine import data, run_folder
 from segnoise.engine.launch import on_main
 from segnoise.engine.resume import Start
 from segnoise.errors import RecordError
 from segnoise.files import write_json, write_text
+from segnoise.inspection.remarks import remarks_across, sentences
 from segnoise.noise import NoiseReport
 from segnoise.output_folder import OutputFolder
 from segnoise.records import Maybe, Within, read_record

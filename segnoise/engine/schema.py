@@ -17,7 +17,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 
 from segnoise.checks import check_number
-from segnoise.datasets import DATASETS, LABELS, TRANSFORMS
+from segnoise.datasets import DATASETS, LABELS, TRANSFORMS, CorrectedBoundaries
 from segnoise.engine.bounds import INFINITE, INTEGERS, check_bounds, get
 from segnoise.engine.hooks import HOOKS
 from segnoise.engine.loop import IterationLoop
@@ -32,7 +32,7 @@ from segnoise.engine.mmengine_keys import (
 from segnoise.engine.recipe import check_recipe
 from segnoise.errors import ConfigError
 from segnoise.losses import LOSSES
-from segnoise.methods import METHODS, CorrectedBoundaries
+from segnoise.methods import METHODS
 from segnoise.models import MODELS, Inference, Preprocessor
 from segnoise.naming import near
 from segnoise.noise import expanded
@@ -47,7 +47,7 @@ DEFAULTS: dict[str, Any] = {
     "train_transform": None,
     "noise": None,  # corrupts the training labels only
     "noise_seed": 0,
-    "boundary_bias": None,  # moves training boundaries; see segnoise.methods.CorrectedBoundaries
+    "boundary_bias": None,  # moves training boundaries; see segnoise.datasets.CorrectedBoundaries
     "batch_size": 8,  # per process
     "eval_batch_size": 1,
     "num_workers": 4,

@@ -14,6 +14,8 @@ Example:
 from segnoise.losses.asymmetric import (
     AsymmetricExponentialLoss,
     AsymmetricGeneralizedCrossEntropyLoss,
+    AsymmetricMeanSquaredErrorLoss,
+    AsymmetricNormLoss,
     AsymmetricUnhingedLoss,
 )
 from segnoise.losses.base import SegmentationLoss
@@ -24,12 +26,18 @@ from segnoise.losses.bounded import (
     ReverseCrossEntropyLoss,
     TaylorCrossEntropyLoss,
 )
+from segnoise.losses.changed_predictions import (
+    EpsSoftmaxLoss,
+    LogitClipLoss,
+    SparseRegularizationLoss,
+)
 from segnoise.losses.composition import (
     ActiveNegativeLoss,
     ActivePassiveLoss,
     JointAsymmetricLoss,
     SymmetricCrossEntropyLoss,
 )
+from segnoise.losses.core import check_labels
 from segnoise.losses.correction import (
     BackwardCorrectionLoss,
     ForwardCorrectionLoss,
@@ -37,24 +45,21 @@ from segnoise.losses.correction import (
 )
 from segnoise.losses.cross_entropy import (
     CrossEntropyLoss,
+    FocalLoss,
     HardBootstrapLoss,
     LabelSmoothingLoss,
     SoftBootstrapLoss,
 )
 from segnoise.losses.dice import DiceLoss, NoiseRobustDiceLoss
 from segnoise.losses.early_learning import EarlyLearningRegularizedLoss
-from segnoise.losses.entropy import EntropyRegularizer
 from segnoise.losses.epoch import EpochAware, set_epochs
-from segnoise.losses.eps_softmax import EpsSoftmaxLoss
-from segnoise.losses.focal import FocalLoss
 from segnoise.losses.jensen_shannon import GeneralizedJensenShannonLoss, JensenShannonLoss
-from segnoise.losses.l1 import L1Penalty
-from segnoise.losses.logit_clip import LogitClipLoss
 from segnoise.losses.missing_labels import (
     AsymmetricFocalLoss,
     HillLoss,
     SelfPacedCorrectionLoss,
 )
+from segnoise.losses.names import LOSSES, build_loss
 from segnoise.losses.normalized import (
     NormalizedCrossEntropyLoss,
     NormalizedFocalLoss,
@@ -66,11 +71,8 @@ from segnoise.losses.normalized_negative import (
     NormalizedNegativeFocalLoss,
     NormalizedNegativeLoss,
 )
-from segnoise.losses.passive import AsymmetricMeanSquaredErrorLoss, AsymmetricNormLoss
-from segnoise.losses.sparse import SparseRegularizationLoss
+from segnoise.losses.regularizers import EntropyRegularizer, L1Penalty
 from segnoise.losses.t_loss import TLoss
-from segnoise.losses.table import LOSSES, build_loss
-from segnoise.losses.target import check_labels
 from segnoise.losses.upsampled import UpsampledLoss
 from segnoise.losses.weighting import class_weights
 

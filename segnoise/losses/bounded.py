@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from segnoise.checks import check_float, check_integer
-from segnoise.losses.active import ActiveLoss
-from segnoise.losses.domain import check_min_prob
-from segnoise.losses.statistics import PixelStatistics
-from segnoise.losses.terms import BoundedTerm, PowerTerm, TaylorTerm
+from segnoise.losses.base import TermLoss
+from segnoise.losses.core import BoundedTerm, PixelStatistics, PowerTerm, TaylorTerm, check_min_prob
+from segnoise.losses.names import register
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from segnoise.losses.base import CommonArguments
 
 
-class MeanAbsoluteErrorLoss(ActiveLoss):
+@register("MAE")
+class MeanAbsoluteErrorLoss(TermLoss):
     """Mean absolute error (MAE), ``scale (1 - p_y)``: symmetric, hence robust, but slow to fit.
 
     y is the pixel's label, p = softmax(logits). Values in 0..scale; summed over all labels it is
@@ -54,7 +54,8 @@ class MeanAbsoluteErrorLoss(ActiveLoss):
         return self.scale * super().pixel_loss(statistics)
 
 
-class ReverseCrossEntropyLoss(ActiveLoss):
+@register("RCE")
+class ReverseCrossEntropyLoss(TermLoss):
     """Reverse cross-entropy (RCE), ``A (1 - p_y)`` with ``A = -log min_prob``: a scaled MAE.
 
     It is -sum_k p_k log t_k of the one-hot label t, whose log 0 is replaced by log min_prob. Values
@@ -88,7 +89,8 @@ class ReverseCrossEntropyLoss(ActiveLoss):
         return -math.log(self.min_prob) * super().pixel_loss(statistics)
 
 
-class GeneralizedCrossEntropyLoss(ActiveLoss):
+@register("GCE")
+class GeneralizedCrossEntropyLoss(TermLoss):
     """Generalised cross-entropy (GCE), ``(1 - p_y^q) / q``: between cross-entropy and MAE.
 
     y is the pixel's label, p = softmax(logits). Cross-entropy as q -> 0, MAE at q = 1. Values in
@@ -117,7 +119,8 @@ class GeneralizedCrossEntropyLoss(ActiveLoss):
         self.term = PowerTerm(self.q)
 
 
-class TaylorCrossEntropyLoss(ActiveLoss):
+@register("TaylorCE")
+class TaylorCrossEntropyLoss(TermLoss):
     """Taylor cross-entropy (TaylorCE), ``sum_{i=1..t} (1 - p_y)^i / i``: -log p_y's series, cut.
 
     y is the pixel's label, p = softmax(logits). MAE at t = 1, cross-entropy as t grows. Values in
@@ -178,7 +181,8 @@ class HuberTerm(BoundedTerm):
         return torch.where(log_p > bend, log_p - bend + 1, self.tau * torch.exp(log_p))
 
 
-class PartiallyHuberisedCrossEntropyLoss(ActiveLoss):
+@register("PHuberCE")
+class PartiallyHuberisedCrossEntropyLoss(TermLoss):
     """Partially Huberised cross-entropy (PHuberCE): linear in p_y where p_y <= 1/tau.
 
     ``-tau p_y + log tau + 1`` there and ``-log p_y`` elsewhere, which continue each other with the

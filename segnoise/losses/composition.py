@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -10,10 +11,15 @@ from segnoise.checks import check_float
 from segnoise.losses.asymmetric import (
     AsymmetricExponentialLoss,
     AsymmetricGeneralizedCrossEntropyLoss,
+    AsymmetricMeanSquaredErrorLoss,
+    AsymmetricNormLoss,
     AsymmetricUnhingedLoss,
 )
+from segnoise.losses.base import StatisticsLoss
 from segnoise.losses.bounded import MeanAbsoluteErrorLoss, ReverseCrossEntropyLoss
+from segnoise.losses.core import PixelStatistics
 from segnoise.losses.cross_entropy import CrossEntropyLoss
+from segnoise.losses.names import LOSSES, register
 from segnoise.losses.normalized import (
     NormalizedCrossEntropyLoss,
     NormalizedFocalLoss,
@@ -23,10 +29,7 @@ from segnoise.losses.normalized_negative import (
     NormalizedNegativeCrossEntropyLoss,
     NormalizedNegativeFocalLoss,
 )
-from segnoise.losses.passive import AsymmetricMeanSquaredErrorLoss, AsymmetricNormLoss
-from segnoise.losses.pixelwise import StatisticsLoss
 from segnoise.losses.signatures import COMMON, own_parameters, split_common, unknown_parameter
-from segnoise.losses.statistics import PixelStatistics
 from segnoise.naming import did_you_mean
 
 if TYPE_CHECKING:
@@ -55,14 +58,14 @@ NEGATIVE: dict[str, type[StatisticsLoss]] = {
 
 
 class TwoTermLoss(StatisticsLoss):
-    """``alpha active + beta passive``, both terms on one computation of the statistics.
+    """``alpha first + beta second``, both terms on one computation of the statistics.
 
     The base of the compositions: a subclass chooses the two terms' classes.
 
     Args:
         mode: "binary", "multiclass" or "multilabel".
-        active: class of the first term.
-        passive: class of the second term.
+        first: class of the first term.
+        second: class of the second term.
         alpha: weight of the first term, >= 0.
         beta: weight of the second term, >= 0.
         own: the terms' own parameters by name; one that both have goes to both.
@@ -78,8 +81,8 @@ class TwoTermLoss(StatisticsLoss):
     def __init__(
         self,
         mode: str,
-        active: type[StatisticsLoss],
-        passive: type[StatisticsLoss],
+        first: type[StatisticsLoss],
+        second: type[StatisticsLoss],
         *,
         alpha: float,
         beta: float,
@@ -89,22 +92,23 @@ class TwoTermLoss(StatisticsLoss):
         super().__init__(mode, **common)
         self.alpha = check_float("alpha", alpha, least=0)
         self.beta = check_float("beta", beta, least=0)
-        names = [own_parameters(term) for term in (active, passive)]
+        names = [own_parameters(term) for term in (first, second)]
         for name in own:
             if name not in names[0] + names[1]:
                 known = dict.fromkeys(("alpha", "beta", *names[0], *names[1], "mode", *COMMON))
-                terms = f"{type(self).__name__} of {active.__name__} and {passive.__name__}"
+                terms = f"{type(self).__name__} of {first.__name__} and {second.__name__}"
                 raise TypeError(unknown_parameter(terms, name, known))
-        self.active = active(mode, **{k: v for k, v in own.items() if k in names[0]})
-        self.passive = passive(mode, **{k: v for k, v in own.items() if k in names[1]})
-        self.sums = tuple(dict.fromkeys(self.active.sums + self.passive.sums))
+        self.first = first(mode, **{k: v for k, v in own.items() if k in names[0]})
+        self.second = second(mode, **{k: v for k, v in own.items() if k in names[1]})
+        self.sums = tuple(dict.fromkeys(self.first.sums + self.second.sums))
 
     def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
-        """Return ``alpha active + beta passive``."""
-        active = self.active.pixel_loss(statistics)
-        return self.alpha * active + self.beta * self.passive.pixel_loss(statistics)
+        """Return ``alpha first + beta second``."""
+        first = self.first.pixel_loss(statistics)
+        return self.alpha * first + self.beta * self.second.pixel_loss(statistics)
 
 
+@register("SCE")
 class SymmetricCrossEntropyLoss(TwoTermLoss):
     """Symmetric cross-entropy (SCE), ``-alpha log p_y + beta A (1 - p_y)``: alpha CE + beta RCE.
 
@@ -151,6 +155,7 @@ class SymmetricCrossEntropyLoss(TwoTermLoss):
         )
 
 
+@register()
 class ActivePassiveLoss(TwoTermLoss):
     """Active passive loss (APL), ``alpha active + beta passive``: robust, and fits better than one.
 
@@ -205,6 +210,7 @@ class ActivePassiveLoss(TwoTermLoss):
         )
 
 
+@register()
 class ActiveNegativeLoss(TwoTermLoss):
     """Active negative loss (ANL), ``alpha N(base) + beta NN(base)``: ANL-CE and ANL-FL.
 
@@ -252,6 +258,7 @@ class ActiveNegativeLoss(TwoTermLoss):
         )
 
 
+@register()
 class JointAsymmetricLoss(TwoTermLoss):
     """Joint asymmetric loss (JAL), ``alpha N(base) + beta AMSE``: JAL-CE and JAL-FL.
 
@@ -295,3 +302,21 @@ class JointAsymmetricLoss(TwoTermLoss):
         super().__init__(
             mode, ACTIVE["N" + base], PASSIVE["AMSE"], alpha=alpha, beta=beta, own=own, **common
         )
+
+
+# The papers' parameters beside an active loss, CIFAR-10.
+_BESIDE: dict[str, dict[str, Any]] = {
+    "MAE": {},
+    "RCE": {},
+    "AGCE": {"alpha": 1.0, "beta": 4.0, "a": 6.0, "q": 1.5},
+    "AUL": {"alpha": 1.0, "beta": 4.0, "a": 6.3, "q": 1.5},
+    "AEL": {"alpha": 1.0, "beta": 4.0, "a": 5.0},
+}
+for _active in ("NCE", "NFL"):
+    for _passive, _own in _BESIDE.items():
+        LOSSES[f"{_active}+{_passive}"] = partial(
+            ActivePassiveLoss, active=_active, passive=_passive, **_own
+        )
+for _base in ("CE", "FL"):
+    LOSSES[f"ANL-{_base}"] = partial(ActiveNegativeLoss, base=_base)
+    LOSSES[f"JAL-{_base}"] = partial(JointAsymmetricLoss, base=_base)

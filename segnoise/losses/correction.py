@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segnoise.losses.core import LabelModel
-from segnoise.losses.pixelwise import StatisticsLoss
-from segnoise.losses.statistics import PixelStatistics
+from segnoise.losses.base import StatisticsLoss
+from segnoise.losses.core import LabelModel, PixelStatistics
+from segnoise.losses.names import register
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -65,6 +65,7 @@ class _MatrixLoss(StatisticsLoss):
         return f"{super().extra_repr()}, transition_matrix of {len(self.matrix)} classes"
 
 
+@register("ForwardCorrection")
 class ForwardCorrectionLoss(_MatrixLoss):
     """Forward correction, ``-log sum_k p_k T_ky``: cross-entropy of what the noise would make of p.
 
@@ -103,6 +104,7 @@ class ForwardCorrectionLoss(_MatrixLoss):
         return matrix.T.log()
 
 
+@register("BackwardCorrection")
 class BackwardCorrectionLoss(_MatrixLoss):
     """Backward correction, ``-sum_k (T^-1)_yk log p_k``: cross-entropy, unbiased by the noise.
 
@@ -144,6 +146,7 @@ class BackwardCorrectionLoss(_MatrixLoss):
         return inverse
 
 
+@register("NLNL")
 class NegativeLearningLoss(StatisticsLoss):
     """Negative learning (NLNL), ``-log(1 - p_ybar)``: the pixel is not of a class drawn at random.
 

@@ -1,4 +1,4 @@
-"""Cross-entropy, and its losses with another target than the label alone."""
+"""Cross-entropy, the focal loss, and cross-entropy with softened or bootstrapped labels."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from segnoise.checks import check_float
-from segnoise.losses.active import ActiveLoss
-from segnoise.losses.pixelwise import StatisticsLoss
-from segnoise.losses.statistics import PixelStatistics
-from segnoise.losses.sums import ClassMax, ClassSum
-from segnoise.losses.terms import EntropyTerm, LogTerm
+from segnoise.losses.base import StatisticsLoss, TermLoss
+from segnoise.losses.core import (
+    ClassMax,
+    ClassSum,
+    EntropyTerm,
+    FocalTerm,
+    LogTerm,
+    PixelStatistics,
+)
+from segnoise.losses.names import register
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -19,7 +24,8 @@ if TYPE_CHECKING:
     from segnoise.losses.base import CommonArguments
 
 
-class CrossEntropyLoss(ActiveLoss):
+@register("CE")
+class CrossEntropyLoss(TermLoss):
     """Cross-entropy (CE), ``-log p_y``; not robust: the gradient of a wrong label never fades.
 
     y is the pixel's label, p = softmax(logits). Values >= 0, unbounded. Admits soft labels t:
@@ -42,6 +48,7 @@ class CrossEntropyLoss(ActiveLoss):
     term = LogTerm()
 
 
+@register("LabelSmoothing")
 class LabelSmoothingLoss(StatisticsLoss):
     """Label smoothing (LS), ``-(1 - t) log p_y - t/K sum_k log p_k``: some of the label for all.
 
@@ -79,6 +86,7 @@ class LabelSmoothingLoss(StatisticsLoss):
         return -((1 - self.t) * statistics.log_p + self.t * uniform)
 
 
+@register("SoftBootstrap")
 class SoftBootstrapLoss(StatisticsLoss):
     """Soft bootstrapping, ``-(1 - t) log p_y - t sum_k p_k log p_k``: the prediction is heard too.
 
@@ -116,6 +124,7 @@ class SoftBootstrapLoss(StatisticsLoss):
         return -((1 - self.t) * statistics.log_p + self.t * statistics[self.sums[0]])
 
 
+@register("HardBootstrap")
 class HardBootstrapLoss(StatisticsLoss):
     """Hard bootstrapping, ``-(1 - t) log p_y - t max_k log p_k``: the predicted class is heard too.
 
@@ -151,3 +160,33 @@ class HardBootstrapLoss(StatisticsLoss):
     def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
         """Return ``-(1 - t) log p_y - t max_k log p_k``."""
         return -((1 - self.t) * statistics.log_p + self.t * statistics[ClassMax()])
+
+
+@register("FL")
+class FocalLoss(TermLoss):
+    """Focal loss (FL), ``-(1 - p_y)^gamma log p_y``: cross-entropy that spends less on easy pixels.
+
+    y is the pixel's label, p = softmax(logits). Values >= 0, unbounded; cross-entropy at gamma = 0.
+
+    Use it where classes are imbalanced and labels are right: like cross-entropy it fits wrong
+    labels in the end.
+
+    Args:
+        mode: "binary", "multiclass" or "multilabel".
+        gamma: >= 0; 2 as in detection, 0.5 in the papers on noisy labels.
+        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+
+    Source: Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, equation 4.
+
+    Example:
+        >>> import torch
+        >>> FocalLoss("multiclass", gamma=2)(torch.zeros(1, 4, 2), torch.tensor([[3, 0]]))
+        tensor(0.7798)
+    """
+
+    own_parameters = ("gamma",)
+
+    def __init__(self, mode: str, *, gamma: float = 2.0, **common: Unpack[CommonArguments]) -> None:
+        super().__init__(mode, **common)
+        self.gamma = check_float("gamma", gamma, least=0)
+        self.term = FocalTerm(self.gamma)

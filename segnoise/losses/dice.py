@@ -9,9 +9,8 @@ from torch import Tensor
 
 from segnoise.checks import check_float
 from segnoise.losses.base import SegmentationLoss, pixel_weights_of
-from segnoise.losses.blocks import class_index, compute_dtype
-from segnoise.losses.regions import region_sums
-from segnoise.losses.target import Target
+from segnoise.losses.core import Target, class_index, compute_dtype, region_sums
+from segnoise.losses.names import register
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -85,6 +84,7 @@ class RegionLoss(SegmentationLoss):
         return loss.sum() / torch.where(total > 0, total, 1)
 
 
+@register("Dice")
 class DiceLoss(RegionLoss):
     """Dice loss (Dice), ``1 - (2 sum_i p_ik g_ik + eps) / (sum_i p_ik + sum_i g_ik + eps)``.
 
@@ -121,6 +121,7 @@ class DiceLoss(RegionLoss):
         self.eps = check_float("eps", eps, above=0)
 
 
+@register("NRDice")
 class NoiseRobustDiceLoss(RegionLoss):
     """Noise-robust Dice loss (NR-Dice), ``sum_i |p_ik - g_ik|^gamma / (sum_i p_ik + sum_i g_ik)``.
 

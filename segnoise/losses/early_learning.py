@@ -10,18 +10,21 @@ from torch import Tensor
 
 from segnoise.checks import check_float, check_integer
 from segnoise.errors import SegnoiseError
-from segnoise.losses.blocks import blocks, compute_dtype, softmax
-from segnoise.losses.derivatives import (
+from segnoise.losses.base import PixelwiseLoss
+from segnoise.losses.core import (
+    LogitMap,
+    blocks,
     by_operators,
+    check_min_prob,
+    compute_dtype,
     outside_transforms,
+    pixel_statistics,
+    softmax,
     twice_differentiable,
     unwrapped,
 )
-from segnoise.losses.domain import check_min_prob
-from segnoise.losses.logit_maps import LogitMap
-from segnoise.losses.pixelwise import PixelwiseLoss
+from segnoise.losses.names import register
 from segnoise.losses.prediction_memory import PredictionMemory, cells_of_grid, names_of
-from segnoise.losses.statistics import pixel_statistics
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from segnoise.losses.base import CommonArguments
 
 
+@register("ELR")
 class EarlyLearningRegularizedLoss(PixelwiseLoss):
     """Early-learning regularisation (ELR), ``-log p_y + beta log(1 - <t, p>)``.
 

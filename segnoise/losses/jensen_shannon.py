@@ -10,12 +10,19 @@ import torch
 from torch import Tensor
 
 from segnoise.checks import check_float
-from segnoise.losses.active import ActiveLoss
-from segnoise.losses.blocks import blocks, class_index, compute_dtype, softmax
-from segnoise.losses.derivatives import FLOOR, by_operators, twice_differentiable
-from segnoise.losses.logit_maps import LogitMap
-from segnoise.losses.pixelwise import PixelwiseLoss
-from segnoise.losses.terms import BoundedTerm
+from segnoise.losses.base import PixelwiseLoss, TermLoss
+from segnoise.losses.core import (
+    FLOOR,
+    BoundedTerm,
+    LogitMap,
+    blocks,
+    by_operators,
+    class_index,
+    compute_dtype,
+    softmax,
+    twice_differentiable,
+)
+from segnoise.losses.names import register
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -70,7 +77,8 @@ class JensenShannonTerm(BoundedTerm):
         return (pi * torch.log1p(p * ((1 - pi) / pi)) + mixed) / (-(1 - pi) * rest)
 
 
-class JensenShannonLoss(ActiveLoss):
+@register("JS")
+class JensenShannonLoss(TermLoss):
     """Jensen-Shannon loss (JS), ``(pi KL(e_y, m) + (1 - pi) KL(p, m)) / Z``.
 
     m = pi e_y + (1 - pi) p is the mean of the one-hot label e_y and p = softmax(logits), and
@@ -100,6 +108,7 @@ class JensenShannonLoss(ActiveLoss):
         self.term = JensenShannonTerm(self.pi)
 
 
+@register("GJS")
 class GeneralizedJensenShannonLoss(PixelwiseLoss):
     """Generalised Jensen-Shannon loss (GJS): the label and the predictions of several views agree.
 

@@ -13,11 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segnoise.checks import check_float, check_integer
-from segnoise.losses.blocks import compute_dtype
-from segnoise.losses.derivatives import FLOOR
-from segnoise.losses.elementwise import in_blocks
+from segnoise.losses.base import PixelwiseLoss
+from segnoise.losses.core import FLOOR, compute_dtype, in_blocks
 from segnoise.losses.epoch import EpochAware, register_epoch
-from segnoise.losses.pixelwise import PixelwiseLoss
+from segnoise.losses.names import register
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -55,6 +54,7 @@ class ScoreLoss(PixelwiseLoss):
         return self.score_loss(z, labels > 0)
 
 
+@register("Hill")
 class HillLoss(ScoreLoss):
     """Hill loss, ``-(1 - p_m)^gamma log p_m`` of a positive, ``(lam - p) p^2`` of a negative.
 
@@ -104,6 +104,7 @@ class HillLoss(ScoreLoss):
         )
 
 
+@register("SPLC")
 class SelfPacedCorrectionLoss(EpochAware, ScoreLoss):
     """Self-paced loss correction (SPLC): a negative the network is sure of counts as a positive.
 
@@ -159,6 +160,7 @@ class SelfPacedCorrectionLoss(EpochAware, ScoreLoss):
         return _focal(torch.where(positive | found, z - self.margin, -z), self.gamma)
 
 
+@register("ASL")
 class AsymmetricFocalLoss(ScoreLoss):
     """Asymmetric loss (ASL): a focal loss that forgives negatives more than positives.
 

@@ -1,4 +1,4 @@
-"""Normalised losses: a loss divided by its sum over all the labels the pixel could have."""
+"""Normalised losses: the share that the label has of the losses of all labels."""
 
 from __future__ import annotations
 
@@ -7,12 +7,24 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from segnoise.checks import check_float
-from segnoise.losses.actives import build_active
-from segnoise.losses.pixelwise import StatisticsLoss
-from segnoise.losses.signatures import split_common
-from segnoise.losses.statistics import PixelStatistics
-from segnoise.losses.sums import ClassSum
-from segnoise.losses.terms import FocalTerm, LogTerm, PowerTerm, Term
+from segnoise.losses.asymmetric import (
+    AsymmetricExponentialLoss,
+    AsymmetricGeneralizedCrossEntropyLoss,
+    AsymmetricUnhingedLoss,
+)
+from segnoise.losses.base import StatisticsLoss, TermLoss
+from segnoise.losses.bounded import (
+    GeneralizedCrossEntropyLoss,
+    MeanAbsoluteErrorLoss,
+    PartiallyHuberisedCrossEntropyLoss,
+    TaylorCrossEntropyLoss,
+)
+from segnoise.losses.core import ClassSum, FocalTerm, LogTerm, PixelStatistics, PowerTerm, Term
+from segnoise.losses.cross_entropy import CrossEntropyLoss, FocalLoss
+from segnoise.losses.jensen_shannon import JensenShannonLoss
+from segnoise.losses.names import register
+from segnoise.losses.signatures import own_parameters, split_common, unknown_parameter
+from segnoise.naming import did_you_mean
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -25,7 +37,7 @@ def share(statistics: PixelStatistics, of: ClassSum) -> Tensor:
 
     Example:
         >>> import torch
-        >>> from segnoise.losses.statistics import pixel_statistics
+        >>> from segnoise.losses.core.statistics import pixel_statistics
         >>> logs = ClassSum(LogTerm())
         >>> s = pixel_statistics(torch.zeros(1, 4, 1), torch.tensor([[3]]), (logs,))
         >>> share(s, logs)
@@ -57,6 +69,7 @@ class ShareLoss(StatisticsLoss):
         return share(statistics, self.normalizer)
 
 
+@register()
 class NormalizedLoss(ShareLoss):
     """Normalised loss, ``L_y / sum_k L_k`` of any active loss L: its share of all labels' losses.
 
@@ -89,10 +102,11 @@ class NormalizedLoss(ShareLoss):
     def __init__(self, mode: str, *, base: str = "CE", **own: Any) -> None:
         own, common = split_common(own)
         super().__init__(mode, **common)
-        self.base = build_active(base, mode, own)
+        self.base = build_term_loss(base, mode, own)
         self.term = self.base.term
 
 
+@register("NCE")
 class NormalizedCrossEntropyLoss(ShareLoss):
     """Normalised cross-entropy (NCE), ``log p_y / sum_k log p_k``.
 
@@ -117,6 +131,7 @@ class NormalizedCrossEntropyLoss(ShareLoss):
     term = LogTerm()
 
 
+@register("NFL")
 class NormalizedFocalLoss(ShareLoss):
     """Normalised focal loss (NFL), ``f_y / sum_k f_k`` with ``f_k = (1 - p_k)^gamma log p_k``.
 
@@ -146,6 +161,7 @@ class NormalizedFocalLoss(ShareLoss):
         self.term = FocalTerm(self.gamma)
 
 
+@register("NGCE")
 class NormalizedGeneralizedCrossEntropyLoss(ShareLoss):
     """Normalised generalised cross-entropy (NGCE), ``(1 - p_y^q) / (K - sum_k p_k^q)``.
 
@@ -174,3 +190,43 @@ class NormalizedGeneralizedCrossEntropyLoss(ShareLoss):
         super().__init__(mode, **common)
         self.q = check_float("q", q, above=0, most=1)
         self.term = PowerTerm(self.q)
+
+
+TERM_LOSSES: dict[str, type[TermLoss]] = {
+    "CE": CrossEntropyLoss,
+    "FL": FocalLoss,
+    "MAE": MeanAbsoluteErrorLoss,
+    "GCE": GeneralizedCrossEntropyLoss,
+    "TaylorCE": TaylorCrossEntropyLoss,
+    "PHuberCE": PartiallyHuberisedCrossEntropyLoss,
+    "JS": JensenShannonLoss,
+    "AGCE": AsymmetricGeneralizedCrossEntropyLoss,
+    "AUL": AsymmetricUnhingedLoss,
+    "AEL": AsymmetricExponentialLoss,
+}
+
+
+def build_term_loss(base: str, mode: str, own: dict[str, Any]) -> TermLoss:
+    """Build the base of a normalised loss.
+
+    Args:
+        base: a key of ``TERM_LOSSES``.
+        mode: the whole's mode.
+        own: the base's own parameters.
+
+    Raises:
+        ValueError: if there is no such base.
+        TypeError: if it has no parameter of such a name.
+
+    Example:
+        >>> build_term_loss("GCE", "multiclass", {"q": 0.5})
+        GeneralizedCrossEntropyLoss('multiclass', q=0.5)
+    """
+    if base not in TERM_LOSSES:
+        raise ValueError(f"unknown base {base!r}: {did_you_mean(base, TERM_LOSSES)}")
+    loss = TERM_LOSSES[base]
+    known = own_parameters(loss)
+    for name in own:
+        if name not in known:
+            raise TypeError(unknown_parameter(base, name, known))
+    return loss(mode, **own)

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from segnoise.checks import check_float
-from segnoise.losses.actives import build_active
-from segnoise.losses.domain import check_min_prob
-from segnoise.losses.normalized import ShareLoss
+from segnoise.losses.core import (
+    BoundedTerm,
+    ClassSum,
+    FocalTerm,
+    LogTerm,
+    PixelStatistics,
+    check_min_prob,
+)
+from segnoise.losses.names import register
+from segnoise.losses.normalized import ShareLoss, build_term_loss
 from segnoise.losses.signatures import split_common
-from segnoise.losses.statistics import PixelStatistics
-from segnoise.losses.sums import ClassSum
-from segnoise.losses.terms import BoundedTerm, FocalTerm, LogTerm
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -40,6 +44,7 @@ class NegativeShareLoss(ShareLoss):
         return 1 - super().pixel_loss(statistics)
 
 
+@register()
 class NormalizedNegativeLoss(NegativeShareLoss):
     """Normalised negative loss (NNL), ``1 - (A - L_y) / sum_k (A - L_k)`` of any active loss L.
 
@@ -78,7 +83,7 @@ class NormalizedNegativeLoss(NegativeShareLoss):
     ) -> None:
         own, common = split_common(own)
         super().__init__(mode, **common)
-        self.base = build_active(base, mode, own)
+        self.base = build_term_loss(base, mode, own)
         self.term = self.base.term
         bounded = isinstance(self.term, BoundedTerm)
         if min_prob is None:
@@ -87,6 +92,7 @@ class NormalizedNegativeLoss(NegativeShareLoss):
         self.min_prob = 0.0 if uncut else check_min_prob(min_prob)
 
 
+@register("NNCE")
 class NormalizedNegativeCrossEntropyLoss(NegativeShareLoss):
     """Normalised negative cross-entropy (NNCE), ``1 - (A + l_y) / sum_k (A + l_k)``.
 
@@ -119,6 +125,7 @@ class NormalizedNegativeCrossEntropyLoss(NegativeShareLoss):
         self.min_prob = check_min_prob(min_prob)
 
 
+@register("NNFL")
 class NormalizedNegativeFocalLoss(NegativeShareLoss):
     """Normalised negative focal loss (NNFL), ``1 - (A + f_y) / sum_k (A + f_k)``.
 

@@ -9,11 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from segnoise.checks import check_float
-from segnoise.losses.pixelwise import StatisticsLoss
-from segnoise.losses.statistics import PixelStatistics
-from segnoise.losses.sums import ClassSum
-from segnoise.losses.target import Target
-from segnoise.losses.terms import PowerTerm
+from segnoise.losses.base import StatisticsLoss
+from segnoise.losses.core import ClassSum, PixelStatistics, PowerTerm, Target
+from segnoise.losses.names import register
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from segnoise.losses.base import CommonArguments
 
 
+@register("TLoss")
 class TLoss(StatisticsLoss):
     """T-Loss, minus the log-likelihood of an image's residuals under a multivariate Student-t.
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segnoise.losses.base import SegmentationLoss
-from segnoise.losses.core import Core
-from segnoise.losses.pixelwise import StatisticsLoss
-from segnoise.losses.statistics import PixelStatistics
-from segnoise.losses.upsampled_core import upsampled_statistics
+from segnoise.losses.base import SegmentationLoss, StatisticsLoss
+from segnoise.losses.core import Core, PixelStatistics, upsampled_statistics
 
 
 class UpsampledLoss(nn.Module):

@@ -93,7 +93,7 @@ def label_counts(labels: Tensor, valid: Tensor | None, mode: str, num_classes: i
     """Count the valid labels of each class, (K,), or in multilabel mode of each channel, (C,).
 
     Args:
-        labels: as ``segnoise.losses.target.Target`` holds them; of soft ones the mass is counted.
+        labels: as ``segnoise.losses.core.Target`` holds them; of soft ones the mass counts.
         valid: where labels count, or None.
         mode: "binary", "multiclass" or "multilabel", where positives are counted.
         num_classes: K.

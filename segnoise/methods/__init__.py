@@ -6,32 +6,15 @@ are. In a loop of your own call the steps of :class:`Method` in their order.
 
 from segnoise.methods.abstention import Abstention
 from segnoise.methods.adele import ADELE
-from segnoise.methods.base import Method
+from segnoise.methods.base import METHODS, Method
 from segnoise.methods.class_balanced import ClassBalanced
 from segnoise.methods.co_teaching import CoTeaching
-from segnoise.methods.corrected_boundaries import CorrectedBoundaries
 from segnoise.methods.mean_teacher import MeanTeacher
 from segnoise.methods.missing_objects import MissingObjects
 from segnoise.methods.object_balanced import ObjectBalanced
 from segnoise.methods.object_teacher import ObjectTeacher
 from segnoise.methods.small_loss import SmallLoss
 from segnoise.methods.warm_up import WarmUp
-from segnoise.registry import Registry
-
-METHODS = Registry("method")
-for _method in (
-    ADELE,
-    Abstention,
-    ClassBalanced,
-    CoTeaching,
-    MeanTeacher,
-    MissingObjects,
-    ObjectBalanced,
-    ObjectTeacher,
-    SmallLoss,
-    WarmUp,
-):
-    METHODS.register(_method)
 
 __all__ = [
     "ADELE",
@@ -39,7 +22,6 @@ __all__ = [
     "Abstention",
     "ClassBalanced",
     "CoTeaching",
-    "CorrectedBoundaries",
     "MeanTeacher",
     "Method",
     "MissingObjects",

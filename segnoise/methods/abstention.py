@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segnoise.checks import check_float
-from segnoise.methods.base import Method
-from segnoise.models.training_step import Task, TrainingStep
+from segnoise.methods.base import METHODS, Method
+from segnoise.methods.training_step import Task, TrainingStep
 
 
 def price(epoch: int, warm_up: float, epochs: float, final: float, exponent: float) -> float:
@@ -33,6 +33,7 @@ def price(epoch: int, warm_up: float, epochs: float, final: float, exponent: flo
     return final * min((epoch - warm_up + 1) / (epochs - warm_up), 1.0) ** exponent
 
 
+@METHODS.register
 class Abstention(Method):
     r"""Give the network one more output, by which it abstains from pixels it cannot learn.
 

@@ -12,14 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segnoise.checks import check_float, check_integer, check_rate
-from segnoise.methods.base import Method
+from segnoise.methods.base import METHODS, Method
 from segnoise.methods.saturation import FEWEST_POINTS, fit_saturation, has_saturated
 from segnoise.methods.scores import class_log_probabilities
+from segnoise.methods.training_step import Task, TrainingStep, pad_to_multiple
 from segnoise.metrics.scores import greatest_class
-from segnoise.models.preprocessor import pad_to_multiple
-from segnoise.models.training_step import Task, TrainingStep
 
 
+@METHODS.register
 class ADELE(Method):
     r"""Find for each class when it is learnt and begins to be memorised, and correct it from then.
 

@@ -9,8 +9,12 @@ from torch import Tensor, nn
 
 from segnoise.errors import ConfigError, words_of
 from segnoise.losses import GeneralizedJensenShannonLoss, L1Penalty, build_loss
-from segnoise.models.composing import has_map
-from segnoise.models.training_step import Task, TrainingStep
+from segnoise.methods.composing import has_map
+from segnoise.methods.training_step import Task, TrainingStep
+from segnoise.registry import Registry
+
+METHODS = Registry("method")
+"""The methods by name; ``@METHODS.register`` above a class of your own adds it."""
 
 
 class Method(nn.Module):

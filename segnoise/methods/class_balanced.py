@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from segnoise.losses.weighting import SCHEMES, label_counts, scheme_weights
-from segnoise.methods.base import Method
-from segnoise.models.training_step import TrainingStep
+from segnoise.methods.base import METHODS, Method
+from segnoise.methods.training_step import TrainingStep
 from segnoise.naming import did_you_mean
 
 SCOPES = ("image", "batch")
@@ -35,6 +35,7 @@ def class_balance(labels: Tensor, num_classes: int, ignore_index: int, scheme: s
     return torch.where(valid, weights[labels.long().clamp(0, num_classes - 1)], 0)
 
 
+@METHODS.register
 class ClassBalanced(Method):
     r"""Let rare classes count more: pixel weights from the labels of each image or batch.
 

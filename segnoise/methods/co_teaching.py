@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from segnoise.losses.base import product
+from segnoise.methods.base import METHODS
 from segnoise.methods.small_loss import SmallLoss, kept_share
-from segnoise.models.training_step import Task, TrainingStep
+from segnoise.methods.training_step import Task, TrainingStep
 
 
+@METHODS.register
 class CoTeaching(SmallLoss):
     r"""Train a second network beside the first; each learns from what the other finds easy.
 

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from segnoise.checks import check_float, check_rate
+from segnoise.methods.base import METHODS
 from segnoise.methods.scores import class_probabilities
 from segnoise.methods.teacher import Teacher
-from segnoise.models.training_step import TrainingStep
+from segnoise.methods.training_step import TrainingStep
 
 
 def confident_labels(labels: Tensor, scores: Tensor, tau: float, ignore_index: int) -> Tensor:
@@ -35,6 +36,7 @@ def confident_labels(labels: Tensor, scores: Tensor, tau: float, ignore_index: i
     return torch.where(replaced, predicted.to(labels.dtype), labels)
 
 
+@METHODS.register
 class MeanTeacher(Teacher):
     r"""A slow teacher corrects labels that it is sure are wrong, and may be imitated.
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from segnoise.checks import check_flag, check_float, check_integer, check_rate
-from segnoise.methods.base import Method
+from segnoise.methods.base import METHODS, Method
 from segnoise.methods.components import components
 from segnoise.methods.scores import class_probabilities
-from segnoise.models.training_step import Task, TrainingStep
+from segnoise.methods.training_step import Task, TrainingStep
 
 BECOMES = ("class", "void")
 
@@ -44,6 +44,7 @@ def free_objects(
     return free[numbers]
 
 
+@METHODS.register
 class MissingObjects(Method):
     r"""Correct background labels where the network is sure that an object is.
 

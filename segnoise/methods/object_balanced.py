@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from segnoise.checks import check_rate
-from segnoise.methods.base import Method
+from segnoise.methods.base import METHODS, Method
 from segnoise.methods.components import components
-from segnoise.models.training_step import TrainingStep
+from segnoise.methods.training_step import TrainingStep
 
 
 def object_balance(labels: np.ndarray, ignore_index: int, power: float) -> np.ndarray:
@@ -40,6 +40,7 @@ def object_balance(labels: np.ndarray, ignore_index: int, power: float) -> np.nd
     return weights[numbers].astype(np.float32)
 
 
+@METHODS.register
 class ObjectBalanced(Method):
     r"""Let small objects count as much as large ones: pixel weights from connected regions.
 

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from segnoise.checks import check_flag, check_integer
 from segnoise.losses.weighting import label_counts
+from segnoise.methods.base import METHODS
 from segnoise.methods.components import Regions
 from segnoise.methods.teacher import Teacher
-from segnoise.models.training_step import Task, TrainingStep
+from segnoise.methods.training_step import Task, TrainingStep
 
 OVERLAP = 0.25  # of a region that has its label already: it is there, if smaller
 LEAST_PIXELS = 9  # a smaller region is no object: salt and pepper are to be outvoted, not confirmed
@@ -44,6 +45,7 @@ def evidence(ours: Tensor, theirs: Tensor, our_pixels: Tensor, their_pixels: Ten
     return (ours / (ours + protected)).nan_to_num(0)
 
 
+@METHODS.register
 class ObjectTeacher(Teacher):
     r"""A slow teacher gives objects another class, and finds those that the labels miss.
 

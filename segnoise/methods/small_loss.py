@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from segnoise.checks import check_float
-from segnoise.methods.base import Method, check_loss, loss_of_labels
-from segnoise.models.training_step import Task, TrainingStep
+from segnoise.methods.base import METHODS, Method, check_loss, loss_of_labels
+from segnoise.methods.training_step import Task, TrainingStep
 
 GROUPS = ("image", "class", "batch")
 
@@ -65,6 +65,7 @@ def smallest(loss: Tensor, valid: Tensor, share: float, groups: Iterable[Tensor]
     return chosen
 
 
+@METHODS.register
 class SmallLoss(Method):
     r"""Train on the pixels with the smallest loss; the others count for nothing.
 

@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from segnoise.checks import check_float, check_rate
 from segnoise.methods.base import Method
 from segnoise.methods.scores import class_probabilities
-from segnoise.models.training_step import Task, TrainingStep
+from segnoise.methods.training_step import Task, TrainingStep
 
 
 def momentum_after(updates: int, momentum: float) -> float:

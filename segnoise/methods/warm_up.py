@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from segnoise.checks import check_rate
-from segnoise.methods.base import Method, check_loss, loss_of_labels
-from segnoise.models.training_step import Task, TrainingStep
+from segnoise.methods.base import METHODS, Method, check_loss, loss_of_labels
+from segnoise.methods.training_step import Task, TrainingStep
 
 SHAPES = ("linear", "cosine")
 
@@ -40,6 +40,7 @@ def cross_fade(done: float, start: float, end: float, shape: str = "linear") -> 
     return x if shape == "linear" else (1 - math.cos(math.pi * x)) / 2
 
 
+@METHODS.register
 class WarmUp(Method):
     r"""Begin with a loss that learns fast, and go over to the config's losses.
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from segnoise.checks import check_choice, check_flag, check_number, check_sides
 from segnoise.errors import ConfigError
+from segnoise.methods.training_step import pad_to_multiple
 from segnoise.metrics.scores import greatest_class
-from segnoise.models.preprocessor import pad_to_multiple
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from segnoise.losses import (
     build_loss,
 )
 from segnoise.losses.signatures import parameters
-from segnoise.models.composing import check_name
+from segnoise.methods.composing import check_name
 
 
 def build_losses(

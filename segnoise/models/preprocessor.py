@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from segnoise.checks import check_float, check_integer
 from segnoise.errors import ConfigError, DataError
+from segnoise.methods.training_step import pad_to_multiple
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
@@ -110,17 +110,3 @@ class Preprocessor(BaseDataPreprocessor):
                 f"images lie in {low:g}..{high:g}, mean and std in 0..255: give bytes that are not "
                 "normalised, or model.preprocessor the images' own mean and std"
             )
-
-
-def pad_to_multiple(tensor: Tensor, divisor: int, fill: float) -> Tensor:
-    """Pad the last two dimensions at the end up to a multiple of ``divisor``.
-
-    Example:
-        >>> pad_to_multiple(torch.zeros(1, 5, 8), 4, fill=255).shape
-        torch.Size([1, 8, 8])
-    """
-    height, width = tensor.shape[-2:]
-    bottom, right = -height % divisor, -width % divisor
-    if not (bottom or right):
-        return tensor
-    return F.pad(tensor, (0, right, 0, bottom), value=fill)

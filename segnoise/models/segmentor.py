@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from segnoise.errors import ConfigError, TrainingError
 from segnoise.losses import EntropyRegularizer, L1Penalty
 from segnoise.losses.base import product
-from segnoise.models.composing import check_methods, keep_maps
+from segnoise.methods.composing import check_methods, keep_maps
+from segnoise.methods.training_step import Task, TrainingStep
 from segnoise.models.contract import check_outputs, explained
 from segnoise.models.inference import Inference, Prediction
 from segnoise.models.losses import build_losses
 from segnoise.models.network import build_network
 from segnoise.models.preprocessor import Preprocessor
-from segnoise.models.training_step import Task, TrainingStep
 
 
 class Segmentor(BaseModel):
@@ -153,7 +153,7 @@ class Segmentor(BaseModel):
 
         Raises:
             ConfigError: if methods do not work together or with the losses
-                (:func:`~segnoise.models.composing.check_methods`), or one needs losses that are
+                (:func:`~segnoise.methods.composing.check_methods`), or one needs losses that are
                 maps over the pixels, and one is not.
         """
         losses: dict[str, nn.Module] = dict(self.losses.items())

@@ -12,6 +12,8 @@ from segnoise.noise.building import (
     noise_parameters,
 )
 from segnoise.noise.calibration import Calibration, UnreachableDoseError, calibrate
+from segnoise.noise.geometry.predictions import prediction_path, save_top2
+from segnoise.noise.geometry.transitions import confusions, group_flip, pair_flip, transition_matrix
 from segnoise.noise.models.annotators import Annotators
 from segnoise.noise.models.area_controlled import AreaControlled
 from segnoise.noise.models.boundary import BoundaryDilation, BoundaryErosion
@@ -29,8 +31,6 @@ from segnoise.noise.models.region_swap import RegionSwap
 from segnoise.noise.models.spurious import SpuriousObjects
 from segnoise.noise.models.void_dropout import VoidDropout
 from segnoise.noise.models.warps import Elastic, Rotate, Shift
-from segnoise.noise.parts.predictions import prediction_path, save_top2
-from segnoise.noise.parts.transitions import confusions, group_flip, pair_flip, transition_matrix
 from segnoise.noise.presets import PRESETS, expanded
 from segnoise.noise.report.kind import KINDS, kind_of_noise
 from segnoise.noise.report.noise_report import NoiseReport, realised_noise

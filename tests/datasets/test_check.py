@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segnoise.datasets import (
-    FolderDataset,
-    NoisyLabels,
-    PascalVOC,
-    check_dataset,
-    contact_sheet,
-)
+from segnoise.datasets import FolderDataset, NoisyLabels, PascalVOC
 from segnoise.errors import DataError
+from segnoise.inspection import check_dataset, contact_sheet
 from segnoise.noise import realised_noise
 
 NOISE = {"type": "SymmetricFlip", "rate": 0.4}

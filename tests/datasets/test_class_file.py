@@ -5,7 +5,7 @@ import os
 import pytest
 
 from segnoise.datasets import FolderDataset
-from segnoise.datasets.class_file import read_classes
+from segnoise.datasets.files.class_files import read_classes
 from segnoise.errors import ConfigError, DataError
 
 READ = {
@@ -85,7 +85,7 @@ def test_names_that_cannot_be_told_apart_or_shown(folder_root, names):
 
 
 def test_a_bar_in_a_name_stays_in_its_cell(folder_root):
-    from segnoise.datasets import check_dataset
+    from segnoise.inspection import check_dataset
 
     dataset = FolderDataset(folder_root, classes=["a|b", "<i>", "c"])
     table = check_dataset(dataset).table(dataset.metainfo["classes"])

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segnoise.datasets.compare import compare_masks, pair_masks
-from segnoise.datasets.mask_files import MaskReader
+from segnoise.datasets.files.masks import MaskReader
 from segnoise.datasets.problems import DatasetError
+from segnoise.inspection.compare import compare_masks, pair_masks
 from segnoise.noise import NoiseReport, realised_noise
 
 CLASSES = ("a", "b", "c")

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from tiffs import tiff
 
-from segnoise.datasets.image_files import image_size, load_picture, read_image
-from segnoise.datasets.mask_files import MaskReader
+from segnoise.datasets.files.images import image_size, load_picture, read_image
+from segnoise.datasets.files.masks import MaskReader
 from segnoise.datasets.problems import DatasetError
 
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segnoise.datasets.image_files import image_size, read_image
+from segnoise.datasets.files.images import image_size, read_image
 from segnoise.datasets.problems import DatasetError
 
 RGB = np.random.default_rng(0).integers(0, 256, (12, 17, 3)).astype(np.uint8)

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from segnoise.datasets import DatasetError
-from segnoise.datasets.instance_files import read_instances
+from segnoise.datasets.files.instances import read_instances
 
 NUMBERS = [[0, 1, 2], [200, 255, 1]]
 

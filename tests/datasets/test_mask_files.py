@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from png_bits import write_png
 
-from segnoise.datasets.mask_files import MaskReader, parse_colors
+from segnoise.datasets.files.masks import MaskReader, parse_colors
 from segnoise.datasets.problems import DatasetError
 from segnoise.errors import ConfigError
 

@@ -9,8 +9,8 @@ from PIL import Image
 from png_bits import png_chunks, read_png, write_png
 
 from segnoise.datasets.cityscapes import LABEL_IDS
-from segnoise.datasets.mask_files import MaskReader
-from segnoise.datasets.mask_writer import MaskWriter
+from segnoise.datasets.files.mask_writer import MaskWriter
+from segnoise.datasets.files.masks import MaskReader
 from segnoise.datasets.problems import DatasetError
 
 COLORS = {(0, 0, 0): 0, (255, 0, 0): 1, (250, 0, 0): 1, (0, 0, 255): 2}

@@ -20,17 +20,17 @@ from segnoise.datasets import (
     NoisyLabels,
     PascalVOC,
     Phantoms,
-    check_dataset,
-    copy_writer,
     verify_noisy_copy,
     write_noisy_copy,
 )
 from segnoise.datasets.base import SampleFiles, SegmentationDataset
-from segnoise.datasets.mask_files import MaskReader
-from segnoise.datasets.parallel import map_chunks
+from segnoise.datasets.files.masks import MaskReader
+from segnoise.datasets.labels import copy_writer
 from segnoise.errors import ConfigError
+from segnoise.inspection import check_dataset
 from segnoise.lock import LOCK, locked
 from segnoise.noise import BoundaryErosion, Compose, NoiseReport, SymmetricFlip, generator
+from segnoise.parallel import map_chunks
 
 FLIP = {"type": "SymmetricFlip", "rate": 0.3}
 BORROWING = {"type": "SpuriousObjects", "count": 2}

@@ -7,8 +7,8 @@ import pytest
 from torch.utils.data import ConcatDataset, DataLoader
 
 from segnoise.datasets.base import SampleFiles, SegmentationDataset
-from segnoise.datasets.mask_files import MaskReader
-from segnoise.datasets.noisy_labels import NoisyLabels
+from segnoise.datasets.files.masks import MaskReader
+from segnoise.datasets.labels.noisy_labels import NoisyLabels
 from segnoise.errors import ConfigError, DataError
 from segnoise.noise import (
     AsymmetricFlip,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from segnoise.datasets import CamVid, Cityscapes, DatasetError, FolderDataset, PascalVOC
 from segnoise.datasets.cityscapes import CLASSES, LABEL_IDS
-from segnoise.datasets.palettes import voc_palette
+from segnoise.datasets.files.palettes import voc_palette
 from segnoise.errors import ConfigError
 
 

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from segnoise.datasets import FolderDataset, NoisyLabels, RaterMasks
-from segnoise.datasets.compare import pair_masks
-from segnoise.datasets.image_files import image_size
-from segnoise.datasets.pairing import index_folder
+from segnoise.datasets.files.images import image_size
+from segnoise.datasets.files.pairing import index_folder
 from segnoise.errors import ConfigError, DataError
+from segnoise.inspection.compare import pair_masks
 from segnoise.noise import save_top2
 
 NFC, NFD = (unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD"))

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from png_bits import png_chunks, read_png, write_png
 
-from segnoise.datasets.png_file import png_depth, png_with_samples
+from segnoise.datasets.files.png import png_depth, png_with_samples
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])

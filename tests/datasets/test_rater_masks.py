@@ -8,7 +8,7 @@ import tiny_training
 from PIL import Image
 
 from segnoise.datasets import DatasetError, FolderDataset, NoisyLabels, Phantoms, RaterMasks
-from segnoise.datasets.palettes import palette_image
+from segnoise.datasets.files.palettes import palette_image
 from segnoise.engine import data
 from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError

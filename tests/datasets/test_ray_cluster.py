@@ -12,7 +12,7 @@ pytest.importorskip("ray")
 CODE = """
 import os
 from pathlib import Path
-from segnoise.datasets.ray_cluster import map_on_ray
+from segnoise.ray_cluster import map_on_ray
 
 def family():
     parents = {}

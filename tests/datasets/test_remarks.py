@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segnoise.datasets import FolderDataset, NoisyLabels, check_dataset
-from segnoise.datasets.compare import compare_masks, pair_masks
-from segnoise.datasets.mask_files import MaskReader
-from segnoise.datasets.remarks import remarks_across
+from segnoise.datasets import FolderDataset, NoisyLabels
+from segnoise.datasets.files.masks import MaskReader
+from segnoise.inspection import check_dataset
+from segnoise.inspection.compare import compare_masks, pair_masks
+from segnoise.inspection.remarks import remarks_across
 from segnoise.noise import build_noise
 from segnoise.noise.mask import one_class_and_void
 
@@ -159,7 +160,7 @@ def test_samples_that_are_there_twice(root):
 
 
 def test_only_files_that_agree_in_size_and_ends_are_read_whole(root, monkeypatch):
-    import segnoise.datasets.remarks as module
+    import segnoise.inspection.remarks as module
 
     sizes = [100_000, 100_000, 100_001, 100_000]
     for name, size in zip("wxyz", sizes, strict=True):

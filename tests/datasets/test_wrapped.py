@@ -8,19 +8,18 @@ from torch.utils.data import ConcatDataset, Dataset, IterableDataset, Subset, ra
 
 import segnoise.datasets
 from segnoise.datasets import (
+    CorrectedBoundaries,
     FolderDataset,
     NoisyCopy,
     NoisyLabels,
     Phantoms,
     Transformed,
     Wrapped,
-    check_dataset,
-    contact_sheet,
     write_noisy_copy,
 )
 from segnoise.engine.data import build_dataset
 from segnoise.errors import ConfigError, DataError
-from segnoise.methods import CorrectedBoundaries
+from segnoise.inspection import check_dataset, contact_sheet
 
 FLIP = {"type": "SymmetricFlip", "rate": 0.3}
 MASKS = np.random.default_rng(0).integers(0, 2, (3, 4, 6)).astype(np.uint8)

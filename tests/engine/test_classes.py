@@ -7,10 +7,10 @@ import tiny_training
 import torch
 from torch import nn
 
+from segnoise.benchmark.grid import build_grid
+from segnoise.benchmark.plan import make_plan
 from segnoise.datasets import FolderDataset, RaterMasks
 from segnoise.engine import checkpoint
-from segnoise.engine.benchmark.grid import build_grid
-from segnoise.engine.benchmark.plan import make_plan
 from segnoise.engine.config import dump_config
 from segnoise.engine.data import noise_of_clean_masks
 from segnoise.engine.evaluate import evaluate

@@ -91,7 +91,7 @@ def test_the_class_itself_and_its_dotted_name(tmp_path, copied):
     path = tmp_path / "leaf.py"
     path.write_text(dump_config(complete(config)))
     stored = load_config(path)
-    assert stored["noise"]["type"] == "segnoise.datasets.noisy_copy.NoisyCopy"
+    assert stored["noise"]["type"] == "segnoise.datasets.labels.noisy_copy.NoisyCopy"
     dataset = data.with_noise(data.build_dataset(stored, "train_data"), stored)
     assert isinstance(dataset, NoisyCopy)
 

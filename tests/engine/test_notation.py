@@ -6,8 +6,8 @@ import pytest
 import tiny_training
 
 from segnoise import cli as command
+from segnoise.benchmark.grid import load_grid
 from segnoise.engine import cli
-from segnoise.engine.benchmark.grid import load_grid
 from segnoise.engine.config import dump_config, load_config
 from segnoise.engine.notation import LONGEST, part, title
 from segnoise.engine.schema import complete

@@ -9,9 +9,9 @@ import pytest
 import tiny_training
 
 from segnoise import cli
+from segnoise.benchmark.doses import check_dose
 from segnoise.datasets import NoisyCopy, NoisyLabels
 from segnoise.engine import data
-from segnoise.engine.benchmark.doses import check_dose
 from segnoise.engine.config import dump_config, load_config
 from segnoise.engine.schema import complete
 from segnoise.engine.train import train

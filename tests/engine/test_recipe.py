@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tiny_training
 
-from segnoise.datasets.recipes import ResizeFlip
+from segnoise.datasets.augmentations import ResizeFlip
 from segnoise.engine.config import load_config
 from segnoise.engine.recipe import BY_KIND, RECIPES, UNKNOWN, with_recipe
 from segnoise.engine.schema import complete
@@ -64,7 +64,7 @@ def test_the_teacher_of_objects_leaves_a_background_alone(classes, background):
         (None, False),
         ({"type": "ResizeFlip", "size": 8}, True),
         ({"type": ResizeFlip, "flip": 0.0}, False),
-        ({"type": "segnoise.datasets.recipes.RandomScaleCrop", "crop_size": 8}, True),
+        ({"type": "segnoise.datasets.augmentations.RandomScaleCrop", "crop_size": 8}, True),
         ({"type": "Compose", "transforms": [{"type": "HorizontalFlip", "p": 0.5}]}, True),
         ({"type": "VerticalFlip", "p": 0.5}, False),
     ],

@@ -9,9 +9,9 @@ import pytest
 import tiny_training
 
 from segnoise import cli as command
+from segnoise.benchmark import doses
+from segnoise.benchmark.grid import load_grid
 from segnoise.engine import config_files
-from segnoise.engine.benchmark import doses
-from segnoise.engine.benchmark.grid import load_grid
 from segnoise.engine.config import dump_config, load_config
 from segnoise.engine.evaluate import evaluate, stored_config
 from segnoise.engine.resume import as_json

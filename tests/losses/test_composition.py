@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from segnoise.losses import ActiveNegativeLoss, ActivePassiveLoss, build_loss, pixelwise, statistics
+from segnoise.losses import ActiveNegativeLoss, ActivePassiveLoss, base, build_loss
+from segnoise.losses.core import statistics
 
 
 @pytest.mark.parametrize("name", ["NCE+MAE", "NFL+RCE", "NCE+AGCE", "ANL-FL", "JAL-FL", "SCE"])
@@ -14,23 +15,23 @@ def test_the_statistics_are_computed_once(monkeypatch, name):
         calls.append(1)
         return statistics.pixel_statistics(*arguments, **keywords)
 
-    monkeypatch.setattr(pixelwise, "pixel_statistics", counted)
+    monkeypatch.setattr(base, "pixel_statistics", counted)
     build_loss(name, mode="multiclass")(torch.zeros(1, 3, 2), torch.tensor([[0, 1]]))
     assert len(calls) == 1
 
 
 def test_own_parameters_reach_the_terms_that_have_them():
     loss = ActiveNegativeLoss("multiclass", base="FL", gamma=2.0, min_prob=1e-5)
-    assert (loss.active.gamma, loss.passive.gamma, loss.passive.min_prob) == (2.0, 2.0, 1e-5)
+    assert (loss.first.gamma, loss.second.gamma, loss.second.min_prob) == (2.0, 2.0, 1e-5)
     loss = ActivePassiveLoss("multiclass", active="NFL", passive="RCE", min_prob=1e-5)
-    assert (loss.active.gamma, loss.passive.min_prob) == (0.5, 1e-5)
+    assert (loss.first.gamma, loss.second.min_prob) == (0.5, 1e-5)
 
 
 def test_the_paper_s_defaults():
     loss = ActiveNegativeLoss("multiclass")
-    assert (loss.alpha, loss.beta, loss.passive.min_prob) == (5.0, 5.0, 1e-7)
+    assert (loss.alpha, loss.beta, loss.second.min_prob) == (5.0, 5.0, 1e-7)
     loss = ActivePassiveLoss("multiclass")
-    assert (loss.alpha, loss.beta, loss.passive.scale) == (1.0, 1.0, 1.0)
+    assert (loss.alpha, loss.beta, loss.second.scale) == (1.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import pytest
 import segmentation_models_pytorch as smp
 import torch
 
-from segnoise.losses import LogitClipLoss, blocks, build_loss
+from segnoise.losses import LogitClipLoss, build_loss
+from segnoise.losses.core import blocks
 
 
 @pytest.mark.parametrize("absent", [False, True])

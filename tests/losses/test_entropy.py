@@ -11,7 +11,8 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from segnoise.losses import EntropyRegularizer, blocks
+from segnoise.losses import EntropyRegularizer
+from segnoise.losses.core import blocks
 
 HISTOGRAM = [10.0, 1.0, 3.0, 4.0, 2.0]
 MODES = ("binary", "multiclass", "multilabel")

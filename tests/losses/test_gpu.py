@@ -11,7 +11,8 @@ from on_gpu import CUDA, DEVICE, cuda_only, on_gpu
 from torch.utils.checkpoint import checkpoint
 
 from segnoise.kernels import using
-from segnoise.losses import build_loss, paths
+from segnoise.losses import build_loss
+from segnoise.losses.core import paths
 from segnoise.metrics import confusion_matrix, confusion_matrix_from_scores
 
 RUNS = 20 if CUDA else 2

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from segnoise import kernels
-from segnoise.losses import build_loss, paths
+from segnoise.losses import build_loss
+from segnoise.losses.core import paths
 
 FUSED = {"enable_fp_fusion": True}  # as the kernels are launched
 HELPERS = Path(__file__).parents[1] / "helpers"
@@ -166,7 +167,8 @@ def test_the_kernels_compile_for_cuda(capability):
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from segnoise.losses import triton_core, triton_kernels
+    from segnoise.losses.core import triton_kernels
+    from segnoise.losses.core import triton_path as triton_core
 
     log = triton_core.Sum(0, 0.0, 0.0, -1.0, False)
     flipped = triton_core.Sum(0, 0.0, -16.1, 1e-7, False)

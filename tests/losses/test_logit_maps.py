@@ -6,7 +6,7 @@ import torch
 from torch.autograd import gradcheck
 
 from segnoise.losses import CrossEntropyLoss, LogitClipLoss, build_loss
-from segnoise.losses.logit_maps import NormClip, UnitNorm
+from segnoise.losses.core.logit_maps import NormClip, UnitNorm
 
 
 @pytest.mark.parametrize("logit_map", [NormClip(1.0), NormClip(100.0), UnitNorm(0.5)])

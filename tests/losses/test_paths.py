@@ -9,7 +9,8 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from segnoise import kernels
-from segnoise.losses import build_loss, paths
+from segnoise.losses import build_loss
+from segnoise.losses.core import paths
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +136,7 @@ def on_a_gpu(monkeypatch):
 
     monkeypatch.setattr(paths, "_can_be_timed", lambda *_: True)
     monkeypatch.setattr(paths, "as_one_graph", graph)
-    monkeypatch.setattr("segnoise.losses.statistics.use_triton", use_triton)
+    monkeypatch.setattr("segnoise.losses.core.statistics.use_triton", use_triton)
     return ran
 
 

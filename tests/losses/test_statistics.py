@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from segnoise.losses import blocks, build_loss
-from segnoise.losses.statistics import pixel_statistics
-from segnoise.losses.sums import ClassSum
-from segnoise.losses.terms import FocalTerm, LogTerm
+from segnoise.losses import build_loss
+from segnoise.losses.core import blocks
+from segnoise.losses.core.statistics import pixel_statistics
+from segnoise.losses.core.sums import ClassSum
+from segnoise.losses.core.terms import FocalTerm, LogTerm
 
 LOGS, FLIPPED = ClassSum(LogTerm()), ClassSum(LogTerm(), 0.05)
 SUMS = (LOGS, FLIPPED, ClassSum(FocalTerm(0.5)), ClassSum(FocalTerm(0.5), 0.05))

@@ -7,8 +7,7 @@ import torch
 
 from segnoise.losses.asymmetric import ExponentialTerm, ShiftedPowerTerm, UnhingedPowerTerm
 from segnoise.losses.bounded import HuberTerm
-from segnoise.losses.jensen_shannon import JensenShannonTerm
-from segnoise.losses.terms import (
+from segnoise.losses.core.terms import (
     BoundedTerm,
     EntropyTerm,
     FocalTerm,
@@ -16,6 +15,7 @@ from segnoise.losses.terms import (
     PowerTerm,
     TaylorTerm,
 )
+from segnoise.losses.jensen_shannon import JensenShannonTerm
 
 TERMS = [
     LogTerm(),

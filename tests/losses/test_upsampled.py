@@ -5,7 +5,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from segnoise.losses import UpsampledLoss, build_loss, eager_core, upsampled_core
+from segnoise.losses import UpsampledLoss, build_loss
+from segnoise.losses.core import eager as eager_core
+from segnoise.losses.core import upsampling as upsampled_core
 
 SIZES = [((3, 5), (12, 20)), ((4, 4), (11, 15)), ((5, 7), (5, 7)), ((6, 6), (3, 4))]
 

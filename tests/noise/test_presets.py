@@ -1,6 +1,6 @@
 import pytest
 
-from segnoise.datasets.noisy_labels import built_noise
+from segnoise.datasets.labels.noisy_labels import built_noise
 from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError
 from segnoise.noise import NOISES, PRESETS, Noise, build_noise, expanded

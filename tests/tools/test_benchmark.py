@@ -149,7 +149,7 @@ def workers(folder):
             command = entry.read_bytes().decode().split("\0")
         except OSError:
             continue
-        if "segnoise.engine.benchmark.worker" in command and str(folder) in " ".join(command):
+        if "segnoise.benchmark.worker" in command and str(folder) in " ".join(command):
             found.append(entry.parent.name)
     return found
 

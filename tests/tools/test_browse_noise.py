@@ -11,8 +11,8 @@ from PIL import Image
 
 from segnoise import cli
 from segnoise.datasets import Phantoms
-from segnoise.datasets.noise_gallery import default_noises, noise_gallery
 from segnoise.errors import ConfigError
+from segnoise.inspection.noise_gallery import default_noises, noise_gallery
 
 CONFIG = Path(__file__).parents[2] / "configs" / "phantoms" / "unet_r18_phantoms_200.py"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from segnoise.datasets import PascalVOC
-from segnoise.datasets.palettes import voc_palette
+from segnoise.datasets.files.palettes import voc_palette
 
 scipy_io = pytest.importorskip("scipy.io")
 

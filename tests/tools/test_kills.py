@@ -9,9 +9,9 @@ from kills import forked
 from trees import tree
 
 from segnoise import cli
+from segnoise.benchmark import run, worker
+from segnoise.benchmark.grid import build_grid
 from segnoise.datasets import NoisyLabels, Phantoms, write_noisy_copy
-from segnoise.engine.benchmark import run, worker
-from segnoise.engine.benchmark.grid import build_grid
 from segnoise.engine.config import dump_config
 from segnoise.engine.schema import complete
 from segnoise.engine.train import train

@@ -1,7 +1,7 @@
 """CamVid in the SegNet split, 11 classes, 360 x 480."""
 
 from segnoise.datasets import CamVid
-from segnoise.datasets.recipes import RandomScaleCrop
+from segnoise.datasets.augmentations import RandomScaleCrop
 
 data_root = "data/camvid"
 train_data = dict(type=CamVid, split="train")

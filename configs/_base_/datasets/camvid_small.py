@@ -1,7 +1,7 @@
 """CamVid, 11 classes, trained at 144 x 192 and scored at the masks' 360 x 480: for CPUs."""
 
 from segnoise.datasets import CamVid
-from segnoise.datasets.recipes import ResizeFlip
+from segnoise.datasets.augmentations import ResizeFlip
 
 data_root = "data/camvid"
 train_data = dict(type=CamVid, split="train")

@@ -4,7 +4,7 @@ The official test labels are withheld: scores are on the validation split.
 """
 
 from segnoise.datasets import Cityscapes
-from segnoise.datasets.recipes import RandomScaleCrop
+from segnoise.datasets.augmentations import RandomScaleCrop
 
 data_root = "data/cityscapes"
 train_data = dict(type=Cityscapes, split="train")

@@ -1,7 +1,7 @@
 """Generated phantoms with exact labels, 5 classes, 128 x 128: made on first use."""
 
 from segnoise.datasets import Phantoms
-from segnoise.datasets.transforms import Augment
+from segnoise.datasets.augmentations import Augment
 
 data_root = "data/phantoms"
 train_data = dict(type=Phantoms, split="train")

@@ -2,7 +2,7 @@
 
 from mmengine.config import read_base
 
-from segnoise.datasets.recipes import ResizeFlip
+from segnoise.datasets.augmentations import ResizeFlip
 
 with read_base():
     from .phantoms import *

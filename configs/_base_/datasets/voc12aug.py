@@ -1,7 +1,7 @@
 """Pascal VOC 2012 with SBD's labels (trainaug, 10,582 images), 21 classes, crops of 512 x 512."""
 
 from segnoise.datasets import PascalVOC
-from segnoise.datasets.recipes import RandomScaleCrop
+from segnoise.datasets.augmentations import RandomScaleCrop
 
 data_root = "data/VOCdevkit/VOC2012"
 train_data = dict(type=PascalVOC, split="trainaug")

@@ -3,7 +3,7 @@
 from mmengine.config import read_base
 
 from segnoise.datasets import FolderDataset
-from segnoise.datasets.recipes import ResizeFlip
+from segnoise.datasets.augmentations import ResizeFlip
 
 with read_base():
     from ..._base_.models.unet_mobile import *

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from segnoise.checks import check_integer, check_number, check_rate
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.components import Components, connected_components
+from segnoise.noise.geometry.layers import Shape, redraw
+from segnoise.noise.geometry.redrawing import Hand, redrawn
 from segnoise.noise.mask import Mask, check_classes, check_fill, check_mask
-from segnoise.noise.parts.components import Components, connected_components
-from segnoise.noise.parts.layers import Shape, redraw
-from segnoise.noise.parts.redrawing import Hand, redrawn
 from segnoise.noise.seeding import generator
 from segnoise.noise.sources import Sources
 

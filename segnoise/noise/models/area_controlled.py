@@ -10,10 +10,10 @@ import numpy as np
 
 from segnoise.checks import check_integer, check_number, check_rate
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.area_steps import Steps, packed_where
+from segnoise.noise.geometry.class_pile import ClassPile, Region, Sheets, Window
+from segnoise.noise.geometry.motion import Motion
 from segnoise.noise.mask import Mask, check_classes, check_fill
-from segnoise.noise.parts.area_steps import Steps, packed_where
-from segnoise.noise.parts.class_pile import ClassPile, Region, Sheets, Window
-from segnoise.noise.parts.motion import Motion
 from segnoise.noise.sources import Sources
 
 KINDS = ("dilate", "erode", "affine")

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from segnoise.checks import check_integer
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.mask import Mask, check_classes, check_fill, check_storable, is_any_of
-from segnoise.noise.parts.ranks import Ranks, highest_within, lowest_within
-from segnoise.noise.parts.squares import (
+from segnoise.noise.geometry.ranks import Ranks, highest_within, lowest_within
+from segnoise.noise.geometry.squares import (
     LARGEST_WIDTH,
     check_width,
     comparable,
@@ -20,7 +19,8 @@ from segnoise.noise.parts.squares import (
     square_maximum,
     square_minimum,
 )
-from segnoise.noise.parts.strips import strips
+from segnoise.noise.geometry.strips import strips
+from segnoise.noise.mask import Mask, check_classes, check_fill, check_storable, is_any_of
 from segnoise.noise.sources import Sources
 
 

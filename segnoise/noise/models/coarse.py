@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from segnoise.checks import check_integer, check_number, check_rate
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.components import Components, connected_components
+from segnoise.noise.geometry.layers import Polygon, redraw
+from segnoise.noise.geometry.outlines import Outline, hull, rectangle, simplified, trace
 from segnoise.noise.mask import Mask, check_classes, check_fill
-from segnoise.noise.parts.components import Components, connected_components
-from segnoise.noise.parts.layers import Polygon, redraw
-from segnoise.noise.parts.outlines import Outline, hull, rectangle, simplified, trace
 from segnoise.noise.sources import Sources
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from segnoise.checks import check_integer, check_number
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.ranks import RankMap, Ranks, highest_within, lowest_within
+from segnoise.noise.geometry.squares import LARGEST_WIDTH
 from segnoise.noise.mask import Mask, check_classes
-from segnoise.noise.parts.ranks import RankMap, Ranks, highest_within, lowest_within
-from segnoise.noise.parts.squares import LARGEST_WIDTH
 from segnoise.noise.sources import Sources
 
 

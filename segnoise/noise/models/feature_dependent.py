@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from segnoise.checks import check_integer, check_number, check_rate
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.drift import Candidates, drifting_pixels
+from segnoise.noise.geometry.predictions import load_top2, prediction_path
+from segnoise.noise.geometry.smooth_field import LARGEST_LENGTH
 from segnoise.noise.mask import Mask, check_class_ids, check_storable, check_void
-from segnoise.noise.parts.drift import Candidates, drifting_pixels
-from segnoise.noise.parts.predictions import load_top2, prediction_path
-from segnoise.noise.parts.smooth_field import LARGEST_LENGTH
 from segnoise.noise.sources import Sources
 
 _OF_THE_IMAGE = ("depth", "reach", "length")

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from segnoise.checks import check_integer, check_rate
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.categorical import CategoricalTable, redraw, shifted
+from segnoise.noise.geometry.transitions import confusions, pair_flip, transition_matrix
 from segnoise.noise.mask import Mask, check_void
-from segnoise.noise.parts.categorical import CategoricalTable, redraw, shifted
-from segnoise.noise.parts.transitions import confusions, pair_flip, transition_matrix
 from segnoise.noise.sources import Sources
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from segnoise.checks import check_integer, check_number
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.ranks import Ranks, highest_within, lowest_within
+from segnoise.noise.geometry.smooth_field import LARGEST_LENGTH, SmoothField
+from segnoise.noise.geometry.squares import LARGEST_WIDTH
 from segnoise.noise.mask import Mask, check_classes
-from segnoise.noise.parts.ranks import Ranks, highest_within, lowest_within
-from segnoise.noise.parts.smooth_field import LARGEST_LENGTH, SmoothField
-from segnoise.noise.parts.squares import LARGEST_WIDTH
 from segnoise.noise.sources import Sources
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))

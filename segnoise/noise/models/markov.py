@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from segnoise.checks import check_integer, check_rate
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.boundary_walk import Hits, walk
+from segnoise.noise.geometry.class_pile import ClassPile, Region, Sheets, Window
+from segnoise.noise.geometry.handover import hand_over
+from segnoise.noise.geometry.ranks import RankMap
+from segnoise.noise.geometry.strips import strips
 from segnoise.noise.mask import Mask, check_classes, check_fill, count_labels
-from segnoise.noise.parts.boundary_walk import Hits, walk
-from segnoise.noise.parts.class_pile import ClassPile, Region, Sheets, Window
-from segnoise.noise.parts.handover import hand_over
-from segnoise.noise.parts.ranks import RankMap
-from segnoise.noise.parts.strips import strips
 from segnoise.noise.sources import Sources
 
 _WEIGHTS = (39, 57, 64, 57, 39)  # 256ths

@@ -8,10 +8,10 @@ import numpy as np
 
 from segnoise.checks import check_integer, check_rate
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.components import connected_components
+from segnoise.noise.geometry.gaps import close_gaps
+from segnoise.noise.geometry.regions import of_each_pixel
 from segnoise.noise.mask import Mask, check_classes, check_fill
-from segnoise.noise.parts.components import connected_components
-from segnoise.noise.parts.gaps import close_gaps
-from segnoise.noise.parts.regions import of_each_pixel
 from segnoise.noise.sources import Sources
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from segnoise.checks import check_integer
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.ranks import RankMap, Ranks, highest_within, lowest_within
+from segnoise.noise.geometry.squares import LARGEST_WIDTH, check_width, drawn_width, square_maximum
 from segnoise.noise.mask import Mask, check_classes
-from segnoise.noise.parts.ranks import RankMap, Ranks, highest_within, lowest_within
-from segnoise.noise.parts.squares import LARGEST_WIDTH, check_width, drawn_width, square_maximum
 from segnoise.noise.sources import Sources
 
 

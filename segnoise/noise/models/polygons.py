@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from segnoise.checks import check_integer, check_number, check_rate
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.components import Components, connected_components
+from segnoise.noise.geometry.layers import Polygon, Scattered, Shape, redraw
+from segnoise.noise.geometry.outlines import Outline, drawn, simplified, trace
+from segnoise.noise.geometry.transitions import transition_matrix
 from segnoise.noise.mask import Mask, check_class_ids, check_classes, check_fill, check_void
-from segnoise.noise.parts.components import Components, connected_components
-from segnoise.noise.parts.layers import Polygon, Scattered, Shape, redraw
-from segnoise.noise.parts.outlines import Outline, drawn, simplified, trace
-from segnoise.noise.parts.transitions import transition_matrix
 from segnoise.noise.sources import Sources
 
 _LARGEST = 1 << 12

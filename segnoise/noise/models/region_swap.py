@@ -9,10 +9,10 @@ import numpy as np
 
 from segnoise.checks import check_integer, check_rate
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.categorical import CategoricalTable
+from segnoise.noise.geometry.regions import check_regions, find_regions, of_each_pixel, region_needs
+from segnoise.noise.geometry.transitions import transition_matrix
 from segnoise.noise.mask import Mask, check_class_ids, check_classes, check_storable, check_void
-from segnoise.noise.parts.categorical import CategoricalTable
-from segnoise.noise.parts.regions import check_regions, find_regions, of_each_pixel, region_needs
-from segnoise.noise.parts.transitions import transition_matrix
 from segnoise.noise.sources import Sources
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from segnoise.checks import check_integer, check_number
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.components import Components, connected_components
 from segnoise.noise.mask import Mask, check_classes, check_mask, check_storable
-from segnoise.noise.parts.components import Components, connected_components
 from segnoise.noise.sources import Sources
 
 _MOST = 1000.0

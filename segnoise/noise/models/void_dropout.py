@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from segnoise.checks import check_integer, check_rate
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.mask import Mask, check_classes, check_storable, is_any_of
-from segnoise.noise.parts.regions import (
+from segnoise.noise.geometry.regions import (
     REGIONS,
     check_regions,
     find_regions,
     of_each_pixel,
     region_needs,
 )
+from segnoise.noise.mask import Mask, check_classes, check_storable, is_any_of
 from segnoise.noise.sources import Sources
 
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from segnoise.checks import check_integer, check_number
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.components import Components, connected_components
+from segnoise.noise.geometry.layers import Scattered, Shape, pixels_of, redraw
+from segnoise.noise.geometry.resampling import rotated, rotation, warp
+from segnoise.noise.geometry.smooth_field import LARGEST_LENGTH, SmoothField
 from segnoise.noise.mask import Mask, check_classes, check_fill
-from segnoise.noise.parts.components import Components, connected_components
-from segnoise.noise.parts.layers import Scattered, Shape, pixels_of, redraw
-from segnoise.noise.parts.resampling import rotated, rotation, warp
-from segnoise.noise.parts.smooth_field import LARGEST_LENGTH, SmoothField
 from segnoise.noise.sources import Sources
 
 _SMALL = 64  # pixels; objects that are shifted pixel by pixel rather than one by one

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from segnoise.noise.geometry.bit_maps import BitMap, count, dilated, packed
 from segnoise.noise.mask import Mask
 from segnoise.noise.models.boundary import boundary_band
-from segnoise.noise.parts.bit_maps import BitMap, count, dilated, packed
 
 MAX_DISTANCE = 16
 """Pixels; all that lie farther from a boundary are counted together."""

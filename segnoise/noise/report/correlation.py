@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.noise.parts.bit_maps import BitMap, count, shifted
+from segnoise.noise.geometry.bit_maps import BitMap, count, shifted
 
 LAGS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Pixels along rows and columns at which errors are compared."""
@@ -26,7 +26,7 @@ def count_pairs(valid: BitMap, wrong: BitMap) -> tuple[NDArray[np.int64], NDArra
 
     Example:
         >>> import numpy as np
-        >>> from segnoise.noise.parts.bit_maps import packed
+        >>> from segnoise.noise.geometry.bit_maps import packed
         >>> wrong = np.array([[0, 1, 1, 0]], bool)
         >>> pairs, both = count_pairs(packed(np.ones((1, 4), bool)), packed(wrong))
         >>> pairs[:3].tolist(), both[:3].tolist()

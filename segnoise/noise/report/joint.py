@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from segnoise.noise.geometry.components import ConnectedRuns, connected_runs
 from segnoise.noise.mask import Mask
-from segnoise.noise.parts.components import ConnectedRuns, connected_runs
 
 _BLOCK = 1 << 17  # pixels; bounds the memory of the joint counts
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segnoise.checks import check_integer
+from segnoise.noise.geometry.bit_maps import packed
 from segnoise.noise.mask import Mask, check_class_ids, check_mask, check_void
-from segnoise.noise.parts.bit_maps import packed
 from segnoise.noise.report.boundary import MAX_DISTANCE, count_by_distance
 from segnoise.noise.report.correlation import (
     LAGS,

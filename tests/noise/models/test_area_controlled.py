@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from segnoise.noise import AreaControlled, generator
-from segnoise.noise.parts.area_steps import packed
-from segnoise.noise.parts.class_pile import ClassPile
-from segnoise.noise.parts.motion import Motion, nearest_step
+from segnoise.noise.geometry.area_steps import packed
+from segnoise.noise.geometry.class_pile import ClassPile
+from segnoise.noise.geometry.motion import Motion, nearest_step
 
 
 def step(region, grow):

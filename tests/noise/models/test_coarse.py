@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from segnoise.noise import BoxMask, CoarsePolygon, HullMask, build_noise, generator
-from segnoise.noise.parts.components import connected_components
-from segnoise.noise.parts.outlines import trace
+from segnoise.noise.geometry.components import connected_components
+from segnoise.noise.geometry.outlines import trace
 
 DTYPES = [np.uint8, np.uint16, np.int32, np.int64]
 GAP = 9

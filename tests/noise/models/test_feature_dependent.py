@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from segnoise.noise import FeatureDependent, build_noise, generator, save_top2
-from segnoise.noise.parts import strips
-from segnoise.noise.parts.evidence import Boundaries, colour_steps
-from segnoise.noise.parts.smooth_field import SmoothField
+from segnoise.noise.geometry import strips
+from segnoise.noise.geometry.evidence import Boundaries, colour_steps
+from segnoise.noise.geometry.smooth_field import SmoothField
 
 VOID = 255
 DTYPES = [np.uint8, np.uint16, np.int32, np.int64]

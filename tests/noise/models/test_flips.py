@@ -15,8 +15,8 @@ from segnoise.noise import (
     pair_flip,
     realised_noise,
 )
-from segnoise.noise.parts.categorical import CategoricalTable
-from segnoise.noise.parts.transitions import symmetric_flip
+from segnoise.noise.geometry.categorical import CategoricalTable
+from segnoise.noise.geometry.transitions import symmetric_flip
 
 UNEVEN = np.array(
     [[0.5, 0.3, 0.15, 0.05], [0.001, 0.999, 0, 0], [0, 1 / 3, 1 / 3, 1 / 3], [0, 0, 0, 1.0]]

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from segnoise.noise import BoundaryJitter, generator
+from segnoise.noise.geometry.smooth_field import SmoothField
 from segnoise.noise.models import jitter
-from segnoise.noise.parts.smooth_field import SmoothField
 
 DTYPES = [np.uint8, np.uint16, np.int32, np.int64]
 RNG = generator(0)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from segnoise.noise import MarkovBoundary, generator
+from segnoise.noise.geometry.boundary_walk import Hits, walk
 from segnoise.noise.models import markov
-from segnoise.noise.parts.boundary_walk import Hits, walk
 
 WEIGHTS = np.array([39, 57, 64, 57, 39])
 GRID = np.indices((14, 16))

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from segnoise.noise import Omission, generator
-from segnoise.noise.parts.components import connected_components
-from segnoise.noise.parts.layers import redraw
+from segnoise.noise.geometry.components import connected_components
+from segnoise.noise.geometry.layers import redraw
 
 
 def dots(count, label=1):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from segnoise.noise import PolygonNoise, build_noise, generator
-from segnoise.noise.parts.components import connected_components
-from segnoise.noise.parts.outlines import trace
+from segnoise.noise.geometry.components import connected_components
+from segnoise.noise.geometry.outlines import trace
 
 K, GAP = 4, 3
 T = [[0.5, 0.5, 0, 0], [0, 1, 0, 0], [0.2, 0.2, 0.2, 0.4], [1, 0, 0, 0]]

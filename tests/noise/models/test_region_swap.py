@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segnoise.noise import AsymmetricFlip, RegionSwap, build_noise, generator
-from segnoise.noise.parts.components import connected_components
+from segnoise.noise.geometry.components import connected_components
 
 K = 4
 MATRIX = [[0.5, 0.5, 0, 0], [0, 1, 0, 0], [0.2, 0.2, 0.2, 0.4], [1, 0, 0, 0]]

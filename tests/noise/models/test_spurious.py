@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segnoise.noise import SpuriousObjects, generator
-from segnoise.noise.parts.components import connected_components
+from segnoise.noise.geometry.components import connected_components
 
 
 class Counted(list):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segnoise.noise import VoidDropout, generator
-from segnoise.noise.parts.components import connected_components
+from segnoise.noise.geometry.components import connected_components
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.001, 0.25, 0.3, 0.999, 1.0])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from segnoise.noise import Elastic, Rotate, Shift, build_noise, generator
-from segnoise.noise.parts import resampling
-from segnoise.noise.parts.smooth_field import SmoothField
+from segnoise.noise.geometry import resampling
+from segnoise.noise.geometry.smooth_field import SmoothField
 
 VOID = 255
 DTYPES = [np.uint8, np.uint16, np.int32, np.int64]

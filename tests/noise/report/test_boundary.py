@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from segnoise.noise.geometry.bit_maps import packed
 from segnoise.noise.models.boundary import boundary_band
-from segnoise.noise.parts.bit_maps import packed
 from segnoise.noise.report.boundary import MAX_DISTANCE, count_by_distance
 
 

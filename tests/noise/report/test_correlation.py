@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from segnoise.noise.parts.bit_maps import packed
+from segnoise.noise.geometry.bit_maps import packed
 from segnoise.noise.report.correlation import (
     LAGS,
     autocorrelation,

@@ -1,0 +1,185 @@
+"""Run a benchmark: plan, train what is missing, and report after every cell."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from segnoise.benchmark.doses import dose_file
+from segnoise.benchmark.grid import Cell, Grid
+from segnoise.benchmark.page import report_page
+from segnoise.benchmark.plan import CELL, Plan, make_plan, prepare, state
+from segnoise.benchmark.processes import Job, run_here, run_with_ray
+from segnoise.benchmark.report import report
+from segnoise.benchmark.results import Row, main_score, read_rows, write_csv
+from segnoise.errors import ConfigError
+from segnoise.files import write_text
+from segnoise.output_folder import claim
+
+_REPORTS = ("results.csv", "results.md", "report.html")
+
+
+def run_benchmark(
+    grid: Grid,
+    folder: Path,
+    *,
+    title: str = "Benchmark",
+    options: Mapping[str, Any] | None = None,
+    jobs: int = 1,
+    ray: str | bool = False,
+    overwrite: bool = False,
+) -> list[Row]:
+    """Train the cells that are not done yet, and write the report.
+
+    Killed at any time, the same call goes on: finished cells are kept, others resume.
+
+    Args:
+        grid: what to run.
+        folder: of the benchmark.
+        title: of the report.
+        options: further changes of the training config for all cells.
+        jobs: cells at once.
+        ray: run on Ray; True starts a local cluster, a text is the address of a running one.
+        overwrite: train cells anew whose config has changed, instead of refusing.
+
+    Returns:
+        The outcome of every cell.
+
+    Raises:
+        ConfigError: for what can be known to be wrong before the first training.
+    """
+    if jobs < 1:
+        raise ConfigError(f"--jobs {jobs}: at least 1")
+    with _claimed(grid, folder):
+        plan = make_plan(grid, folder, options)
+        waiting = prepare(plan, overwrite)
+        cells = grid.cells()
+        print(f"{len(cells)} cells, {len(cells) - len(waiting)} done or impossible: {folder}")
+        for cell, problem in plan.problems.items():
+            print(f"cannot run {cell}: {problem}", flush=True)
+        threads = _threads(jobs, len(waiting))
+        tasks = [
+            Job(
+                plan.folder_of(cell),
+                grid.select,
+                grid.evaluate,
+                _examples(grid, cell),
+                grid.checkpoints,
+                threads,
+            )
+            for cell in waiting
+        ]
+        address = ray if isinstance(ray, str) else None
+        ended = run_with_ray(tasks, jobs, address) if ray else run_here(tasks, jobs)
+        began = time.monotonic()
+        with contextlib.closing(ended):
+            for count, number in enumerate(ended, start=1):
+                rows = write_tables(plan, title)
+                row = next(r for r in rows if r.cell == waiting[number])
+                left = (time.monotonic() - began) / count * (len(waiting) - count)
+                print(f"[{count}/{len(waiting)}] {_words(grid, row)}; {_eta(left)}", flush=True)
+        return write_report(plan, title)
+
+
+def report_only(
+    grid: Grid, folder: Path, title: str, options: Mapping[str, Any] | None = None
+) -> list[Row]:
+    """Write the report from what there is, and train nothing.
+
+    Raises:
+        ConfigError: if there is no such folder, or anything in the configs is wrong.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"--report-only: no folder {folder}; name a benchmark's by --work-dir")
+    with _claimed(grid, folder):
+        return write_report(make_plan(grid, folder, options, calibrate=False), title)
+
+
+def dry_run(grid: Grid, folder: Path, options: Mapping[str, Any] | None = None) -> str:
+    """The cells and what has been done of them, as text."""
+    plan = make_plan(grid, folder, options, calibrate=False)
+    states = {cell: state(plan, cell) for cell in grid.cells()}
+    lines = [f"{what:<8} {cell}" for cell, what in states.items()]
+    counts = ", ".join(f"{n} {what}" for what, n in Counter(states.values()).items())
+    return "\n".join([*lines, f"{len(states)} cells: {counts}"])
+
+
+def write_tables(plan: Plan, title: str) -> list[Row]:
+    """Write results.csv and results.md."""
+    rows = read_rows(plan)
+    write_csv(plan.folder / "results.csv", rows)
+    write_text(plan.folder / "results.md", report(plan, rows, title))
+    return rows
+
+
+def write_report(plan: Plan, title: str) -> list[Row]:
+    """Write results.csv, results.md and report.html."""
+    rows = write_tables(plan, title)
+    write_text(plan.folder / "report.html", report_page(plan, rows, title))
+    return rows
+
+
+def _threads(jobs: int, waiting: int) -> int:
+    """A cell's share of the CPU's threads beside those that run at once.
+
+    Example:
+        >>> _threads(64, 1) == os.cpu_count()
+        True
+    """
+    return max(1, (os.cpu_count() or 1) // max(1, min(jobs, waiting)))
+
+
+def _examples(grid: Grid, cell: Cell) -> int:
+    """Pictures are drawn of the first seed only."""
+    return grid.num_examples if cell.seed == grid.seeds[0] else 0
+
+
+def _words(grid: Grid, row: Row) -> str:
+    if row.status != "done":
+        return f"{row.cell}: FAILED: {row.error} (log: {row.log})"
+    main = main_score(grid)
+    seconds = row.result["seconds"]
+    took = "" if seconds is None else f", {seconds:.0f} s"
+    scores = [f"{which} {_percent(row.score(which))}" for which in dict.fromkeys((main, "best"))]
+    return f"{row.cell}: mIoU {', '.join(scores)}{took}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _eta(seconds: float) -> str:
+    """How long it will take.
+
+    Example:
+        >>> _eta(40), _eta(4000)
+        ('40 s left', '1 h 07 min left')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s left"
+    minutes = round(seconds / 60)
+    return (
+        f"{minutes} min left" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min left"
+    )
+
+
+@contextlib.contextmanager
+def _claimed(grid: Grid, folder: Path) -> Iterator[None]:
+    """Make the folder this benchmark's, and keep a second one out of it."""
+    with claim(folder, "a benchmark", flag="--work-dir", adopt=_earlier_benchmark) as out:
+        doses = {dose_file(cell.dataset, cell.noise) for cell in grid.cells()}
+        out.expect([*_REPORTS, *sorted(doses)])
+        yield
+
+
+def _earlier_benchmark(folder: Path) -> list[str] | None:
+    """Names of the files in a benchmark of an earlier version; None if it is none."""
+    if not any(folder.glob(f"*/*/*/*/seed_*/{CELL}")):
+        return None
+    doses = [path.relative_to(folder).as_posix() for path in folder.glob("noises/*/*.json")]
+    return [*(name for name in (*_REPORTS, ".lock") if (folder / name).exists()), *doses]

@@ -1,0 +1,1 @@
+"""Files of images, masks, instance maps and class names: found, read, written."""

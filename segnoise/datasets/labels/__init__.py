@@ -1,0 +1,1 @@
+"""Other labels for a data set: corrupted, from a noisy copy, from raters, corrected."""

@@ -1,0 +1,152 @@
+"""A data set whose boundaries are moved back as its masks are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from segnoise.datasets.labels.boundary_bias import boundary_bias, shift_boundaries
+from segnoise.datasets.labels.known_masks import known_pairs
+from segnoise.errors import ConfigError
+
+LIMIT = 20.0
+
+
+class CorrectedBoundaries(Dataset[dict[str, Any]]):
+    """A training set with the boundaries between classes moved by a number of pixels.
+
+    It wraps any data set, noisy or not, and follows the same protocol; clean masks, where the
+    data set knows them, stay as they are. Nothing is random and nothing is remembered, so a
+    training resumes as without it.
+
+    Give either the shifts themselves or a folder of clean masks, from which they are measured:
+    those of a few samples of the set, ``<sample id>.png`` in the format of the set's own masks.
+
+    Cost: a distance transform for each class of a mask, in the workers that load data.
+
+    Args:
+        dataset: a data set, or one in ``NoisyLabels`` or ``NoisyCopy``.
+        clean_masks: folder with clean masks of some samples.
+        shift: K lists of K numbers: ``shift[k][j]`` is by how many pixels class k extends too far
+            over class j, and ``shift[j][k]`` the same with the other sign.
+        limit: pixels; boundaries further from the clean one are left out of the measurement; None
+            for 20.
+
+    Raises:
+        ConfigError: if not exactly one of both is given, a limit beside ``shift``, the folder has
+            no mask of any sample, or ``shift`` is not as described.
+        DataError: if a clean mask cannot be read or has another size than the sample's.
+
+    Source: Yao et al., Learning to Segment from Noisy Annotations: A Spatial Correction Approach,
+    ICLR 2023; see :func:`segnoise.datasets.labels.boundary_bias.boundary_bias`.
+
+    Example:
+        >>> class Bars:
+        ...     metainfo = dict(classes=("sky", "bar"), ignore_index=255)
+        ...     def __len__(self): return 1
+        ...     def load_mask(self, index): return np.array([[1, 1, 1, 0]])
+        >>> CorrectedBoundaries(Bars(), shift=[[0, -2], [2, 0]]).load_mask(0)
+        array([[1, 0, 0, 0]])
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        clean_masks: str | Path | None = None,
+        shift: Sequence[Sequence[float]] | None = None,
+        limit: float | None = None,
+    ) -> None:
+        if (clean_masks is None) == (shift is None):
+            raise ConfigError("give either clean_masks, a folder, or shift, numbers of pixels")
+        if shift is not None and limit is not None:
+            raise ConfigError(
+                f"limit={limit} is for measuring the shift from clean_masks, and shift is given: "
+                "drop it"
+            )
+        self.dataset = dataset
+        classes = len(dataset.metainfo["classes"])
+        self._ignore_index = int(dataset.metainfo["ignore_index"])
+        if shift is None:
+            assert clean_masks is not None
+            pairs = known_pairs(dataset, Path(clean_masks).expanduser())
+            within = LIMIT if limit is None else limit
+            self._bias = boundary_bias(pairs, classes, self._ignore_index, within).round(3)
+        else:
+            self._bias = _checked(shift, classes)
+
+    @property
+    def shift(self) -> list[list[float]]:
+        """By how many pixels each class extends too far over each other."""
+        return [[float(b) for b in row] for row in self._bias + 0.0]  # no -0.0
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """The wrapped data set's classes, palette and ignore_index."""
+        metainfo: dict[str, Any] = self.dataset.metainfo
+        return metainfo
+
+    @property
+    def noise(self) -> Any:
+        """The wrapped data set's noise; None if it has none."""
+        return getattr(self.dataset, "noise", None)
+
+    @property
+    def fingerprint(self) -> str:
+        """What decides the labels, besides the wrapped data set's name and files."""
+        return f"{getattr(self.dataset, 'fingerprint', None)}, shift {self.shift}"
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __repr__(self) -> str:
+        return f"CorrectedBoundaries({self.dataset!r})"
+
+    def sample_id(self, index: int) -> str:
+        """Return the name of a sample; reads no file."""
+        name: str = self.dataset.sample_id(index)
+        return name
+
+    def paths(self, index: int) -> tuple[Any, Any]:
+        """Return the image file and the mask file of a sample, as the wrapped data set does."""
+        paths: tuple[Any, Any] = self.dataset.paths(index)
+        return paths
+
+    def load_mask(self, index: int) -> np.ndarray:
+        """Return a sample's corrected labels, (H, W)."""
+        return self._shifted(self.dataset.load_mask(index))
+
+    @property
+    def load_masks(self) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
+        """A function of an index: clean and corrected labels; only where clean ones are known."""
+        inner = self.dataset.load_masks  # an AttributeError where the data set has none
+
+        def load(index: int) -> tuple[np.ndarray, np.ndarray]:
+            clean, mask = inner(index)
+            return clean, self._shifted(mask)
+
+        return load
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return the sample with `mask` corrected."""
+        sample = self.dataset[index]
+        return {**sample, "mask": self._shifted(sample["mask"])}
+
+    def _shifted(self, mask: np.ndarray) -> np.ndarray:
+        return shift_boundaries(mask, self._bias, self._ignore_index)
+
+
+def _checked(shift: Sequence[Sequence[float]], classes: int) -> np.ndarray:
+    try:
+        bias = np.array(shift, np.float64)
+    except (TypeError, ValueError):
+        bias = np.empty(0)
+    if bias.shape != (classes, classes) or not np.array_equal(bias, -bias.T):
+        raise ConfigError(
+            f"shift must be {classes} lists of {classes} numbers with shift[k][j] = -shift[j][k], "
+            f"got {shift!r}"
+        )
+    return bias

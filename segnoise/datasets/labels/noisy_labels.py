@@ -1,0 +1,219 @@
+"""A data set whose masks are corrupted as they are read, the clean ones beside them."""
+
+from __future__ import annotations
+
+import operator
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segnoise.datasets.base import LabelledImages
+from segnoise.datasets.labels.relabelled import Relabelled
+from segnoise.datasets.problems import one_problem
+from segnoise.datasets.wrapped import file_paths, labelled
+from segnoise.errors import ConfigError, DataError
+from segnoise.noise import (
+    NOISES,
+    Noise,
+    NoiseContractError,
+    NoiseFunction,
+    build_noise,
+    expanded,
+    noise_parameters,
+)
+from segnoise.noise.samples import corrupt_sample
+
+
+class NoisyLabels(Relabelled):
+    """A data set with corrupted masks: the same sample always has the same noise.
+
+    The noise of a sample depends on (seed, sample id) and nothing else: not on the worker, the
+    epoch, the order of reading or the other samples; except for noise that borrows from the other
+    masks, which depends on which there are. The result follows the data sets' protocol; a sample
+    holds the noisy mask as `mask` and the original as `clean_mask`. Wrap training data only:
+    validation and test masks stay clean.
+
+    Noise models get what they `need`: the image, the instance map, the clean masks of the whole
+    data set, the sample's id. Other functions get the mask alone.
+
+    Args:
+        dataset: A data set with `metainfo`, `sample_id`, `load_mask` and `paths`; for noise that
+            looks at images or instance maps also with `load_image` or `load_instances`. Also a
+            `Subset` or a `ConcatDataset` of such; other libraries' data sets see `Wrapped`.
+        noise: A noise model, its config (`dict(type="SymmetricFlip", rate=0.4)`; a bare name or
+            class is a config without parameters), or any other function of (mask, rng) that
+            returns a new mask of the same shape and dtype; see `FunctionNoise`. Where a config does
+            not give `num_classes` or `ignore_index`, the data set's are taken.
+        seed: An integer.
+
+    Raises:
+        ConfigError: If the noise cannot be built, does not fit the data's classes or void, or
+            needs what the data set does not have; if the seed is no integer; if the data set is a
+            NoisyLabels already, or none that follows the protocol.
+        DataError: On reading, if a mask cannot be corrupted; names the file.
+
+    Example:
+        >>> import numpy as np
+        >>> class Stripes:
+        ...     metainfo = dict(classes=("sky", "tree"), palette=((0, 0, 0), (0, 255, 0)),
+        ...                     ignore_index=255)
+        ...     def __len__(self): return 1
+        ...     def sample_id(self, index): return f"stripes_{index}"
+        ...     def paths(self, index): return "stripes.jpg", "stripes.png"
+        ...     def load_mask(self, index): return np.array([[0, 0, 1, 1, 255, 255]], np.uint8)
+        ...     def __getitem__(self, index):
+        ...         return dict(image=np.zeros((1, 6, 3), np.uint8), mask=self.load_mask(index),
+        ...                     sample_id=self.sample_id(index))
+        >>> noisy = NoisyLabels(Stripes(), dict(type="SymmetricFlip", rate=1.0), seed=0)
+        >>> noisy[0]["mask"].tolist(), noisy[0]["clean_mask"].tolist()
+        ([[1, 1, 0, 0, 255, 255]], [[0, 0, 1, 1, 255, 255]])
+    """
+
+    def __init__(
+        self,
+        dataset: LabelledImages,
+        noise: NoiseFunction | Mapping[str, Any] | str | type,
+        seed: int = 0,
+    ) -> None:
+        if isinstance(dataset, NoisyLabels):
+            raise ConfigError(
+                f"{dataset!r} is noisy already: apply several noises with Compose, in one wrapper"
+            )
+        self.dataset = labelled(dataset)
+        self.noise = built_noise(noise, self.metainfo)
+        _check_sources(self.noise, self.dataset)
+        self.seed = _checked_seed(seed)
+
+    def __repr__(self) -> str:
+        return f"NoisyLabels({self.dataset!r}, {self.noise!r}, seed={self.seed})"
+
+    def _relabelled(
+        self, clean: np.ndarray, index: int, image: np.ndarray | None = None
+    ) -> np.ndarray:
+        try:
+            return corrupt_sample(self.noise, self.dataset, index, self.seed, clean, image)
+        except DataError:
+            raise  # about another file: an image, an instance map, a mask to borrow from
+        except NoiseContractError as error:
+            raise ConfigError(str(error)) from error
+        except (TypeError, ValueError) as error:
+            raise one_problem(
+                file_paths(self.dataset, index)[1],
+                f"{self.noise!r} cannot corrupt it: {error}",
+                "correct the mask, or give the noise the data's classes",
+            ) from error
+        except Exception as error:  # a noise may be anybody's code
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise one_problem(
+                file_paths(self.dataset, index)[1],
+                f"{self.noise!r} failed at it: {type(error).__name__}: {error}",
+                f"mend {Path(place.filename).name}, line {place.lineno}",
+            ) from error
+
+
+def built_noise(
+    noise: NoiseFunction | Mapping[str, Any] | str | type, metainfo: Mapping[str, Any]
+) -> Noise:
+    """Build a noise from its config and check it against the data's classes.
+
+    Args:
+        noise: A noise as `NoisyLabels` takes it.
+        metainfo: The data set's classes and ignore_index.
+
+    Returns:
+        The noise model.
+
+    Raises:
+        ConfigError: If it cannot be built, or does not fit the data.
+    """
+    num_classes, ignore_index = len(metainfo["classes"]), int(metainfo["ignore_index"])
+    known = {"num_classes": num_classes, "ignore_index": ignore_index}
+    if not isinstance(noise, (str, Mapping)) and not callable(noise):
+        raise ConfigError(f"noise must be a noise model, its config or a function, not {noise!r}")
+    try:
+        if not isinstance(noise, Noise):
+            config = noise if isinstance(noise, Mapping) else {"type": noise}
+            noise = build_noise(_completed(expanded(config), known))
+        noise.check_fit(num_classes, ignore_index)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"noise: {error}") from error
+    return noise
+
+
+def built_model(
+    config: NoiseFunction | Mapping[str, Any] | str | type, metainfo: Mapping[str, Any]
+) -> Noise:
+    """Build a noise model as `built_noise` does, for a calibration.
+
+    The parameter that stands for the dose may be left out: it begins at its least value.
+
+    Raises:
+        ConfigError: If it cannot be built, does not fit the data, or has no dose.
+    """
+    if isinstance(config, (str, type)):
+        config = {"type": config}
+    if isinstance(config, Mapping):
+        config = _with_a_dose(config)
+    noise = built_noise(config, metainfo)
+    try:
+        _ = noise.dose
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return noise
+
+
+def _with_a_dose(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The config with the least dose where it gives none; as it is where it cannot be built."""
+    try:
+        config = expanded(config)
+        kind = NOISES.find(config["type"])
+        required = noise_parameters(kind)
+    except (KeyError, TypeError, ValueError):
+        return config
+    own = getattr(kind, "DOSE", None)
+    if own is None or own.parameter in config or not required.get(own.parameter):
+        return config
+    return {**config, own.parameter: round(own.low) if own.integer else own.low}
+
+
+def _check_sources(noise: Noise, dataset: LabelledImages) -> None:
+    """Raise if a noise model needs what a data set can never give."""
+    for source in ("image", "instances"):
+        if source in noise.needs and not hasattr(dataset, f"load_{source}"):
+            raise ConfigError(
+                f"{noise!r} needs {source}, but {dataset!r} has no load_{source}(index)"
+            )
+    if "instances" in noise.needs and hasattr(dataset, "has_instances"):
+        without = [i for i in range(len(dataset)) if not dataset.has_instances(i)]
+        if without:
+            raise ConfigError(
+                f"{noise!r} needs instance maps, but {len(without)} of the {len(dataset)} samples "
+                f"of {dataset!r} have none, such as {dataset.sample_id(without[0])!r}: unpack "
+                "them, give FolderDataset its instance_dir, or use connected regions instead"
+            )
+
+
+def _completed(config: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in what a noise config leaves out and the data set knows, at any depth of nesting."""
+    completed = {name: _completed_value(value, known) for name, value in config.items()}
+    if "type" in config:
+        parameters = noise_parameters(NOISES.find(config["type"]))
+        completed = {name: known[name] for name in known if name in parameters} | completed
+    return completed
+
+
+def _completed_value(value: Any, known: Mapping[str, Any]) -> Any:
+    if isinstance(value, Mapping):
+        return _completed(value, known)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_completed_value(item, known) for item in value]
+    return value
+
+
+def _checked_seed(seed: object) -> int:
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise ConfigError(f"seed must be an integer, not {seed!r}")
+    return operator.index(seed)

@@ -1,0 +1,114 @@
+"""The shared core: per-pixel statistics of the logits with an analytic backward.
+
+Every loss of this package is a cheap function of ``log p_y`` and of a few numbers over the classes.
+This file says what those are, and who computes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from segnoise.kernels import use_triton
+from segnoise.losses.core.derivatives import by_operators
+from segnoise.losses.core.eager import eager_statistics
+from segnoise.losses.core.graph import fits, graph_statistics
+from segnoise.losses.core.label_statistics import Core, LabelModel
+from segnoise.losses.core.logit_maps import LogitMap
+from segnoise.losses.core.sums import ClassMax, ClassSum
+
+
+@dataclass(frozen=True)
+class PixelStatistics:
+    """What a loss sees of the logits: maps with one number a pixel, in float32 or float64.
+
+    Args:
+        log_p: log-probability of the target class, ``log p_y``; for a soft target t the
+            log-likelihood ``sum_k t_k log p_k``; under a label model, what that says.
+        num_classes: K; 2 in binary and multilabel mode.
+        sums: the numbers over the classes, by what they are: ``statistics[ClassSum(LogTerm())]``.
+    """
+
+    log_p: Tensor
+    num_classes: int
+    sums: dict[ClassSum | ClassMax, Tensor] = field(default_factory=dict)
+
+    def __getitem__(self, key: ClassSum | ClassMax) -> Tensor:
+        return self.sums[key]
+
+
+def pixel_statistics(
+    logits: Tensor,
+    target: Tensor,
+    sums: tuple[ClassSum | ClassMax, ...] = (),
+    *,
+    binary: bool = False,
+    logit_map: LogitMap | None = None,
+    label_model: LabelModel | None = None,
+) -> PixelStatistics:
+    """Compute ``log p_y`` and numbers over the classes for every pixel.
+
+    Args:
+        logits: (N, K, *) scores, K >= 2; with ``binary`` scores z of any shape, which stand for the
+            two classes' logits (0, z).
+        target: class ids as integers, (N, *), or with ``binary`` of the logits' shape. Ids outside
+            0..K-1 (void) are read as the nearest id: the caller masks those pixels. A floating
+            tensor is a soft target of weights t_k >= 0: (N, K, *), with ``binary`` (2, *logits'
+            shape), the negative class's weights first.
+        sums: the numbers over the classes to compute; none is computed unasked.
+        binary: whether the logits are of two classes with one score.
+        logit_map: what the logits go through before the softmax.
+        label_model: how class ids are read, where not as the true class.
+
+    Returns:
+        Maps of the target's shape without its class axis, in float32 (float64 for float64 logits);
+        gradients arrive at the logits in the logits' dtype.
+
+    Example:
+        >>> from segnoise.losses.core.terms import LogTerm
+        >>> log_sum = ClassSum(LogTerm())
+        >>> s = pixel_statistics(torch.zeros(1, 4, 2), torch.tensor([[3, 255]]), (log_sum,))
+        >>> s.log_p, s[log_sum]
+        (tensor([[-1.3863, -1.3863]]), tensor([[-5.5452, -5.5452]]))
+    """
+    if binary:
+        shape = logits.shape
+        flat = logits.reshape(1, 1, -1)
+        flat_target = target.reshape(1, *((2, -1) if target.is_floating_point() else (-1,)))
+    else:
+        shape = logits[:, 0].shape
+        flat = logits.reshape(*logits.shape[:2], logits.shape[2:].numel())
+        flat_target = target.reshape(*target.shape[: target.dim() - len(shape) + 1], flat.shape[2])
+    core = Core(sums, binary, logit_map, label_model)
+    if torch.compiler.is_compiling():
+        # A compiler fuses plain operations. An exported graph has no backward pass of ours.
+        by_graph = fits(core) and not (torch.compiler.is_exporting() or by_operators(target))
+        if by_graph:
+            maps = graph_statistics(flat, flat_target, core)
+        else:
+            maps = core.statistics(flat, flat_target)
+    elif by_operators(target):
+        maps = core.statistics(flat, flat_target)
+    else:
+        maps = _by_triton(flat, flat_target, core) or eager_statistics(flat, flat_target, core)
+    maps = tuple(m.reshape(shape) for m in maps)
+    return PixelStatistics(
+        maps[0], 2 if binary else logits.shape[1], dict(zip(sums, maps[1:], strict=True))
+    )
+
+
+def _by_triton(logits: Tensor, target: Tensor, core: Core) -> tuple[Tensor, ...] | None:
+    """The maps by Triton kernels; None where they are not wanted or not known."""
+    if not use_triton(logits, _check_kernels):
+        return None
+    from segnoise.losses.core.triton_path import supports, triton_statistics
+
+    return triton_statistics(logits, target, core) if supports(logits, target, core) else None
+
+
+def _check_kernels(device: torch.device) -> None:
+    from segnoise.losses.core.triton_check import check_kernels
+
+    check_kernels(device)

@@ -1,0 +1,131 @@
+"""Which methods of a training, and which of its losses, work together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from segnoise.errors import ConfigError
+from segnoise.losses import EntropyRegularizer, L1Penalty
+from segnoise.losses.base import PixelwiseLoss
+
+
+def check_methods(
+    methods: Mapping[str, Any], losses: Mapping[str, nn.Module], num_classes: int
+) -> None:
+    """Refuse methods that would not do together, or with these losses, what each does alone.
+
+    Args:
+        methods: by name, in the order of their steps.
+        losses: those of the config, by name.
+        num_classes: K.
+
+    Raises:
+        ConfigError: if a method has a name that it cannot have, or a loss's; several want outputs
+            of the network; or one with a second network is not the last, is beside one that reduces
+            the losses' maps, or beside a loss that remembers samples.
+    """
+    for name in methods:
+        check_name(name, "methods")
+        if name in losses:
+            raise ConfigError(f"a method and a loss are called {name!r}; set the 'name' of one")
+    greedy = [name for name, method in methods.items() if method.extra_outputs(num_classes)]
+    if len(greedy) > 1:
+        raise ConfigError(
+            f"{' and '.join(greedy)} each want outputs of the network beyond the classes', which "
+            "only one can have: keep one of them"
+        )
+    for number, (name, method) in enumerate(methods.items()):
+        if not method.second_network:
+            continue
+        after = list(methods)[number + 1 :]
+        if after:
+            raise ConfigError(
+                f"{', '.join(after)} after {name} would not reach its second network: list {name} "
+                "last"
+            )
+        for other, one in methods.items():
+            if one.per_pixel:
+                raise ConfigError(
+                    f"{other} reads outputs and losses of one network, and {name} trains two: keep "
+                    "one of them"
+                )
+        for label, loss in losses.items():
+            needs = getattr(loss, "needs", ())
+            if needs:
+                raise ConfigError(
+                    f"the loss {label!r} ({type(loss).__name__}, which asks for "
+                    f"{', '.join(needs)}) would mix what it remembers of {name}'s two networks: "
+                    "take another loss"
+                )
+
+
+def check_name(name: object, where: str) -> None:
+    """Refuse what cannot name a part of a model.
+
+    Args:
+        name: of a method or a loss.
+        where: path in the config, for the error.
+
+    Raises:
+        ConfigError: unless it is an identifier, and no attribute of an ``nn.ModuleDict``.
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ConfigError(
+            f"{where}.name must be an identifier, such as 'warm_up' or 'again', got {name!r}"
+        )
+    if hasattr(nn.ModuleDict(), name):
+        raise ConfigError(
+            f"{where}: no method or loss can be called {name!r}; set its 'name' to another "
+            f"identifier, such as 'my_{name}'"
+        )
+
+
+def keep_maps(method: str, losses: Mapping[str, nn.Module], channels: int) -> None:
+    """Let the losses stay maps over the pixels, which a method reduces; regularisers stay as is.
+
+    Args:
+        method: its name, for the error.
+        losses: of the config, by name.
+        channels: of the scores.
+
+    Raises:
+        ConfigError: if one has no such map.
+    """
+    for name, loss in losses.items():
+        if isinstance(loss, (L1Penalty, EntropyRegularizer)):
+            continue
+        if isinstance(loss, PixelwiseLoss):
+            loss.reduction = "none"
+        if not (isinstance(loss, PixelwiseLoss) and has_map(loss, channels)):
+            raise ConfigError(
+                f"{method} needs losses with a value for every pixel, and {name!r} "
+                f"({type(loss).__name__}) has none: take another, such as 'GCE'"
+            )
+
+
+@torch.no_grad()
+def has_map(loss: nn.Module, channels: int) -> bool:
+    """Tell whether a loss that is not to be reduced gives every pixel a value.
+
+    Args:
+        loss: with the reduction "none".
+        channels: of the scores: 1 in binary mode, else K.
+
+    Example:
+        >>> from segnoise.losses import build_loss
+        >>> common = dict(mode="multiclass", reduction="none")
+        >>> [has_map(build_loss(kind, **common), 3) for kind in ("CE", "TLoss", "Dice")]
+        [True, False, False]
+    """
+    tensors = [*loss.parameters(), *loss.buffers()]
+    device = tensors[0].device if tensors else None
+    labels = torch.zeros(1, 2, 3, dtype=torch.long, device=device)
+    try:
+        value = loss(torch.zeros(1, channels, 2, 3, device=device), labels)
+    except NotImplementedError:
+        return False
+    return isinstance(value, Tensor) and value.shape == labels.shape

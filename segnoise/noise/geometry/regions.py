@@ -1,0 +1,95 @@
+"""The regions that a noise model treats as a whole, and values spread over their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segnoise.noise.geometry.components import Components, connected_components
+from segnoise.noise.geometry.superpixels import superpixels
+from segnoise.noise.mask import Mask, check_storable
+from segnoise.noise.sources import Sources
+
+REGIONS = ("components", "instances", "superpixels")
+"""What a region can be."""
+
+_NEEDS = {"instances": frozenset({"instances"}), "superpixels": frozenset({"image"})}
+_BLOCK = 1 << 17  # pixels; looking up numbers takes eight bytes for each
+
+
+def check_regions(regions: object, known: Sequence[str] = REGIONS) -> str:
+    """Return the name of a kind of region.
+
+    Args:
+        regions: What the user gave.
+        known: The names allowed.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    if not isinstance(regions, str) or regions not in known:
+        raise ValueError(f"regions must be one of {', '.join(known)}, not {regions!r}")
+    return regions
+
+
+def region_needs(regions: str) -> frozenset[str]:
+    """Return the names of the `Sources` that regions of a kind are made from."""
+    return _NEEDS.get(regions, frozenset())
+
+
+def find_regions(
+    mask: Mask, regions: str, size: int, sources: Sources, ignore_index: int
+) -> Components:
+    """Return the regions of a mask, each of a single class; void belongs to none.
+
+    Args:
+        mask: (H, W) contiguous label mask.
+        regions: "components": 8-connected regions. "instances": all pixels of one class and one
+            instance number; those without a number as components. "superpixels": all pixels of
+            one class in a superpixel of the image.
+        size: Side of a superpixel, in pixels.
+        sources: Holds what `region_needs` names.
+        ignore_index: Void.
+    """
+    numbers = sources.instances if regions == "instances" else None
+    if regions == "superpixels" and sources.image is not None:
+        numbers = superpixels(sources.image, size)
+    return connected_components(mask, ignore_index, numbers)
+
+
+def of_each_pixel(values: NDArray[Any], regions: Components, void: int | bool) -> NDArray[Any]:
+    """Return for each pixel the value of its region.
+
+    Args:
+        values: (C,) one value a region.
+        regions: The regions.
+        void: The value of pixels that belong to none; it need not fit the values' dtype if there
+            are no such pixels.
+
+    Returns:
+        (H, W), in the dtype of the values.
+
+    Raises:
+        ValueError: If there is void, and its value does not fit the dtype.
+
+    Example:
+        >>> import numpy as np
+        >>> found = connected_components(np.array([[4, 4, 7], [7, 255, 7]], np.uint8), 255)
+        >>> of_each_pixel(np.array([10, 20, 30]), found, 0).tolist()
+        [[10, 10, 20], [30, 0, 20]]
+    """
+    table = np.empty(len(values) + 1, values.dtype)
+    table[:-1] = values
+    if regions.area.sum() < regions.index.size:
+        if values.dtype != bool:
+            check_storable(int(void), values, "ignore_index")
+        table[-1] = void  # void's number is -1
+    spread = np.empty(regions.index.shape, values.dtype)
+    rows = max(1, _BLOCK // max(1, regions.index.shape[1]))
+    for start in range(0, len(spread), rows):
+        block = slice(start, start + rows)
+        np.take(table, regions.index[block], mode="wrap", out=spread[block])
+    return spread
