@@ -53,4 +53,4 @@ def test_errors(build, error, message):
 def test_repr_shows_both_terms():
     text = repr(ActiveNegativeLoss("multiclass", ignore_index=255, base="FL"))
     assert "'multiclass', alpha=5.0, beta=5.0, ignore_index=255" in text
-    assert "(passive): NormalizedNegativeFocalLoss('multiclass', gamma=0.5, min_prob=1e-07)" in text
+    assert "(second): NormalizedNegativeFocalLoss('multiclass', gamma=0.5, min_prob=1e-07)" in text
