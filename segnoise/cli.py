@@ -24,13 +24,28 @@ COMMANDS = {
 }
 
 
+COMPLETION = """\
+# For bash and zsh: eval "$(segnoise --completion)", in ~/.bashrc or ~/.zshrc
+[ -n "$ZSH_VERSION" ] && autoload -Uz bashcompinit compinit && compinit -u && bashcompinit
+_segnoise() {
+    local word="${COMP_WORDS[COMP_CWORD]}" words="%s"
+    if [ "$COMP_CWORD" -gt 1 ]; then
+        case "$word" in -*) ;; *) return ;; esac
+        words="$(SEGNOISE_FLAGS=1 segnoise "${COMP_WORDS[1]}" 2> /dev/null)"
+    fi
+    COMPREPLY=($(compgen -W "$words" -- "$word"))
+}
+complete -o default -F _segnoise segnoise"""
+
+
 def usage() -> str:
     """The help text."""
     commands = "\n".join(f"  {name:<14} {text}" for name, text in COMMANDS.items())
     return (
         f"segnoise {__version__}: semantic segmentation with noisy labels\n\n"
         f"usage: segnoise COMMAND ...\n\n{commands}\n\n"
-        "segnoise COMMAND --help tells what a command takes."
+        'segnoise COMMAND --help tells what a command takes; eval "$(segnoise --completion)" '
+        "completes\ncommands and flags in bash and zsh."
     )
 
 
@@ -53,6 +68,9 @@ def _run(arguments: list[str]) -> int:
         return 0 if arguments else 2
     if arguments[0] == "--version":
         print(__version__)
+        return 0
+    if arguments[0] == "--completion":
+        print(COMPLETION % " ".join(COMMANDS))
         return 0
     command = arguments[0].replace("-", "_")
     if command not in COMMANDS:

@@ -35,6 +35,14 @@ class Parser(argparse.ArgumentParser):
         """Print what is wrong, and leave with exit code 2."""
         sys.exit(_fail(f"{message}; see {self.prog} --help", 2))
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; where a shell asks for completions, print the flags instead, and leave."""
+        if os.environ.get("SEGNOISE_FLAGS"):
+            shown = (a for a in self._actions if a.help != argparse.SUPPRESS)
+            print(*(flag for action in shown for flag in action.option_strings), sep="\n")
+            self.exit()
+        return super().parse_known_args(args, namespace)
+
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Leave, once a help text is out or nobody reads it."""
         try:
