@@ -12,6 +12,7 @@ import numpy as np
 
 from segnoise.checks import check_number
 from segnoise.noise.mask import Mask, check_mask, one_class_and_void
+from segnoise.noise.parameters import check_parameters
 from segnoise.noise.presets import PRESETS
 from segnoise.noise.sources import Sources
 from segnoise.registry import Registry, path_of
@@ -38,16 +39,19 @@ class Dose(NamedTuple):
 class Noise(ABC):
     """Base of the noise models.
 
-    A subclass is a frozen dataclass under `@register` whose fields are its parameters; it checks
-    them in `__post_init__`, names its `DOSE` and writes `_corrupt`. It keeps void as it is, creates
-    void only if its definition says so, and draws from the given generator only. One that looks at
-    more than the mask says so in `needs`.
+    A subclass is a frozen dataclass under `@register` whose fields are its parameters, declared
+    with `segnoise.noise.parameters`; it names its `DOSE` and writes `_corrupt`. It keeps void as it
+    is, creates void only if its definition says so, and draws from the given generator only. One
+    that looks at more than the mask says so in `needs`.
 
     Attributes:
         DOSE: The parameter that `calibrate` turns; None for a model without such a one.
     """
 
     DOSE: ClassVar[Dose | None] = None
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
 
     def __call__(self, mask: Mask, rng: np.random.Generator, **sources: Any) -> Mask:
         """Return a corrupted copy of a mask.

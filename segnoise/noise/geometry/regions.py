@@ -20,10 +20,11 @@ _NEEDS = {"instances": frozenset({"instances"}), "superpixels": frozenset({"imag
 _BLOCK = 1 << 17  # pixels; looking up numbers takes eight bytes for each
 
 
-def check_regions(regions: object, known: Sequence[str] = REGIONS) -> str:
+def check_regions(name: str, regions: object, known: Sequence[str] = REGIONS) -> str:
     """Return the name of a kind of region.
 
     Args:
+        name: The parameter, for the error.
         regions: What the user gave.
         known: The names allowed.
 
@@ -31,7 +32,7 @@ def check_regions(regions: object, known: Sequence[str] = REGIONS) -> str:
         ValueError: If it is none of them.
     """
     if not isinstance(regions, str) or regions not in known:
-        raise ValueError(f"regions must be one of {', '.join(known)}, not {regions!r}")
+        raise ValueError(f"{name} must be one of {', '.join(known)}, not {regions!r}")
     return regions
 
 

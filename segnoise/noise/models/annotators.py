@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.checks import check_integer, check_number, check_rate
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.components import Components, connected_components
 from segnoise.noise.geometry.layers import Shape, redraw
 from segnoise.noise.geometry.redrawing import Hand, redrawn
-from segnoise.noise.mask import Mask, check_classes, check_fill, check_mask
+from segnoise.noise.mask import Mask, check_mask
 from segnoise.noise.seeding import generator
 from segnoise.noise.sources import Sources
 
@@ -109,41 +109,23 @@ class Annotators(Noise):
 
     DOSE = Dose("scale", high=1000.0)
 
-    number: int = 5
-    bias: float = 0.0
-    bias_spread: float = 0.01
-    size: float = 0.02
-    wobble: float = 0.03
-    length: float = 0.2
-    shift: float = 0.01
-    tail: float = 0.0
-    omission: float = 0.0
-    skill_spread: float = 0.2
-    unit: str = "diameter"
-    scale: float = 1.0
-    fill: str | int = "neighbor"
-    seed: int = 0
-    classes: tuple[int, ...] | None = None
-    instances: bool = False
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "number", check_integer("number", self.number, 1))
-        object.__setattr__(self, "bias", check_number("bias", self.bias))
-        for name in ("bias_spread", "size", "wobble", "length", "shift", "skill_spread"):
-            object.__setattr__(self, name, check_number(name, getattr(self, name), 0))
-        for name in ("tail", "omission"):
-            object.__setattr__(self, name, check_rate(name, getattr(self, name)))
-        if self.unit not in ("diameter", "pixel"):
-            raise ValueError(f'unit must be "diameter" or "pixel", not {self.unit!r}')
-        object.__setattr__(self, "scale", check_number("scale", self.scale, 0, self.DOSE.high))
-        void = check_integer("ignore_index", self.ignore_index)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "fill", check_fill(self.fill, void))
-        object.__setattr__(self, "seed", check_integer("seed", self.seed))
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
-        if not isinstance(self.instances, bool):
-            raise TypeError(f"instances must be true or false, not {self.instances!r}")
+    number: int = parameters.integer(1, default=5)
+    bias: float = parameters.number(default=0.0)
+    bias_spread: float = parameters.number(0, default=0.01)
+    size: float = parameters.number(0, default=0.02)
+    wobble: float = parameters.number(0, default=0.03)
+    length: float = parameters.number(0, default=0.2)
+    shift: float = parameters.number(0, default=0.01)
+    tail: float = parameters.rate(default=0.0)
+    omission: float = parameters.rate(default=0.0)
+    skill_spread: float = parameters.number(0, default=0.2)
+    unit: str = parameters.choice(("diameter", "pixel"), default="diameter")
+    scale: float = parameters.number(0, DOSE.high, default=1.0)
+    fill: str | int = parameters.fill()
+    seed: int = parameters.integer(default=0)
+    classes: tuple[int, ...] | None = parameters.classes()
+    instances: bool = parameters.flag(default=False)
+    ignore_index: int = parameters.void()
 
     @property
     def needs(self) -> frozenset[str]:

@@ -8,17 +8,26 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from segnoise.checks import check_integer, check_number, check_rate
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.area_steps import Steps, packed_where
 from segnoise.noise.geometry.class_pile import ClassPile, Region, Sheets, Window
 from segnoise.noise.geometry.motion import Motion
-from segnoise.noise.mask import Mask, check_classes, check_fill
+from segnoise.noise.mask import Mask
 from segnoise.noise.sources import Sources
 
 KINDS = ("dilate", "erode", "affine")
 
 _DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
+
+
+def _check_kinds(_: str, kinds: object) -> tuple[str, ...]:
+    if not isinstance(kinds, Sequence) or isinstance(kinds, str) or not kinds:
+        raise TypeError(f"kinds must be a list or tuple of {', '.join(KINDS)}, not {kinds!r}")
+    for kind in kinds:
+        if kind not in KINDS or list(kinds).count(kind) > 1:
+            raise ValueError(f"kinds must be some of {', '.join(KINDS)}, once each, not {kinds!r}")
+    return tuple(kinds)
 
 
 @register
@@ -85,24 +94,13 @@ class AreaControlled(Noise):
 
     DOSE = Dose("beta", high=4.0)
 
-    alpha: float
-    beta: float
-    kinds: tuple[str, ...] = KINDS
-    classes: tuple[int, ...] | None = None
-    fill: str | int = "neighbor"
-    max_angle: float = 30
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "alpha", check_rate("alpha", self.alpha))
-        object.__setattr__(self, "beta", check_number("beta", self.beta, 0, self.DOSE.high))
-        object.__setattr__(self, "kinds", _check_kinds(self.kinds))
-        void = check_integer("ignore_index", self.ignore_index)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
-        object.__setattr__(self, "fill", check_fill(self.fill, void))
-        angle = check_number("max_angle", self.max_angle, 0, 180)
-        object.__setattr__(self, "max_angle", angle)
+    alpha: float = parameters.rate()
+    beta: float = parameters.number(0, DOSE.high)
+    kinds: tuple[str, ...] = parameters.checked(_check_kinds, default=KINDS)
+    classes: tuple[int, ...] | None = parameters.classes()
+    fill: str | int = parameters.fill()
+    max_angle: float = parameters.number(0, 180, default=30)
+    ignore_index: int = parameters.void()
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         if rng.random() >= self.alpha or not self.beta:
@@ -120,12 +118,3 @@ class AreaControlled(Noise):
             return Motion(sheets, rank, valid, angle, direction).until(self.beta)
 
         return pile.to_mask(pile.lay_back(change, self.fill), self.fill)
-
-
-def _check_kinds(kinds: object) -> tuple[str, ...]:
-    if not isinstance(kinds, Sequence) or isinstance(kinds, str) or not kinds:
-        raise TypeError(f"kinds must be a list or tuple of {', '.join(KINDS)}, not {kinds!r}")
-    for kind in kinds:
-        if kind not in KINDS or list(kinds).count(kind) > 1:
-            raise ValueError(f"kinds must be some of {', '.join(KINDS)}, once each, not {kinds!r}")
-    return tuple(kinds)

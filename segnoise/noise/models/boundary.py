@@ -8,7 +8,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.checks import check_integer
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.ranks import Ranks, highest_within, lowest_within
 from segnoise.noise.geometry.squares import (
@@ -20,7 +20,7 @@ from segnoise.noise.geometry.squares import (
     square_minimum,
 )
 from segnoise.noise.geometry.strips import strips
-from segnoise.noise.mask import Mask, check_classes, check_fill, check_storable, is_any_of
+from segnoise.noise.mask import Mask, check_storable, is_any_of
 from segnoise.noise.sources import Sources
 
 
@@ -77,17 +77,10 @@ class BoundaryErosion(Noise):
 
     DOSE = Dose("width", high=LARGEST_WIDTH)
 
-    width: float
-    fill: str | int = "neighbor"
-    classes: tuple[int, ...] | None = None
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "width", check_width("width", self.width))
-        void = check_integer("ignore_index", self.ignore_index)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "fill", check_fill(self.fill, void))
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
+    width: float = parameters.checked(check_width)
+    fill: str | int = parameters.fill()
+    classes: tuple[int, ...] | None = parameters.classes()
+    ignore_index: int = parameters.void()
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         width = drawn_width(self.width, rng)
@@ -155,15 +148,9 @@ class BoundaryDilation(Noise):
 
     DOSE = Dose("width", high=LARGEST_WIDTH)
 
-    width: float
-    classes: tuple[int, ...] | None = None
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "width", check_width("width", self.width))
-        void = check_integer("ignore_index", self.ignore_index)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
+    width: float = parameters.checked(check_width)
+    classes: tuple[int, ...] | None = parameters.classes()
+    ignore_index: int = parameters.void()
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         width = drawn_width(self.width, rng)

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.checks import check_integer, check_number, check_rate
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.components import Components, connected_components
 from segnoise.noise.geometry.layers import Polygon, redraw
 from segnoise.noise.geometry.outlines import Outline, hull, rectangle, simplified, trace
-from segnoise.noise.mask import Mask, check_classes, check_fill
+from segnoise.noise.mask import Mask
 from segnoise.noise.sources import Sources
 
 
@@ -28,14 +28,6 @@ class _Replacement(Noise):
     ignore_index: int
     # A field only of a model whose shapes may leave parts of their objects bare.
     fill: str | int = "neighbor"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", check_rate("rate", self.rate))
-        void = check_integer("ignore_index", self.ignore_index)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
-        if not isinstance(self.instances, bool):
-            raise TypeError(f"instances must be true or false, not {self.instances!r}")
 
     @property
     def needs(self) -> frozenset[str]:
@@ -112,18 +104,12 @@ class CoarsePolygon(_Replacement):
 
     DOSE = Dose("tolerance", high=1 << 12)
 
-    tolerance: float
-    rate: float = 1.0
-    fill: str | int = "neighbor"
-    classes: tuple[int, ...] | None = None
-    instances: bool = False
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        tolerance = check_number("tolerance", self.tolerance, 0, self.DOSE.high)
-        object.__setattr__(self, "tolerance", tolerance)
-        super().__post_init__()
-        object.__setattr__(self, "fill", check_fill(self.fill, self.ignore_index))
+    tolerance: float = parameters.number(0, DOSE.high)
+    rate: float = parameters.rate(default=1.0)
+    fill: str | int = parameters.fill()
+    classes: tuple[int, ...] | None = parameters.classes()
+    instances: bool = parameters.flag(default=False)
+    ignore_index: int = parameters.void()
 
     def _alters(self, objects: Components) -> NDArray[np.bool_]:
         # Four vertices are the fewest that may become three.
@@ -170,10 +156,10 @@ class BoxMask(_Replacement):
 
     DOSE = Dose("rate", high=1.0)
 
-    rate: float = 1.0
-    classes: tuple[int, ...] | None = None
-    instances: bool = False
-    ignore_index: int = 255
+    rate: float = parameters.rate(default=1.0)
+    classes: tuple[int, ...] | None = parameters.classes()
+    instances: bool = parameters.flag(default=False)
+    ignore_index: int = parameters.void()
 
     def _outlines(self, objects: Components, number: int) -> Sequence[Outline]:
         return [rectangle(objects.box[number])]
@@ -216,10 +202,10 @@ class HullMask(_Replacement):
 
     DOSE = Dose("rate", high=1.0)
 
-    rate: float = 1.0
-    classes: tuple[int, ...] | None = None
-    instances: bool = False
-    ignore_index: int = 255
+    rate: float = parameters.rate(default=1.0)
+    classes: tuple[int, ...] | None = parameters.classes()
+    instances: bool = parameters.flag(default=False)
+    ignore_index: int = parameters.void()
 
     def _outlines(self, objects: Components, number: int) -> Sequence[Outline]:
         return [hull(trace(objects, number, holes=False))]

@@ -9,11 +9,12 @@ import math
 import cv2
 import numpy as np
 
-from segnoise.checks import check_integer, check_number
+from segnoise.checks import check_number
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.ranks import RankMap, Ranks, highest_within, lowest_within
 from segnoise.noise.geometry.squares import LARGEST_WIDTH
-from segnoise.noise.mask import Mask, check_classes
+from segnoise.noise.mask import Mask
 from segnoise.noise.sources import Sources
 
 
@@ -60,19 +61,15 @@ class DistanceMorphology(Noise):
 
     DOSE = Dose("high", high=LARGEST_WIDTH)
 
-    low: float
-    high: float
-    classes: tuple[int, ...] | None = None
-    ignore_index: int = 255
+    low: float = parameters.number(0)
+    high: float = parameters.number(0, LARGEST_WIDTH)
+    classes: tuple[int, ...] | None = parameters.classes()
+    ignore_index: int = parameters.void()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "low", check_number("low", self.low, 0))
-        object.__setattr__(self, "high", check_number("high", self.high, 0, LARGEST_WIDTH))
+        super().__post_init__()
         if self.low > self.high:
             raise ValueError(f"low={self.low!r} is above high={self.high!r}: swap them")
-        void = check_integer("ignore_index", self.ignore_index)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
 
     def with_dose(self, dose: float) -> DistanceMorphology:
         """Return the same model with another `high`, and `low` in proportion.

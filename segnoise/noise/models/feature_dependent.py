@@ -10,16 +10,21 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.checks import check_integer, check_number, check_rate
+from segnoise.checks import check_integer
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.drift import Candidates, drifting_pixels
 from segnoise.noise.geometry.predictions import load_top2, prediction_path
 from segnoise.noise.geometry.smooth_field import LARGEST_LENGTH
-from segnoise.noise.mask import Mask, check_class_ids, check_storable, check_void
+from segnoise.noise.mask import Mask, check_class_ids, check_storable
 from segnoise.noise.sources import Sources
 
 _OF_THE_IMAGE = ("depth", "reach", "length")
 _FARTHEST = 1 << 12  # pixels
+
+
+def _check_num_classes(name: str, number: object) -> int | None:
+    return None if number is None else check_integer(name, number, 2)
 
 
 @register
@@ -90,26 +95,16 @@ class FeatureDependent(Noise):
 
     DOSE = Dose("rate", high=1.0)
 
-    rate: float
+    rate: float = parameters.rate()
     predictions: str | None = None
-    num_classes: int | None = None
-    depth: int = 2
-    reach: float = 16.0
-    length: float = 32.0
-    ignore_index: int = 255
+    num_classes: int | None = parameters.checked(_check_num_classes, default=None)
+    depth: int = parameters.integer(0, _FARTHEST, default=2)
+    reach: float = parameters.number(1, _FARTHEST, default=16.0)
+    length: float = parameters.number(1, LARGEST_LENGTH, default=32.0)
+    ignore_index: int = parameters.void()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", check_rate("rate", self.rate))
-        object.__setattr__(self, "depth", check_integer("depth", self.depth, 0, _FARTHEST))
-        object.__setattr__(self, "reach", check_number("reach", self.reach, 1, _FARTHEST))
-        length = check_number("length", self.length, 1, LARGEST_LENGTH)
-        object.__setattr__(self, "length", length)
-        void = check_integer("ignore_index", self.ignore_index)
-        if self.num_classes is not None:
-            num_classes = check_integer("num_classes", self.num_classes, 2)
-            object.__setattr__(self, "num_classes", num_classes)
-            check_void(void, num_classes)
-        object.__setattr__(self, "ignore_index", void)
+        super().__post_init__()
         if self.predictions is not None:
             self._check_predictions(self.predictions)
 

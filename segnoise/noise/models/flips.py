@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.checks import check_integer, check_rate
+from segnoise.checks import check_rate
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.categorical import CategoricalTable, redraw, shifted
 from segnoise.noise.geometry.transitions import confusions, pair_flip, transition_matrix
@@ -49,17 +50,10 @@ class SymmetricFlip(Noise):
 
     DOSE = Dose("rate", high=1.0)
 
-    rate: float
-    num_classes: int
-    include_self: bool = False
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", check_rate("rate", self.rate))
-        object.__setattr__(self, "num_classes", check_integer("num_classes", self.num_classes, 2))
-        if not isinstance(self.include_self, bool):
-            raise TypeError(f"include_self must be true or false, not {self.include_self!r}")
-        object.__setattr__(self, "ignore_index", check_void(self.ignore_index, self.num_classes))
+    rate: float = parameters.rate()
+    num_classes: int = parameters.integer(2)
+    include_self: bool = parameters.flag(default=False)
+    ignore_index: int = parameters.void()
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         table = _shift_table(self.num_classes, self.rate, self.include_self)

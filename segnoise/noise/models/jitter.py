@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.checks import check_integer, check_number
+from segnoise.checks import check_number
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.ranks import Ranks, highest_within, lowest_within
 from segnoise.noise.geometry.smooth_field import LARGEST_LENGTH, SmoothField
 from segnoise.noise.geometry.squares import LARGEST_WIDTH
-from segnoise.noise.mask import Mask, check_classes
+from segnoise.noise.mask import Mask
 from segnoise.noise.sources import Sources
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
@@ -80,20 +81,11 @@ class BoundaryJitter(Noise):
 
     DOSE = Dose("root mean square displacement", high=LARGEST_WIDTH)
 
-    std: float
-    length: float
-    bias: float = 0.0
-    classes: tuple[int, ...] | None = None
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "std", check_number("std", self.std, 0, LARGEST_WIDTH))
-        object.__setattr__(self, "length", check_number("length", self.length, 0, LARGEST_LENGTH))
-        bias = check_number("bias", self.bias, -LARGEST_WIDTH, LARGEST_WIDTH)
-        object.__setattr__(self, "bias", bias)
-        void = check_integer("ignore_index", self.ignore_index)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
+    std: float = parameters.number(0, LARGEST_WIDTH)
+    length: float = parameters.number(0, LARGEST_LENGTH)
+    bias: float = parameters.number(-LARGEST_WIDTH, LARGEST_WIDTH, default=0.0)
+    classes: tuple[int, ...] | None = parameters.classes()
+    ignore_index: int = parameters.void()
 
     @property
     def dose(self) -> float:

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.checks import check_integer, check_rate
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.boundary_walk import Hits, walk
 from segnoise.noise.geometry.class_pile import ClassPile, Region, Sheets, Window
 from segnoise.noise.geometry.handover import hand_over
 from segnoise.noise.geometry.ranks import RankMap
 from segnoise.noise.geometry.strips import strips
-from segnoise.noise.mask import Mask, check_classes, check_fill, count_labels
+from segnoise.noise.mask import Mask, count_labels
 from segnoise.noise.sources import Sources
 
 _WEIGHTS = (39, 57, 64, 57, 39)  # 256ths
@@ -85,25 +85,14 @@ class MarkovBoundary(Noise):
 
     DOSE = Dose("steps", high=1 << 12, integer=True)
 
-    steps: int
-    expand: float
-    boundary_flip: float
-    pixel_flip: float = 0.0
-    blur: bool = True
-    classes: tuple[int, ...] | None = None
-    fill: str | int = "neighbor"
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", check_integer("steps", self.steps, 0, 1 << 12))
-        for name in ("expand", "boundary_flip", "pixel_flip"):
-            object.__setattr__(self, name, check_rate(name, getattr(self, name)))
-        if not isinstance(self.blur, bool):
-            raise TypeError(f"blur must be true or false, not {self.blur!r}")
-        void = check_integer("ignore_index", self.ignore_index)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
-        object.__setattr__(self, "fill", check_fill(self.fill, void))
+    steps: int = parameters.integer(0, 1 << 12)
+    expand: float = parameters.rate()
+    boundary_flip: float = parameters.rate()
+    pixel_flip: float = parameters.rate(default=0.0)
+    blur: bool = parameters.flag(default=True)
+    classes: tuple[int, ...] | None = parameters.classes()
+    fill: str | int = parameters.fill()
+    ignore_index: int = parameters.void()
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         if not self.steps:

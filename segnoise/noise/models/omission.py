@@ -6,13 +6,18 @@ import dataclasses
 
 import numpy as np
 
-from segnoise.checks import check_integer, check_rate
+from segnoise.checks import check_integer
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.components import connected_components
 from segnoise.noise.geometry.gaps import close_gaps
 from segnoise.noise.geometry.regions import of_each_pixel
-from segnoise.noise.mask import Mask, check_classes, check_fill
+from segnoise.noise.mask import Mask
 from segnoise.noise.sources import Sources
+
+
+def _check_area(name: str, area: object) -> int | None:
+    return None if area is None else check_integer(name, area, 1)
 
 
 @register
@@ -62,25 +67,13 @@ class Omission(Noise):
 
     DOSE = Dose("rate", high=1.0)
 
-    rate: float
-    fill: str | int = "neighbor"
-    classes: tuple[int, ...] | None = None
-    max_area: int | None = None
-    instances: bool = False
-    vary: bool = False
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", check_rate("rate", self.rate))
-        void = check_integer("ignore_index", self.ignore_index)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "fill", check_fill(self.fill, void))
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
-        if self.max_area is not None:
-            object.__setattr__(self, "max_area", check_integer("max_area", self.max_area, 1))
-        for name in ("instances", "vary"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be true or false, not {getattr(self, name)!r}")
+    rate: float = parameters.rate()
+    fill: str | int = parameters.fill()
+    classes: tuple[int, ...] | None = parameters.classes()
+    max_area: int | None = parameters.checked(_check_area, default=None)
+    instances: bool = parameters.flag(default=False)
+    vary: bool = parameters.flag(default=False)
+    ignore_index: int = parameters.void()
 
     @property
     def needs(self) -> frozenset[str]:

@@ -7,11 +7,11 @@ import functools
 
 import numpy as np
 
-from segnoise.checks import check_integer
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.ranks import RankMap, Ranks, highest_within, lowest_within
 from segnoise.noise.geometry.squares import LARGEST_WIDTH, check_width, drawn_width, square_maximum
-from segnoise.noise.mask import Mask, check_classes
+from segnoise.noise.mask import Mask
 from segnoise.noise.sources import Sources
 
 
@@ -54,15 +54,9 @@ class BoundaryOpening(Noise):
 
     DOSE = Dose("width", high=LARGEST_WIDTH)
 
-    width: float
-    classes: tuple[int, ...] | None = None
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "width", check_width("width", self.width))
-        void = check_integer("ignore_index", self.ignore_index)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
+    width: float = parameters.checked(check_width)
+    classes: tuple[int, ...] | None = parameters.classes()
+    ignore_index: int = parameters.void()
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         width = drawn_width(self.width, rng)
@@ -114,15 +108,9 @@ class BoundaryClosing(Noise):
 
     DOSE = Dose("width", high=LARGEST_WIDTH)
 
-    width: float
-    classes: tuple[int, ...] | None = None
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "width", check_width("width", self.width))
-        void = check_integer("ignore_index", self.ignore_index)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
+    width: float = parameters.checked(check_width)
+    classes: tuple[int, ...] | None = parameters.classes()
+    ignore_index: int = parameters.void()
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         width = drawn_width(self.width, rng)

@@ -10,17 +10,30 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.checks import check_integer, check_number, check_rate
+from segnoise.checks import check_rate
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.components import Components, connected_components
 from segnoise.noise.geometry.layers import Polygon, Scattered, Shape, redraw
 from segnoise.noise.geometry.outlines import Outline, drawn, simplified, trace
 from segnoise.noise.geometry.transitions import transition_matrix
-from segnoise.noise.mask import Mask, check_class_ids, check_classes, check_fill, check_void
+from segnoise.noise.mask import Mask, check_class_ids
 from segnoise.noise.sources import Sources
 
 _LARGEST = 1 << 12
 _NEAR = 3  # pixels
+
+
+def _check_flip(name: str, value: Any, noise: Any) -> float | tuple[tuple[float, ...], ...]:
+    """Return a rate, or the rows of a transition matrix."""
+    if isinstance(value, numbers.Real):
+        return check_rate(name, value)
+    matrix = transition_matrix(value)
+    if len(matrix) != noise.num_classes:
+        raise ValueError(
+            f"class_flip is a matrix of {len(matrix)} classes, but num_classes={noise.num_classes}"
+        )
+    return tuple(map(tuple, matrix.tolist()))
 
 
 @register
@@ -104,41 +117,26 @@ class PolygonNoise(Noise):
 
     DOSE = Dose("scale", high=8.0)
 
-    num_classes: int
-    morphology: float = 0.2
-    jitter: float = 0.2
-    simplify: float = 0.2
-    kernel: int = 3
-    sigma: float = 2.0
-    tolerance: float = 5.0
-    class_flip: float | tuple[tuple[float, ...], ...] = 0.0
-    include_self: bool = False
-    vertex_tolerance: float = 1.0
-    scale: float = 1.0
-    fill: str | int = "neighbor"
-    classes: tuple[int, ...] | None = None
-    instances: bool = False
-    ignore_index: int = 255
+    num_classes: int = parameters.integer(1)
+    morphology: float = parameters.rate(default=0.2)
+    jitter: float = parameters.rate(default=0.2)
+    simplify: float = parameters.rate(default=0.2)
+    kernel: int = parameters.integer(1, _LARGEST, default=3)
+    sigma: float = parameters.number(0, _LARGEST, default=2.0)
+    tolerance: float = parameters.number(0, _LARGEST, default=5.0)
+    class_flip: float | tuple[tuple[float, ...], ...] = parameters.parameter(
+        _check_flip, default=0.0
+    )
+    include_self: bool = parameters.flag(default=False)
+    vertex_tolerance: float = parameters.number(0, _LARGEST, default=1.0)
+    scale: float = parameters.number(0, DOSE.high, default=1.0)
+    fill: str | int = parameters.fill()
+    classes: tuple[int, ...] | None = parameters.classes()
+    instances: bool = parameters.flag(default=False)
+    ignore_index: int = parameters.void()
 
     def __post_init__(self) -> None:
-        checked: dict[str, Any] = {
-            "num_classes": (num_classes := check_integer("num_classes", self.num_classes, 1)),
-            "ignore_index": (void := check_void(self.ignore_index, num_classes)),
-            "fill": check_fill(self.fill, void),
-            "classes": check_classes(self.classes, void),
-            "kernel": check_integer("kernel", self.kernel, 1, _LARGEST),
-            "class_flip": _checked_flip(self.class_flip, num_classes),
-        }
-        for name in ("morphology", "jitter", "simplify"):
-            checked[name] = check_rate(name, getattr(self, name))
-        for name in ("sigma", "tolerance", "vertex_tolerance"):
-            checked[name] = check_number(name, getattr(self, name), 0, _LARGEST)
-        checked["scale"] = check_number("scale", self.scale, 0, self.DOSE.high)
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
-        for name in ("instances", "include_self"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be true or false, not {getattr(self, name)!r}")
+        super().__post_init__()
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, not {self.kernel}: it would shift the object")
         if (total := self.morphology + self.jitter + self.simplify) > 1 + 1e-9:
@@ -146,10 +144,10 @@ class PolygonNoise(Noise):
                 f"morphology={self.morphology}, jitter={self.jitter} and simplify={self.simplify} "
                 f"add up to {total:.4g}, more than all objects"
             )
-        if self.classes and self.classes[-1] >= num_classes:
+        if self.classes and self.classes[-1] >= self.num_classes:
             raise ValueError(
-                f"classes lists {self.classes[-1]}, but there are {num_classes} classes "
-                f"(0 to {num_classes - 1})"
+                f"classes lists {self.classes[-1]}, but there are {self.num_classes} classes "
+                f"(0 to {self.num_classes - 1})"
             )
         alone = len(self._choices()) < 2 and not self.include_self
         if alone and isinstance(self.class_flip, float) and self.class_flip:
@@ -273,15 +271,3 @@ def _moved(objects: Components, number: int, shift: int, label: int) -> Shape:
     change = cv2.dilate if shift > 0 else cv2.erode
     moved = change(region, np.ones((height, width), np.uint8))
     return Shape(top, left, moved.view(np.bool_), label)
-
-
-def _checked_flip(value: Any, num_classes: int) -> float | tuple[tuple[float, ...], ...]:
-    """Return a rate, or the rows of a transition matrix."""
-    if isinstance(value, numbers.Real):
-        return check_rate("class_flip", value)
-    matrix = transition_matrix(value)
-    if len(matrix) != num_classes:
-        raise ValueError(
-            f"class_flip is a matrix of {len(matrix)} classes, but num_classes={num_classes}"
-        )
-    return tuple(map(tuple, matrix.tolist()))

@@ -7,12 +7,12 @@ import functools
 
 import numpy as np
 
-from segnoise.checks import check_integer, check_rate
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.categorical import CategoricalTable
 from segnoise.noise.geometry.regions import check_regions, find_regions, of_each_pixel, region_needs
 from segnoise.noise.geometry.transitions import transition_matrix
-from segnoise.noise.mask import Mask, check_class_ids, check_classes, check_storable, check_void
+from segnoise.noise.mask import Mask, check_class_ids, check_storable
 from segnoise.noise.sources import Sources
 
 
@@ -64,18 +64,16 @@ class RegionSwap(Noise):
 
     DOSE = Dose("rate", high=1.0)
 
-    rate: float
-    num_classes: int
-    regions: str = "components"
+    rate: float = parameters.rate()
+    num_classes: int = parameters.integer(2)
+    regions: str = parameters.checked(check_regions, default="components")
     transition_matrix: tuple[tuple[float, ...], ...] | None = None
-    size: int = 24
-    classes: tuple[int, ...] | None = None
-    ignore_index: int = 255
+    size: int = parameters.integer(1, default=24)
+    classes: tuple[int, ...] | None = parameters.classes()
+    ignore_index: int = parameters.void()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", check_rate("rate", self.rate))
-        object.__setattr__(self, "num_classes", check_integer("num_classes", self.num_classes, 2))
-        object.__setattr__(self, "regions", check_regions(self.regions))
+        super().__post_init__()
         if self.transition_matrix is not None:
             matrix = transition_matrix(self.transition_matrix)
             if len(matrix) != self.num_classes:
@@ -84,10 +82,6 @@ class RegionSwap(Noise):
                     f"{self.num_classes}"
                 )
             object.__setattr__(self, "transition_matrix", tuple(map(tuple, matrix.tolist())))
-        object.__setattr__(self, "size", check_integer("size", self.size, 1))
-        void = check_void(self.ignore_index, self.num_classes)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
 
     @property
     def needs(self) -> frozenset[str]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segnoise.checks import check_integer, check_number
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.components import Components, connected_components
-from segnoise.noise.mask import Mask, check_classes, check_mask, check_storable
+from segnoise.noise.mask import Mask, check_mask, check_storable
 from segnoise.noise.sources import Sources
 
 _MOST = 1000.0
@@ -59,17 +59,10 @@ class SpuriousObjects(Noise):
 
     DOSE = Dose("count", high=_MOST)
 
-    count: float
-    classes: tuple[int, ...] | None = None
-    donors: int = 1
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "count", check_number("count", self.count, 0, _MOST))
-        object.__setattr__(self, "donors", check_integer("donors", self.donors, 1))
-        void = check_integer("ignore_index", self.ignore_index)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
+    count: float = parameters.number(0, _MOST)
+    classes: tuple[int, ...] | None = parameters.classes()
+    donors: int = parameters.integer(1, default=1)
+    ignore_index: int = parameters.void()
 
     @property
     def needs(self) -> frozenset[str]:

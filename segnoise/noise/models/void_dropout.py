@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.checks import check_integer, check_rate
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.regions import (
     REGIONS,
@@ -16,8 +16,12 @@ from segnoise.noise.geometry.regions import (
     of_each_pixel,
     region_needs,
 )
-from segnoise.noise.mask import Mask, check_classes, check_storable, is_any_of
+from segnoise.noise.mask import Mask, check_storable, is_any_of
 from segnoise.noise.sources import Sources
+
+
+def _check_regions(name: str, regions: object) -> str:
+    return check_regions(name, regions, ("pixels", *REGIONS))
 
 
 @register
@@ -57,19 +61,11 @@ class VoidDropout(Noise):
 
     DOSE = Dose("rate", high=1.0)
 
-    rate: float
-    regions: str = "pixels"
-    size: int = 24
-    classes: tuple[int, ...] | None = None
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", check_rate("rate", self.rate))
-        object.__setattr__(self, "regions", check_regions(self.regions, ("pixels", *REGIONS)))
-        object.__setattr__(self, "size", check_integer("size", self.size, 1))
-        void = check_integer("ignore_index", self.ignore_index)
-        object.__setattr__(self, "ignore_index", void)
-        object.__setattr__(self, "classes", check_classes(self.classes, void))
+    rate: float = parameters.rate()
+    regions: str = parameters.checked(_check_regions, default="pixels")
+    size: int = parameters.integer(1, default=24)
+    classes: tuple[int, ...] | None = parameters.classes()
+    ignore_index: int = parameters.void()
 
     @property
     def needs(self) -> frozenset[str]:

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.checks import check_integer, check_number
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.components import Components, connected_components
 from segnoise.noise.geometry.layers import Scattered, Shape, pixels_of, redraw
 from segnoise.noise.geometry.resampling import rotated, rotation, warp
 from segnoise.noise.geometry.smooth_field import LARGEST_LENGTH, SmoothField
-from segnoise.noise.mask import Mask, check_classes, check_fill
+from segnoise.noise.mask import Mask
 from segnoise.noise.sources import Sources
 
+_PER = ("mask", "object", "instance")
 _SMALL = 64  # pixels; objects that are shifted pixel by pixel rather than one by one
 
 
@@ -74,17 +75,11 @@ class Shift(Noise):
 
     DOSE = Dose("distance", high=1 << 14)
 
-    distance: float
-    per: str = "mask"
-    classes: tuple[int, ...] | None = None
-    fill: str | int = "neighbor"
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        distance = check_number("distance", self.distance, 0, self.DOSE.high)
-        object.__setattr__(self, "distance", distance)
-        _check_per(self.per)
-        _check_layer(self)
+    distance: float = parameters.number(0, DOSE.high)
+    per: str = parameters.choice(_PER, default="mask")
+    classes: tuple[int, ...] | None = parameters.classes()
+    fill: str | int = parameters.fill()
+    ignore_index: int = parameters.void()
 
     @property
     def needs(self) -> frozenset[str]:
@@ -178,16 +173,11 @@ class Rotate(Noise):
 
     DOSE = Dose("angle", high=180)
 
-    angle: float
-    per: str = "mask"
-    classes: tuple[int, ...] | None = None
-    fill: str | int = "neighbor"
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "angle", check_number("angle", self.angle, 0, 180))
-        _check_per(self.per)
-        _check_layer(self)
+    angle: float = parameters.number(0, 180)
+    per: str = parameters.choice(_PER, default="mask")
+    classes: tuple[int, ...] | None = parameters.classes()
+    fill: str | int = parameters.fill()
+    ignore_index: int = parameters.void()
 
     @property
     def needs(self) -> frozenset[str]:
@@ -265,17 +255,11 @@ class Elastic(Noise):
 
     DOSE = Dose("amplitude", high=1 << 14)
 
-    amplitude: float
-    length: float = 32.0
-    classes: tuple[int, ...] | None = None
-    fill: str | int = "neighbor"
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        amplitude = check_number("amplitude", self.amplitude, 0, self.DOSE.high)
-        object.__setattr__(self, "amplitude", amplitude)
-        object.__setattr__(self, "length", check_number("length", self.length, 1, LARGEST_LENGTH))
-        _check_layer(self)
+    amplitude: float = parameters.number(0, DOSE.high)
+    length: float = parameters.number(1, LARGEST_LENGTH, default=32.0)
+    classes: tuple[int, ...] | None = parameters.classes()
+    fill: str | int = parameters.fill()
+    ignore_index: int = parameters.void()
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         if not self.amplitude:
@@ -293,19 +277,6 @@ class Elastic(Noise):
             return rows, columns
 
         return warp(mask, source, self.fill, self.classes, self.ignore_index)
-
-
-def _check_per(per: object) -> None:
-    if per not in ("mask", "object", "instance"):
-        raise ValueError(f'per must be "mask", "object" or "instance", not {per!r}')
-
-
-def _check_layer(noise: Any) -> None:
-    """Check and set the parameters that all warps share."""
-    void = check_integer("ignore_index", noise.ignore_index)
-    object.__setattr__(noise, "ignore_index", void)
-    object.__setattr__(noise, "fill", check_fill(noise.fill, void))
-    object.__setattr__(noise, "classes", check_classes(noise.classes, void))
 
 
 def _of_classes(objects: Components, classes: tuple[int, ...] | None) -> list[int]:

@@ -42,4 +42,4 @@ def test_names():
     assert region_needs("superpixels") == {"image"}
     for wrong in ("objects", None, ["components"]):
         with pytest.raises(ValueError, match="regions must be one of components, instances, super"):
-            check_regions(wrong)
+            check_regions("regions", wrong)
