@@ -21,19 +21,19 @@ SKIPPED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "work_dirs",
 SLIPS = [
     # Losses: formulas
     (
-        "segnoise/losses/terms.py",
+        "segnoise/losses/core/terms.py",
         "pow_(self.gamma).mul_(log_p)",
         "pow_(self.gamma + 1).mul_(log_p)",
         "tests/losses/test_against_naive.py",
     ),
     (
-        "segnoise/losses/terms.py",
+        "segnoise/losses/core/terms.py",
         "mul_(-self.gamma)",
         "mul_(self.gamma)",
         "tests/losses/test_terms.py",
     ),
     (
-        "segnoise/losses/terms.py",
+        "segnoise/losses/core/terms.py",
         "return (torch.exp(self.q * log_p) - 1) / self.q",
         "return torch.exp(self.q * log_p) - 1",
         "tests/losses/test_terms.py",
@@ -154,13 +154,13 @@ SLIPS = [
         "tests/losses/test_against_naive.py",
     ),
     (
-        "segnoise/losses/blocks.py",
+        "segnoise/losses/core/blocks.py",
         "return torch.float64 if logits.dtype == torch.float64 else torch.float32",
         "return logits.dtype",
         "tests/losses/test_numerics.py",
     ),
     (
-        "segnoise/losses/logit_maps.py",
+        "segnoise/losses/core/logit_maps.py",
         "(gradient - unit * along) * factor",
         "gradient * factor",
         "tests/losses/test_logit_maps.py",
@@ -204,13 +204,13 @@ SLIPS = [
         "tests/noise/test_samples.py",
     ),
     (
-        "segnoise/noise/parts/transitions.py",
+        "segnoise/noise/geometry/transitions.py",
         "rate / (size - 1)",
         "rate / size",
         "tests/noise/parts/test_transitions.py",
     ),
     (
-        "segnoise/noise/parts/squares.py",
+        "segnoise/noise/geometry/squares.py",
         "rng.random() < width - whole",
         "rng.random() > width - whole",
         "tests/noise/parts/test_squares.py",
@@ -247,7 +247,7 @@ SLIPS = [
     ),
     # Data sets
     (
-        "segnoise/datasets/mask_files.py",
+        "segnoise/datasets/files/masks.py",
         "(stored + np.uint8(1)).max() > self.num_classes",
         "(stored + np.uint8(1)).max() > self.num_classes + 1",
         "tests/datasets/test_mask_files.py",
@@ -259,7 +259,7 @@ SLIPS = [
         "tests/datasets/test_stream.py",
     ),
     (
-        "segnoise/datasets/copy_check.py",
+        "segnoise/datasets/labels/copy_check.py",
         "elif sha256(path.read_bytes()) != expected:",
         "elif not path.read_bytes():",
         "tests/datasets/test_noisy_copy.py",

@@ -70,6 +70,7 @@ def pad_to_multiple(tensor: Tensor, divisor: int, fill: float) -> Tensor:
     """Pad the last two dimensions at the end up to a multiple of ``divisor``.
 
     Example:
+        >>> import torch
         >>> pad_to_multiple(torch.zeros(1, 5, 8), 4, fill=255).shape
         torch.Size([1, 8, 8])
     """

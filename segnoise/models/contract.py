@@ -37,6 +37,7 @@ def check_outputs(outputs: Any, image: Tensor, classes: int, extra: int = 0) -> 
         ConfigError: Unless they are one float tensor (N, classes + extra, H, W).
 
     Example:
+        >>> import torch
         >>> check_outputs({"out": torch.zeros(1, 3, 8, 8)}, torch.zeros(1, 3, 8, 8), classes=3)
         Traceback (most recent call last):
         segnoise.errors.ConfigError: the network returns a dict (out) and no tensor; give \

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from segnoise.datasets.labels.boundary_bias import boundary_bias, shift_boundaries
 from segnoise.datasets.labels.known_masks import known_pairs
+from segnoise.datasets.wrapped import file_paths
 from segnoise.errors import ConfigError
 
 LIMIT = 20.0
@@ -110,10 +111,9 @@ class CorrectedBoundaries(Dataset[dict[str, Any]]):
         name: str = self.dataset.sample_id(index)
         return name
 
-    def paths(self, index: int) -> tuple[Any, Any]:
-        """Return the image file and the mask file of a sample, as the wrapped data set does."""
-        paths: tuple[Any, Any] = self.dataset.paths(index)
-        return paths
+    def paths(self, index: int) -> tuple[Path, Path]:
+        """Return the image file and the mask file of a sample."""
+        return file_paths(self.dataset, index)
 
     def load_mask(self, index: int) -> np.ndarray:
         """Return a sample's corrected labels, (H, W)."""
