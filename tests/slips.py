@@ -58,18 +58,18 @@ SLIPS = [
     ),
     (
         "segnoise/losses/composition.py",
-        "self.alpha * active + self.beta *",
+        "self.alpha * first + self.beta *",
         "self.alpha * active + self.alpha *",
         "tests/losses/test_against_naive.py",
     ),
     (
-        "segnoise/losses/passive.py",
+        "segnoise/losses/asymmetric.py",
         "/ statistics.num_classes",
         "/ 5",
         "tests/losses/test_identities.py",
     ),
     (
-        "segnoise/losses/sparse.py",
+        "segnoise/losses/changed_predictions.py",
         "self.beta * self.growth ** self.epoch.to(sparse.dtype)",
         "self.beta * self.growth",
         "tests/losses/test_logit_maps.py",
@@ -99,7 +99,7 @@ SLIPS = [
         "tests/losses/test_against_naive.py",
     ),
     (
-        "segnoise/losses/entropy.py",
+        "segnoise/losses/regularizers.py",
         "log_mean - self._log_prior(mean)",
         "log_mean + self._log_prior(mean)",
         "tests/losses/test_entropy.py",
@@ -207,13 +207,13 @@ SLIPS = [
         "segnoise/noise/geometry/transitions.py",
         "rate / (size - 1)",
         "rate / size",
-        "tests/noise/parts/test_transitions.py",
+        "tests/noise/geometry/test_transitions.py",
     ),
     (
         "segnoise/noise/geometry/squares.py",
         "rng.random() < width - whole",
         "rng.random() > width - whole",
-        "tests/noise/parts/test_squares.py",
+        "tests/noise/geometry/test_squares.py",
     ),
     (
         "segnoise/noise/models/boundary.py",
