@@ -6,7 +6,7 @@ import segmentation_models_pytorch as smp
 import torch
 
 from segnoise.losses import LogitClipLoss, build_loss
-from segnoise.losses.core import blocks
+from segnoise.losses.core import blocking
 
 
 @pytest.mark.parametrize("absent", [False, True])
@@ -69,7 +69,7 @@ def test_block_borders_do_not_show(monkeypatch, make_batch, name, mode):
     expected = loss(logits, labels, weights)
     (expected_gradient,) = torch.autograd.grad(expected, logits)
     for elements in (1, 11, 64):
-        monkeypatch.setattr(blocks, "block_elements", lambda device, size=elements: size)
+        monkeypatch.setattr(blocking, "block_elements", lambda device, size=elements: size)
         value = loss(logits, labels, weights)
         torch.testing.assert_close(value, expected)
         torch.testing.assert_close(torch.autograd.grad(value, logits)[0], expected_gradient)

@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 
 from segnoise.losses import EntropyRegularizer
-from segnoise.losses.core import blocks
+from segnoise.losses.core import blocking
 
 HISTOGRAM = [10.0, 1.0, 3.0, 4.0, 2.0]
 MODES = ("binary", "multiclass", "multilabel")
@@ -103,7 +103,7 @@ def test_block_borders_do_not_show(monkeypatch, make_batch):
     logits, labels, _ = make_batch("multiclass")
     er = EntropyRegularizer("multiclass", ignore_index=255)
     expected = torch.autograd.grad(er(logits, labels), logits)[0]
-    monkeypatch.setattr(blocks, "block_elements", lambda device: 11)
+    monkeypatch.setattr(blocking, "block_elements", lambda device: 11)
     torch.testing.assert_close(torch.autograd.grad(er(logits, labels), logits)[0], expected)
 
 

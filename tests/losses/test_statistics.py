@@ -6,7 +6,7 @@ import torch
 from torch.autograd import gradcheck
 
 from segnoise.losses import build_loss
-from segnoise.losses.core import blocks
+from segnoise.losses.core import blocking
 from segnoise.losses.core.statistics import pixel_statistics
 from segnoise.losses.core.sums import ClassSum
 from segnoise.losses.core.terms import FocalTerm, LogTerm
@@ -74,7 +74,7 @@ def test_block_borders_do_not_show(monkeypatch, elements, binary):
         return s, torch.autograd.grad(total, logits)[0]
 
     whole, whole_gradient = run()
-    monkeypatch.setattr(blocks, "block_elements", lambda device: elements)
+    monkeypatch.setattr(blocking, "block_elements", lambda device: elements)
     cut, cut_gradient = run()
     torch.testing.assert_close(cut.log_p, whole.log_p)
     torch.testing.assert_close(cut.sums, whole.sums)

@@ -5,7 +5,7 @@ them (``PixelStatistics``). Here they are computed block by block with gradients
 one compiled graph, or by Triton kernels, all with the same numbers.
 """
 
-from segnoise.losses.core.blocks import blocks, class_index, compute_dtype, softmax
+from segnoise.losses.core.blocking import blocks, class_index, compute_dtype, softmax
 from segnoise.losses.core.derivatives import (
     FLOOR,
     by_operators,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segnoise.losses.core.blocks import blocks, compute_dtype
+from segnoise.losses.core.blocking import blocks, compute_dtype
 from segnoise.losses.core.derivatives import twice_differentiable
 from segnoise.losses.core.label_statistics import Core
 

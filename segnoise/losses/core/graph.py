@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segnoise.losses.core.blocks import class_index, compute_dtype
+from segnoise.losses.core.blocking import class_index, compute_dtype
 from segnoise.losses.core.label_statistics import Core
 from segnoise.losses.core.sums import ClassSum
 

@@ -14,7 +14,13 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
-from segnoise.losses.core.blocks import class_index, compute_dtype, log_softmax, softmax, two_logits
+from segnoise.losses.core.blocking import (
+    class_index,
+    compute_dtype,
+    log_softmax,
+    softmax,
+    two_logits,
+)
 from segnoise.losses.core.logit_maps import LogitMap
 from segnoise.losses.core.sums import ClassMax, ClassSum
 from segnoise.losses.core.terms import Term

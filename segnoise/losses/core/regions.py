@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from segnoise.losses.core.blocks import blocks, class_index, compute_dtype
+from segnoise.losses.core.blocking import blocks, class_index, compute_dtype
 from segnoise.losses.core.derivatives import FLOOR, by_operators, twice_differentiable
 from segnoise.losses.core.logit_maps import LogitMap
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from segnoise.losses.core.blocks import compute_dtype
+from segnoise.losses.core.blocking import compute_dtype
 from segnoise.losses.core.derivatives import unwrapped
 from segnoise.naming import did_you_mean
 

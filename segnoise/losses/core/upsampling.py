@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segnoise.losses.core.blocks import block_elements, compute_dtype
+from segnoise.losses.core.blocking import block_elements, compute_dtype
 from segnoise.losses.core.derivatives import by_operators, twice_differentiable
 from segnoise.losses.core.label_statistics import Core
 
