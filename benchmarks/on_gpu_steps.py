@@ -195,15 +195,15 @@ def paths_of(name: str) -> tuple[str, ...]:
     import torch
     from losses import built
 
+    from segnoise.losses.base import PixelwiseLoss, StatisticsLoss
     from segnoise.losses.core import Core
-    from segnoise.losses.pixelwise import PixelwiseLoss, StatisticsLoss
 
     loss = built(name, 4)
     loss = getattr(loss, "base", loss)  # LogitClip's
     if not isinstance(loss, PixelwiseLoss) or type(loss).forward is not PixelwiseLoss.forward:
         return ("eager",)
     if isinstance(loss, StatisticsLoss) and importlib.util.find_spec("triton"):
-        from segnoise.losses.triton_core import supports
+        from segnoise.losses.core.triton_path import supports
 
         core = Core(loss.sums, loss.mode != "multiclass", loss.logit_map, loss.label_model)
         if supports(torch.zeros(1, 4, 2), torch.zeros(1, 2, dtype=torch.long), core):
