@@ -8,7 +8,7 @@ import os
 import pytest
 import torch
 
-DEVICE = os.environ.get("SEGNOISE_GPU_TESTS", "cuda")
+DEVICE = os.environ.get("SEGNOISE_GPU_TESTS") or "cuda"
 CUDA = DEVICE == "cuda"
 
 
