@@ -15,6 +15,7 @@ examples:
   tools/train.py configs/phantoms/unet_r18_phantoms_200.py --noise "BoundaryErosion(width=2)"
   tools/train.py configs/voc/unet_r34_voc12aug_20k.py --cfg-options data_root=/data/VOC2012
   tools/train.py CONFIG --loss "ANL-CE(alpha=1)" --noise "BoundaryErosion(width=3)"
+  tools/train.py CONFIG --check           # can it be trained? Writes nothing
   tools/train.py CONFIG --resume          # go on where the run stopped
   tools/train.py CONFIG --extend --cfg-options train_cfg.max_iters=40000  # ... and for longer
   tools/dist_train.sh CONFIG 4 --amp      # four GPUs
@@ -49,6 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--overwrite", action="store_true", help="replace another run's results in the run folder"
     )
     parser.add_argument(
+        "--check",
+        action="store_true",
+        help="do all that comes before the first iteration, write nothing, and stop: open the "
+        "data, build everything, try one training step and one validation batch",
+    )
+    parser.add_argument(
         "--amp",
         nargs="?",
         const="bf16",
@@ -57,6 +64,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     cli.add_launcher(parser)
     arguments = parser.parse_args(argv)
+    if arguments.check:
+        for flag in ("resume", "extend", "overwrite"):
+            if getattr(arguments, flag):
+                parser.error(f"--check writes nothing, so --{flag} has no meaning beside it")
+        if arguments.launcher != "none":
+            parser.error("--check is for one process: leave out --launcher")
 
     def work() -> None:
         # Imported late, so that --help answers at once.
@@ -64,16 +77,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         from segnoise.engine.config import load_config
         from segnoise.engine.config_files import find_config
-        from segnoise.engine.train import summary, train
+        from segnoise.engine.train import check, summary, train
 
         config = load_config(arguments.config, cli.changes(arguments), arguments.allow_imports)
         if arguments.work_dir:
             config["work_dir"] = str(arguments.work_dir)
         if arguments.amp:
             config["amp"] = arguments.amp
+        name = cli.run_name(find_config(arguments.config).stem, arguments)
+        if arguments.check:
+            print(check(config, name=name))
+            return
         result = train(
             config,
-            name=cli.run_name(find_config(arguments.config).stem, arguments),
+            name=name,
             resume=arguments.resume,
             extend=arguments.extend,
             overwrite=arguments.overwrite,

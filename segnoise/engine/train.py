@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.device import get_device
@@ -14,6 +14,7 @@ from mmengine.dist import get_dist_info
 from mmengine.hooks import EMAHook
 from mmengine.runner import ValLoop
 
+from segnoise.datasets import TrainingStream
 from segnoise.datasets.base import check_same_classes
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data, hooks, preparation, run_folder
@@ -110,22 +111,53 @@ def train(
         return _train(config, name, resume, extend, overwrite, launcher, out)
 
 
-def _train(
-    config: dict[str, Any],
-    name: str,
-    resume: bool | str,
-    extend: bool,
-    overwrite: bool,
-    launcher: str,
-    out: OutputFolder | None,
-) -> Result:
-    """Train in a folder that the main process has claimed, which alone gets it."""
-    folder = Path(config["work_dir"])
-    start = on_main(lambda: resuming.find(_own(out), resume))
-    if resume and not start:
-        on_main(lambda: print(f"nothing to resume in {folder}: from the beginning", flush=True))
-    if not (resume or overwrite):
-        on_main(lambda: run_folder.check_unused(_own(out)))
+class Built(NamedTuple):
+    """All that is there before the first iteration."""
+
+    config: dict[str, Any]
+    clean: Any
+    dataset: Any
+    validation: Any
+    model: Segmentor
+    stream: TrainingStream
+    max_iters: int
+    global_batch: int
+    extended: bool
+    check: dict[str, Any]
+    report: str | None
+    picked: str
+    tried: str
+
+
+def check(config: dict[str, Any], *, name: str = "run") -> str:
+    """Do all that comes before the first iteration, and write nothing.
+
+    The data sets are opened, the recipe is chosen, everything is built, and a copy of the model
+    takes a training step and looks at a validation batch.
+
+    Args:
+        config: as of :func:`train`.
+        name: of the run.
+
+    Returns:
+        What was found.
+
+    Raises:
+        SegnoiseError: as :func:`train`.
+    """
+    config = dict(config)
+    init_processes("none")
+    _check_device(config)
+    folder = user_path(config["work_dir"] or Path("work_dirs", name))
+    built = _build({**config, "work_dir": str(folder)}, folder, None, False)
+    found = [built.report or "", built.picked, built.tried]
+    return "\n\n".join(text for text in found if text)
+
+
+def _build(
+    config: dict[str, Any], folder: Path, start: resuming.Start | None, extend: bool
+) -> Built:
+    """Open the data, build everything, and try a step; the run's folder stays as it is."""
     if not config["train_data"]:
         raise ConfigError("the config has no train_data")
     clean = data.build_dataset(config, "train_data")
@@ -181,18 +213,54 @@ def _train(
     if start:
         resuming.check_same_run(start, config, global_batch, weighted, extended)
     tried = dry_run(model, stream, validation, config)
+    return Built(
+        config,
+        clean,
+        dataset,
+        validation,
+        model,
+        stream,
+        max_iters,
+        global_batch,
+        extended,
+        check,
+        report,
+        picked,
+        tried,
+    )
+
+
+def _train(
+    config: dict[str, Any],
+    name: str,
+    resume: bool | str,
+    extend: bool,
+    overwrite: bool,
+    launcher: str,
+    out: OutputFolder | None,
+) -> Result:
+    """Train in a folder that the main process has claimed, which alone gets it."""
+    folder = Path(config["work_dir"])
+    start = on_main(lambda: resuming.find(_own(out), resume))
+    if resume and not start:
+        on_main(lambda: print(f"nothing to resume in {folder}: from the beginning", flush=True))
+    if not (resume or overwrite):
+        on_main(lambda: run_folder.check_unused(_own(out)))
+    built = _build(config, folder, start, extend)
+    config, validation, max_iters = built.config, built.validation, built.max_iters
     followed = visualizer(folder, config["trackers"])
-    on_main(lambda: preparation.prepare(_own(out), config, check, report, classes, start))
+    found = built.check, built.report, built.clean.metainfo["classes"]
+    on_main(lambda: preparation.prepare(_own(out), config, *found, start))
 
     scores, memorisation = hooks.Scores(), hooks.Memorisation()
     kept = hooks.Checkpoints(config["checkpoint_interval"] or config["train_cfg"]["val_interval"])
     runner = Runner(
         name=name,
-        extended=extended,
-        record={"config": resuming.as_json(config), "global_batch": global_batch},
-        model=model,
+        extended=built.extended,
+        record={"config": resuming.as_json(config), "global_batch": built.global_batch},
+        model=built.model,
         work_dir=str(folder),
-        train_dataloader=data.train_loader(stream, config, max_iters),
+        train_dataloader=data.train_loader(built.stream, config, max_iters),
         train_cfg={
             "type": IterationLoop,
             **{k: v for k, v in config["train_cfg"].items() if k != "max_epochs"},
@@ -213,7 +281,7 @@ def _train(
             "memorisation": memorisation,
             "methods": hooks.MethodSteps(),
         },
-        custom_hooks=_custom_hooks(config, scores, validation, dataset),
+        custom_hooks=_custom_hooks(config, scores, validation, built.dataset),
         load_from=str(start.path) if start else None,
         resume=start is not None,
         launcher=launcher,
@@ -223,16 +291,16 @@ def _train(
         randomness={"seed": config["seed"], "deterministic": config["deterministic"]},
         cfg=storable(config),
     )
-    if picked:
-        runner.logger.info(picked)
-    runner.logger.info(tried)
-    runner.logger.info(f"{clean!r}, noise {config['noise'] or 'none'}, run folder {folder}")
+    if built.picked:
+        runner.logger.info(built.picked)
+    runner.logger.info(built.tried)
+    runner.logger.info(f"{built.clean!r}, noise {config['noise'] or 'none'}, run folder {folder}")
     runner.train()
     runner.visualizer.close()
     last = scores.history[-1] if scores.history else None
     held = (kept.best or {}).get("iter")  # what best.pth holds
     best = next((entry for entry in scores.history if entry["iter"] == held), None)
-    return Result(folder, best, last, check, memorisation.history, config)
+    return Result(folder, best, last, built.check, memorisation.history, config)
 
 
 def _own(out: OutputFolder | None) -> OutputFolder:

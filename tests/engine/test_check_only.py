@@ -1,0 +1,42 @@
+"""`segnoise train CONFIG --check`: what can be known before the first iteration, and no file."""
+
+import pytest
+import tiny_training
+from trees import tree
+
+from segnoise import cli
+from segnoise.engine.config import dump_config
+from segnoise.engine.schema import complete
+
+
+def leaf(tmp_path, **changes):
+    path = tmp_path / "leaf.py"
+    path.write_text(dump_config(complete(tiny_training.config(tmp_path, **changes))))
+    return str(path)
+
+
+def test_it_says_what_it_found_and_writes_nothing(tmp_path, capsys):
+    config = leaf(tmp_path, recipe="auto", losses=[], noise={"type": "SymmetricFlip", "rate": 0.2})
+    assert cli.main(["train", config, "--check"]) == 0
+    before = tree(tmp_path)  # with the phantoms, which the first check has generated
+    assert cli.main(["train", config, "--check"]) == 0
+    printed = capsys.readouterr().out
+    for words in ("6 samples", "Changed: ", "recipe dice", "dry run of a training step"):
+        assert words in printed
+    assert tree(tmp_path) == before
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_wrong_is_one_line(tmp_path, capsys):
+    config = leaf(tmp_path)
+    assert cli.main(["train", config, "--check", "--cfg-options", "losses.0.type=Hill"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: losses.0")
+    assert not (tmp_path / "run").exists()
+
+
+def test_flags_that_have_no_meaning_beside_it(capsys):
+
+    for flag in ("--resume", "--overwrite", "--extend"):
+        with pytest.raises(SystemExit, match="2"):
+            cli.main(["train", "leaf.py", "--check", flag])
+        assert f"{flag} has no meaning" in capsys.readouterr().err
