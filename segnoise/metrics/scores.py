@@ -43,8 +43,8 @@ def greatest_class(scores: Tensor) -> Tensor:
         return scores.argmax(1)
     flat = scores.detach().reshape(*scores.shape[:2], scores.shape[2:].numel())
     classes = torch.empty(len(flat), flat.shape[2], dtype=torch.int64, device=scores.device)
-    for row, part in _blocks(flat):
-        classes[row, part] = _greatest(flat[row, :, part])
+    for row, scores_of_row in enumerate(flat):
+        classes[row] = _greatest_of_all(scores_of_row)
     return classes.reshape(len(scores), *scores.shape[2:])
 
 
@@ -152,7 +152,7 @@ def _counted(scores: Tensor, target: Tensor, ignore_index: int | None, above: fl
     classes = 2 if channels == 1 else channels
     cells = classes * classes
     counts = torch.zeros(cells + 1, dtype=torch.int64, device=scores.device)
-    for row, part in _blocks(scores):
+    for row, part in _parts(scores):
         labels = target[row, part].long()
         void = labels == ignore_index if ignore_index is not None else None
         outside = (labels < 0) | (labels >= classes)
@@ -161,12 +161,13 @@ def _counted(scores: Tensor, target: Tensor, ignore_index: int | None, above: fl
         if scores.device.type == "cpu" and bool(outside.any()):
             bad = int(labels[outside][0])
             raise ValueError(f"target holds class id {bad}, outside [0, {classes})")
+        on_cpu = scores.device.type == "cpu"
         if channels == 1:
-            if scores.device.type == "cpu":
+            if on_cpu:
                 _check_numbers(scores[row, :, part])
             guess = scores[row, 0, part] > above
         else:
-            guess = _greatest(scores[row, :, part], numbers=scores.device.type == "cpu")
+            guess = _greatest_of_all(scores[row, :, part], numbers=on_cpu)
         cell = labels.mul(classes).add_(guess)
         left_out = outside if void is None else outside.logical_or_(void)
         cell.masked_fill_(left_out, cells)
@@ -174,14 +175,27 @@ def _counted(scores: Tensor, target: Tensor, ignore_index: int | None, above: fl
     return counts[:cells].view(classes, classes)
 
 
-def _blocks(scores: Tensor) -> Iterator[tuple[int, slice]]:
-    """Cut scores (N, K, P) into rows and parts of P that stay in a CPU's cache."""
+def _parts(scores: Tensor) -> Iterator[tuple[int, slice]]:
+    """Cut scores (N, K, P) into rows and parts of P, whose labels stay in a CPU's cache."""
     rows, channels, pixels = scores.shape
-    elements = 2**18 * torch.get_num_threads() if scores.device.type == "cpu" else 2**27
-    width = max(1, elements // channels)
+    on_cpu = scores.device.type == "cpu"
+    width = 2**16 * torch.get_num_threads() if on_cpu else max(1, 2**27 // channels)
     for row in range(rows):
         for first in range(0, pixels, width):
             yield row, slice(first, first + width)
+
+
+def _greatest_of_all(scores: Tensor, numbers: bool = False) -> Tensor:
+    """:func:`_greatest`, on a CPU in blocks of scores that stay in its cache."""
+    classes, pixels = scores.shape
+    if scores.device.type != "cpu":
+        return _greatest(scores, numbers)
+    width = max(1, 2**18 * torch.get_num_threads() // classes)
+    found = torch.empty(pixels, dtype=torch.int64)
+    for first in range(0, pixels, width):
+        part = slice(first, first + width)
+        found[part] = _greatest(scores[:, part], numbers)
+    return found
 
 
 def _greatest(scores: Tensor, numbers: bool = False) -> Tensor:

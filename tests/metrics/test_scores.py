@@ -37,12 +37,14 @@ def test_equals_argmax_and_counting(classes):
             assert greatest_class(layout).equal(scores.argmax(1))
 
 
-def test_large_images_are_cut_into_blocks(monkeypatch):
+@pytest.mark.parametrize(("classes", "shape"), [(21, (1, 160, 170)), (2, (2, 300, 310))])
+def test_large_images_are_cut_into_blocks(monkeypatch, classes, shape):
+    """Of scores, 2^18 a block, and of labels, 2^16."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    scores, target = case(21, shape=(1, 160, 170), labels=torch.uint8)
-    expected = confusion_matrix(scores.argmax(1), target, 21)
-    assert 21 * 160 * 170 > 2 * 2**18
+    scores, target = case(classes, shape=shape, labels=torch.uint8)
+    expected = confusion_matrix(scores.argmax(1), target, classes)
     assert confusion_matrix_from_scores(scores, target).equal(expected)
+    assert greatest_class(scores).equal(scores.argmax(1))
 
 
 @pytest.mark.parametrize("labels", [torch.uint8, torch.int32])
