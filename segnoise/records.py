@@ -173,7 +173,7 @@ def parse(content: bytes | str) -> Any:
 
     Raises:
         ValueError: for what is not UTF-8 or no JSON, NaN, infinity, numbers that no machine has,
-            or lists and objects that are nested too deeply.
+            a key that is there twice, or lists and objects that are nested too deeply.
 
     Example:
         >>> parse('{"a": [1, 2.5]}')
@@ -181,7 +181,13 @@ def parse(content: bytes | str) -> Any:
     """
     try:
         text = content if isinstance(content, str) else content.decode("utf-8")
-        value = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_not_json)
+        value = json.loads(
+            text,
+            parse_int=_whole,
+            parse_float=_finite,
+            parse_constant=_not_json,
+            object_pairs_hook=_once_each,
+        )
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
@@ -190,6 +196,14 @@ def parse(content: bytes | str) -> Any:
         raise ValueError("nested too deeply") from None
     check_depth(value)
     return value
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} is there twice")
+    return found
 
 
 def check_depth(value: Any) -> None:

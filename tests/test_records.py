@@ -26,6 +26,7 @@ def test_what_fits_is_returned_as_it_is(tmp_path):
         (b'"x"', 'it is "x", not an object'),
         (b"null", "it is null"),
         (b'{"score": NaN}', "NaN is no JSON"),
+        (b'{"score": 1, "score": 2}', "'score' is there twice"),
         (b'{"score": 1e999}', "1e999 is too great a number"),
         (b'{"score": 1' + b"0" * 5000 + b"}", "is too great a number"),
         (b'{"score": true, "classes": {}}', "score is true, not a number"),

@@ -21,6 +21,7 @@ from segnoise.tables import printable
 
 Sample = dict[str, Any]
 
+MOST_CLASSES = 65535  # and void
 DATASETS = Registry("dataset")
 """The data sets by name; ``@DATASETS.register`` above a class of your own adds it."""
 
@@ -256,6 +257,10 @@ def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
     if isinstance(classes, str) or not isinstance(classes, Sequence) or not classes:
         raise ConfigError(f"classes={classes!r} must be a list of at least one name")
     names = tuple(map(str, classes))
+    if len(names) > MOST_CLASSES:
+        raise ConfigError(
+            f"{len(names)} classes: masks hold ids of 16 bits, so {MOST_CLASSES} at most"
+        )
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigError(f"class names repeat: {', '.join(repeated)}")

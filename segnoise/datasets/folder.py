@@ -25,6 +25,7 @@ from segnoise.datasets.files.pairing import (
 )
 from segnoise.datasets.files.palettes import Color, Palette, default_palette
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
+from segnoise.errors import ConfigError
 from segnoise.files import user_path
 
 SPLIT_DIRS = (".", "splits", "ImageSets/Segmentation")
@@ -96,6 +97,11 @@ class FolderDataset(SegmentationDataset):
         if palette is None:
             palette = colors or default_palette(len(names))
         shown = checked_palette(palette, len(names))
+        if instance_suffix is not None and instance_dir is None:
+            raise ConfigError(
+                f"instance_suffix={instance_suffix!r} is of the files in instance_dir, which is "
+                "not given: give both, or none"
+            )
         files = _find(root, split, image_dir, mask_dir, image_suffix, mask_suffix, split_dir)
         if instance_dir is not None:
             folder = root / user_path(str(instance_dir).replace("{split}", str(split)))
@@ -140,6 +146,9 @@ def _find(
     split_dir: str | Path | None,
 ) -> list[SampleFiles]:
     in_folders = "{split}" in f"{image_dir}{mask_dir}"
+    if split_dir is not None and (split is None or in_folders):
+        why = "the splits are folders" if in_folders else "no split is given"
+        raise ConfigError(f"split_dir={str(split_dir)!r} has the lists of splits, but {why}")
     if in_folders:
         image_dir = str(image_dir).replace("{split}", str(split))
         mask_dir = str(mask_dir).replace("{split}", str(split))

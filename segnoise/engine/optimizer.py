@@ -62,6 +62,11 @@ def check_training(model: nn.Module, config: Mapping[str, Any], max_iters: int) 
         _check_names(custom, place)
         for name, factors in custom.items():
             _check_names(factors, f"{place}.{name}", {"lr_mult", "decay_mult"})
+            parameters = [parameter for parameter, _ in model.named_parameters()]
+            if not any(name in parameter for parameter in parameters):
+                raise ConfigError(
+                    f"{place}: no parameter's name holds {name!r}; one is {parameters[0]!r}"
+                )
     where = "optim_wrapper"
     try:
         wrapper = build_optim_wrapper(model, optim_wrapper(config))

@@ -361,7 +361,7 @@ def _check_values(config: Mapping[str, Any]) -> None:
     if not (config["load_head"] or config["load_from"]):
         raise ConfigError("load_head=False leaves out a part of load_from, which is not given")
     for number, loss in enumerate(config["losses"]):
-        check_number(f"losses.{number}.weight", loss.get("weight", 1.0))
+        check_number(f"losses.{number}.weight", loss.get("weight", 1.0), least=0)
     accumulated = config["optim_wrapper"].get("accumulative_counts", 1)
     interval = config["checkpoint_interval"] or train["val_interval"]
     if interval % accumulated:

@@ -231,8 +231,11 @@ def test_an_error_survives_the_way_between_processes(folder_root):
         ({"palette": [(0, 0), (1, 1, 1), (2, 2, 2)]}, "three whole numbers"),
         ({"image_range": (5, 5)}, "low < high"),
         ({"color_table": {"#000000": 0}}, "no meaning"),
+        ({"classes": [str(n) for n in range(70000)]}, "70000 classes: .* 65535 at most"),
+        ({"instance_suffix": ".png"}, "is of the files in instance_dir, which is not given"),
+        ({"split": None, "split_dir": "splits"}, "has the lists of splits, but no split is given"),
     ],
 )
 def test_arguments_without_meaning(folder_root, arguments, words):
     with pytest.raises(ConfigError, match=words):
-        FolderDataset(folder_root, "train", **arguments)
+        FolderDataset(folder_root, **{"split": "train", **arguments})

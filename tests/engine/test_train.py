@@ -591,6 +591,16 @@ CONV = {"type": "torch.nn.Conv2d", "in_channels": -1, "out_channels": 5, "kernel
             {"optim_wrapper": {"optimizer": {"type": "Adam"}, "paramwise_cfg": {"custom_keys": 7}}},
             r"paramwise_cfg\.custom_keys must be a dict, got 7",
         ),
+        (
+            {
+                "optim_wrapper": {
+                    "optimizer": {"type": "Adam"},
+                    "paramwise_cfg": {"custom_keys": {"encodr": {"lr_mult": 0.1}}},
+                }
+            },
+            r"custom_keys: no parameter's name holds 'encodr'; one is 'network",
+        ),
+        ({"losses": [{"type": "CE", "weight": -1}]}, r"losses\.0\.weight must be at least 0"),
         ({"model": {"network": CONV}}, "model: RuntimeError: .* negative dimension -1"),
         (
             {"losses": [{"type": "ER", "prior": {}}]},
