@@ -74,7 +74,7 @@ def regular(path: str | Path) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(path: str | Path, folder: Path | None = None) -> Iterator[Path]:
+def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path that takes the place of ``path`` if the block ends well.
 
     A reader sees the old file or the new one, never a part; after an error, a kill or a full
@@ -82,8 +82,6 @@ def replacing(path: str | Path, folder: Path | None = None) -> Iterator[Path]:
 
     Args:
         path: the file to write; folders above it are made. An OSError names it.
-        folder: an existing folder of the same file system for the temporary file, which a kill
-            leaves behind; default beside ``path``.
 
     Example:
         >>> import tempfile
@@ -99,7 +97,7 @@ def replacing(path: str | Path, folder: Path | None = None) -> Iterator[Path]:
         with contextlib.suppress(FileNotFoundError):
             os.lstat(path)  # a name that is too long is found before the work, not after it
         suffix = path.suffix if len(os.fsencode(path.suffix)) <= 8 else ""
-        handle, name = tempfile.mkstemp(suffix, _PREFIX, dir=folder or path.parent)
+        handle, name = tempfile.mkstemp(suffix, _PREFIX, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -274,8 +274,8 @@ def keep_apart(place: str | Path, *groups: Sequence[str | Path], flag: str = "--
     real = Path(os.path.realpath(place))
     files = [[os.path.abspath(file) for file in group] for group in groups]
     folders = [{os.path.dirname(file) for file in group} for group in files]
-    commons = {common for group in folders if group and (common := _common(group))}
-    root = _common([folder for group in folders for folder in group])
+    commons = {common for group in folders if group and (common := common_folder(group))}
+    root = common_folder([folder for group in folders for folder in group])
     # Below the data set's own folder is room for results, among its images or masks is not.
     taken = set().union(_without_shared_end(commons) - {root}, *folders)
     for folder in sorted({Path(os.path.realpath(each)) for each in taken}):
@@ -300,8 +300,8 @@ def _without_shared_end(folders: Collection[str]) -> set[str]:
     return set(map(str, paths))
 
 
-def _common(folders: Iterable[str]) -> str | None:
-    """The folder that holds all; None if that is the root of the file system, or there is none."""
+def common_folder(folders: Iterable[str]) -> str | None:
+    """Return the folder that holds all; None if that is a file system's root, or there is none."""
     try:
         folder = os.path.commonpath(list(folders))
     except ValueError:  # no folders, or several drives

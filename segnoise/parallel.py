@@ -76,6 +76,9 @@ def map_chunks(
         ) from None
 
 
+map_here = partial(map_chunks, workers=0)
+"""Work through chunks one after the other, in this process."""
+
 _shared: list[Any] = []  # in worker processes: sent once, not with every chunk
 
 

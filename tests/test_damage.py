@@ -68,9 +68,8 @@ def place(tmp_path_factory):
     }
     done = [{"record": each, "report": manifest["report"]} for each in manifest["files"]]
     (root / "begun" / "manifest.json").unlink()
-    (root / "begun" / ".unfinished").mkdir()
     lines = "\n".join(map(json.dumps, [head, *done[:3]]))
-    (root / "begun" / ".unfinished" / "journal.jsonl").write_text(lines + "\n")
+    (root / "begun" / ".unfinished.jsonl").write_text(lines + "\n")
     dose = {"dose": 0.2, "noise": {"type": "SymmetricFlip"}}
     mine = {"datasets": {"a": str(leaf)}, "noises": {"d": dose}, "losses": {"CE": {"type": "CE"}}}
     grid.write_text(json.dumps(mine))
@@ -95,7 +94,7 @@ TARGETS = [
     )),
     ("copy/manifest.json", VERIFY, "copy"),
     ("copy/manifest.json", ["corrupt", "leaf.json", "--out", "copy"], "copy"),
-    ("begun/.unfinished/journal.jsonl", ["corrupt", "leaf.json", "--out", "begun"], "begun"),
+    ("begun/.unfinished.jsonl", ["corrupt", "leaf.json", "--out", "begun"], "begun"),
     *((f"{CELL}/{name}", REPORT, "bench") for name in (
         "cell.json", "result.json", "scores.json", "memorisation.json", "examples/examples.json",
         "examples/0_image.png",

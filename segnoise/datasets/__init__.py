@@ -18,8 +18,7 @@ from segnoise.datasets.camvid import CamVid
 from segnoise.datasets.cityscapes import Cityscapes
 from segnoise.datasets.collate import collate
 from segnoise.datasets.folder import FolderDataset
-from segnoise.datasets.labels.copy_check import verify_noisy_copy
-from segnoise.datasets.labels.copy_writer import write_noisy_copy
+from segnoise.datasets.labels.copy_files import verify_noisy_copy, write_noisy_copy
 from segnoise.datasets.labels.corrected_boundaries import CorrectedBoundaries
 from segnoise.datasets.labels.noisy_copy import NoisyCopy
 from segnoise.datasets.labels.noisy_labels import NoisyLabels

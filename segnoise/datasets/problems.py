@@ -71,6 +71,12 @@ def problem_of(path: str | PathLike[str], error: DataError) -> DatasetError:
     return one_problem(path, what, remedy)
 
 
+def problems_of(error: DataError, path: str | PathLike[str], remedy: str) -> Sequence[Problem]:
+    """Return an error's problems; where it lists none, itself as the only one, about a file."""
+    found = error.problems if isinstance(error, DatasetError) else ()
+    return found or (Problem(str(path), str(error), remedy),)
+
+
 def _message(problems: Sequence[Problem], title: str) -> str:
     if len(problems) == 1:
         return str(problems[0])

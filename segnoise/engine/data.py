@@ -28,8 +28,8 @@ from segnoise.datasets import (
     Transformed,
     collate,
 )
-from segnoise.datasets.labels.copy_manifest import check_folder_classes
 from segnoise.datasets.labels.known_masks import known_pairs
+from segnoise.datasets.labels.noisy_copy import check_folder_classes
 from segnoise.datasets.problems import DatasetError
 from segnoise.datasets.wrapped import file_paths, labelled
 from segnoise.engine.config import data_path

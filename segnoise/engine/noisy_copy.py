@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from segnoise.datasets import NoisyLabels, verify_noisy_copy, write_noisy_copy
-from segnoise.datasets.labels.copy_manifest import MANIFEST
+from segnoise.datasets.labels.noisy_copy import MANIFEST
 from segnoise.datasets.problems import DatasetError
 from segnoise.engine import data
 from segnoise.errors import ConfigError, DataError
@@ -41,12 +41,11 @@ def write(noisy: NoisyLabels, folder: str | Path, mapper: Mapper, overwrite: boo
     manifest, written = write_noisy_copy(
         noisy, folder, overwrite=overwrite, mapper=mapper, progress="corrupting"
     )
-    report = NoiseReport.from_dict(manifest.report)
-    print(f"\nrealised noise\n{report.table(noisy.metainfo['classes'])}\n")
-    if written:
-        print(f"written      {written} of {len(manifest.files)} masks")
-    else:
-        print("written      nothing: the copy was finished, and is as it was written")
+    table = NoiseReport.from_dict(manifest["report"]).table(noisy.metainfo["classes"])
+    what = f"{written} of {len(manifest['files'])} masks"
+    if not written:
+        what = "nothing: the copy was finished, and is as it was written"
+    print(f"\nrealised noise\n{table}\n\nwritten      {what}")
     print(f"manifest     {Path(folder) / MANIFEST}")
     print(f'to train     noise = dict(type="NoisyCopy", folder="{folder}")')
     option = {"type": "NoisyCopy", "folder": str(folder)}

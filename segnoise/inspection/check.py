@@ -11,7 +11,7 @@ import numpy as np
 
 from segnoise.datasets.base import LabelledImages, size_problem
 from segnoise.datasets.files.images import image_size
-from segnoise.datasets.problems import DatasetError, Problem
+from segnoise.datasets.problems import DatasetError, Problem, problems_of
 from segnoise.datasets.wrapped import file_paths, labelled
 from segnoise.errors import DataError
 from segnoise.inspection.remarks import Seen, look, remarks_on, sentences
@@ -178,10 +178,8 @@ def _check_one(dataset: LabelledImages, index: int, images: bool) -> DatasetChec
     try:
         mask, clean = _load(dataset, index, images)
     except DataError as error:
-        found = getattr(error, "problems", ())
-        if not found:
-            path = str(file_paths(dataset, index)[1])
-            found = (Problem(path, str(error), "mend the sample or drop it from the split"),)
+        path, remedy = file_paths(dataset, index)[1], "mend the sample or drop it from the split"
+        found = problems_of(error, path, remedy)
         return DatasetCheck(1, tuple(found), empty.histogram, empty.images_with, 0, empty.noise)
     num_classes, ignore_index = len(empty.histogram), dataset.metainfo["ignore_index"]
     counts = np.bincount(mask.ravel(), minlength=max(num_classes, ignore_index + 1))

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from png_bits import png_chunks, read_png, write_png
+from png_bits import png_chunks, write_png
 
 from segnoise.datasets.cityscapes import LABEL_IDS
 from segnoise.datasets.files.mask_writer import MaskWriter
@@ -27,17 +27,24 @@ def write(reader, source, changes, name=None):
     return target
 
 
+def bits_and_rows(path):
+    """Return the bits a pixel of a PNG file, and its numbers as the file holds them."""
+    bits, picture = path.read_bytes()[24], Image.open(path)
+    scale = {2: 85, 4: 17}.get(bits, 1) if picture.mode == "L" else 1  # as Pillow shows grey
+    return bits, (np.array(picture).astype(int) // scale).tolist()
+
+
 def test_voc_palette_masks_keep_their_palette(tmp_path):
     source = tmp_path / "m.png"
     picture = Image.fromarray(np.array([[0, 15, 255], [0, 0, 255]], np.uint8))
     picture.putpalette(np.random.default_rng(3).integers(0, 256, 768).tolist())
-    picture.save(source)
+    picture.save(source, transparency=b"\x07\xff")
     target = write(MaskReader(21), source, {(0, 0): 20, (0, 1): 255})
-    after = Image.open(target)
-    assert after.mode == "P"
-    assert after.getpalette() == Image.open(source).getpalette()
-    assert png_chunks(target)[b"PLTE"] == png_chunks(source)[b"PLTE"]
-    assert np.array(after).tolist() == [[20, 255, 255], [0, 0, 255]]
+    before, after = png_chunks(source), png_chunks(target)
+    assert {kind: after[kind] for kind in (b"IHDR", b"PLTE", b"tRNS")} == {
+        kind: before[kind] for kind in (b"IHDR", b"PLTE", b"tRNS")
+    }
+    assert np.array(Image.open(target)).tolist() == [[20, 255, 255], [0, 0, 255]]
 
 
 def test_cityscapes_keeps_label_ids(tmp_path):
@@ -50,20 +57,26 @@ def test_cityscapes_keeps_label_ids(tmp_path):
     assert np.array(Image.open(target)).tolist() == [[26, 0, 3, 1, 0, 33]]
 
 
-@pytest.mark.parametrize("bits", [1, 2, 4])
-def test_shallow_grey(tmp_path, bits):
-    source, top = tmp_path / "m.png", 2**bits - 1
-    write_png(source, [[0, 1, top], [0, 0, 1]], bits)
-    target = write(MaskReader(16), source, {(0, 0): top, (1, 2): 0})
-    assert read_png(target) == (bits, [[top, 1, top], [0, 0, 0]])
-
-
+@pytest.mark.parametrize("palette", [False, True])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_palettes_of_every_depth(tmp_path, bits):
+def test_every_depth_of_grey_and_of_palettes(tmp_path, bits, palette):
     source, top = tmp_path / "m.png", 2**bits - 1
-    write_png(source, [[0, 1, top], [0, 0, 1]], bits, bytes(range(3 * (top + 1) % 256)))
-    target = write(MaskReader(256, ignore_index=999), source, {(0, 0): top})
-    assert read_png(target) == (bits, [[top, 1, top], [0, 0, 1]])
+    colors = bytes(range(3 * (top + 1) % 256)) if palette else None
+    write_png(source, [[0, 1, top], [0, 0, 1]], bits, colors)
+    target = write(MaskReader(256, ignore_index=999), source, {(0, 0): top, (1, 2): 0})
+    assert bits_and_rows(target) == (bits, [[top, 1, top], [0, 0, 0]])
+    before, after = png_chunks(source), png_chunks(target)
+    assert after[b"IHDR"] == before[b"IHDR"]
+    assert after.get(b"PLTE", b"").startswith(colors or b"")
+    assert (b"PLTE" in after) == palette
+
+
+def test_a_short_palette_goes_on_in_white(tmp_path):
+    path = tmp_path / "m.png"
+    write_png(path, [[0, 1]], 8, bytes(range(6)))
+    target = write(MaskReader(9), path, {(0, 1): 3})
+    assert bits_and_rows(target) == (8, [[0, 3]])
+    assert png_chunks(target)[b"PLTE"] == bytes(range(6)).ljust(768, b"\xff")
 
 
 def test_16_bits(tmp_path):
@@ -71,21 +84,14 @@ def test_16_bits(tmp_path):
     Image.fromarray(np.array([[0, 299, 65535]], np.uint16)).save(source)
     reader = MaskReader(300, ignore_index=65535)
     target = write(reader, source, {(0, 0): 260, (0, 1): 65535})
-    assert read_png(target) == (16, [[260, 65535, 65535]])
-
-
-def test_a_value_map_is_inverted(tmp_path):
-    source = tmp_path / "m.png"
-    Image.fromarray(np.array([[0, 255, 255]], np.uint8)).save(source)
-    target = write(MaskReader(2, value_map={0: 0, 255: 1}), source, {(0, 0): 1, (0, 1): 0})
-    assert read_png(target) == (8, [[255, 0, 255]])
+    assert bits_and_rows(target) == (16, [[260, 65535, 65535]])
 
 
 def test_the_first_of_several_values_is_written(tmp_path):
     source = tmp_path / "m.png"
     Image.fromarray(np.array([[9, 9, 5, 4]], np.uint8)).save(source)
     target = write(MaskReader(2, value_map={9: 0, 5: 1, 4: 1}), source, {(0, 0): 1})
-    assert read_png(target) == (8, [[5, 9, 5, 4]])
+    assert bits_and_rows(target) == (8, [[5, 9, 5, 4]])
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
@@ -110,10 +116,7 @@ def test_colour_coded_masks(tmp_path, mode):
     [
         ("m.tif", np.array([[0, 1, 2]], np.uint8), "L"),
         ("m.tif", np.array([[0, 1, 2]], np.uint16), "I;16"),
-        ("m.tif", np.array([[0, 1, 2]], np.int32), "I"),
         ("m.tif", np.array([[0, 1, 1]], bool), "1"),
-        ("m.bmp", np.array([[0, 1, 2]], np.uint8), "L"),
-        ("p.tif", np.array([[0, 1, 2]], np.uint8), "P"),
         ("p.bmp", np.array([[0, 1, 2]], np.uint8), "P"),
     ],
 )
@@ -132,12 +135,6 @@ def test_other_formats_keep_mode_and_palette(tmp_path, name, array, mode):
     assert np.array(after).tolist() == [[1, *array[0, 1:].tolist()]]
     if mode == "P":
         assert after.getpalette()[:9] == list(range(9))
-
-
-def test_lossless_webp(tmp_path):
-    source = tmp_path / "m.webp"
-    Image.fromarray(np.array([[(0, 0, 0), (255, 0, 0)]], np.uint8)).save(source, lossless=True)
-    write(MaskReader(3, mask_format="rgb", colors=COLORS), source, {(0, 0): 2})
 
 
 def test_an_unchanged_mask_is_the_same_file(tmp_path):
@@ -177,15 +174,10 @@ ADVICE = {
     "no value for void": (grey(0, 255), MaskReader(2, value_map={0: 0, 255: 1}), 255,
                           "value_map has no value for void, which the noise makes; add one to "
                           "value_map", None, MaskReader(2, value_map={0: 0, 255: 1, 7: 255})),
-    "no value for a class": (grey(0, 0), MaskReader(3, value_map={0: 0, 1: 1}), 2,
-                             "no value for class 2, which the noise makes; add one to value_map",
-                             None, MaskReader(3, value_map={0: 0, 1: 1, 2: 2})),
     "no colour": (rgb(BLACK, RED), COLORED, 255, "color_table has no colour for void", None,
                   WITH_VOID),
     "1 bit": (grey(0, 1, bits=1), MaskReader(9), 255, "255 for void does not fit its 1 bit a "
               "pixel; save the masks with 8 bits", grey(0, 1), None),
-    "2 bits": (grey(0, 1, bits=2), MaskReader(9), 7, "7 for class 7 does not fit its 2 bits a "
-               "pixel; save the masks with 8 bits", grey(0, 1), None),
     "8 bits": (grey(0, 1), MaskReader(320, ignore_index=65535), 300, "does not fit its 8 bits a "
                "pixel; save the masks with 16 bits", grey(0, 1, bits=16), None),
     "palette": (rgb(BLACK, RED, palette=True), COLORED, 2, "its palette lacks (0, 0, 255) for "

@@ -1,9 +1,7 @@
 """A training on a noisy copy is the training on the same noise made on the fly."""
 
 import json
-import pickle
 
-import numpy as np
 import pytest
 import tiny_training
 
@@ -26,37 +24,15 @@ def copied(tmp_path):
     return {"type": "NoisyCopy", "folder": str(tmp_path / "copy")}
 
 
-def datasets(root, copied):
-    for changes in ({"noise": NOISE, "noise_seed": 3}, {"noise": copied}):
-        config = complete(tiny_training.config(root, **changes))
-        dataset = data.with_noise(data.build_dataset(config, "train_data"), config)
-        yield config, dataset
-
-
-def test_streams_are_identical_through_the_engine(tmp_path, copied):
-    (config, noisy), (_, copy) = datasets(tmp_path, copied)
-    assert isinstance(noisy, NoisyLabels)
-    assert isinstance(copy, NoisyCopy)
-    for dataset in (copy, pickle.loads(pickle.dumps(copy))):
-        streams = [data.training_stream(d, config) for d in (noisy, dataset)]
-        for draw in range(2 * len(noisy)):
-            ours, theirs = streams[0][draw], streams[1][draw]
-            assert set(ours) == set(theirs)
-            assert ours["sample_id"] == theirs["sample_id"]
-            for key in ("image", "mask", "clean_mask"):
-                np.testing.assert_array_equal(ours[key], theirs[key])
-
-
 def losses(folder):
     lines = (folder / "scalars.json").read_text().splitlines()
     return [entry["loss"] for entry in map(json.loads, lines) if "loss" in entry]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_trainings_are_identical_to_the_last_digit(tmp_path, copied, workers):
+def test_trainings_are_identical_to_the_last_digit(tmp_path, copied):
     results = []
     for name, noise in (("fly", NOISE), ("copied", copied)):
-        changes = {"noise": noise, "noise_seed": 3, "num_workers": workers}
+        changes = {"noise": noise, "noise_seed": 3, "num_workers": 2}
         config = tiny_training.config(tmp_path, work_dir=str(tmp_path / name), **changes)
         results.append(train(complete(config)))
     assert losses(tmp_path / "fly") == losses(tmp_path / "copied")
@@ -78,7 +54,8 @@ def test_a_run_goes_on_and_trusts_only_the_same_copy(tmp_path, copied):
 
     first = run(8)
     assert run(8, resume=True).check == first.check
-    config, dataset = list(datasets(tmp_path, copied))[1]
+    config = complete(tiny_training.config(tmp_path, noise=copied))
+    dataset = data.with_noise(data.build_dataset(config, "train_data"), config)
     before = data.fingerprint(config, dataset)
     noisy = NoisyLabels(dataset.dataset, NOISE, seed=4)
     write_noisy_copy(noisy, copied["folder"], overwrite=True)
@@ -101,13 +78,11 @@ def test_the_class_itself_and_its_dotted_name(tmp_path, copied):
     [
         ({"type": "NoisyCopy"}, "folder"),
         ({"type": "NoisyCopi", "folder": "x"}, "did you mean NoisyCopy"),
-        ({"type": "NoisyCopy", "foldr": "x"}, "did you mean folder"),
         (
             {"type": "NoisyCopy", "folder": "x", "dataset": 1},
             r"unknown config key noise.dataset; known: \['folder', 'type'\]",
         ),
         ({"type": "NoisyCopy", "folder": "x", "width": 1}, r"give all of it: .*\"noise=\{'type'"),
-        ({"type": "NoisyCopy", "folder": 3}, "expected str"),
         ({"type": "Compose", "noises": [{"type": "NoisyCopy", "folder": "x"}]}, "NoisyCopy"),
     ],
 )

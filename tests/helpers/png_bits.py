@@ -1,4 +1,4 @@
-"""PNG files of any bit depth, written and read by hand: Pillow writes 1, 8 and 16 bits only."""
+"""PNG files of any bit depth by hand: older Pillow writes grey of 1, 8 and 16 bits only."""
 
 import struct
 import zlib
@@ -46,18 +46,3 @@ def png_chunks(path):
         found[kind] = found.get(kind, b"") + data
         position += length + 12
     return found
-
-
-def read_png(path):
-    """Return (bits, rows) of a file with a sample a pixel and no filters."""
-    chunks = png_chunks(path)
-    width, height, bits = struct.unpack(">IIB", chunks[b"IHDR"][:9])
-    lines = zlib.decompress(chunks[b"IDAT"])
-    step = 1 + -(-width * bits // 8)
-    rows = []
-    for row in range(height):
-        line = lines[row * step : (row + 1) * step]
-        assert line[0] == 0, "a filter"
-        text = "".join(f"{byte:08b}" for byte in line[1:])
-        rows.append([int(text[i * bits : (i + 1) * bits], 2) for i in range(width)])
-    return bits, rows

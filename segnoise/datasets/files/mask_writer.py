@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,6 @@ from PIL import Image
 
 from segnoise.datasets.files.images import load_picture, stored_numbers
 from segnoise.datasets.files.masks import MaskReader
-from segnoise.datasets.files.palettes import Color
-from segnoise.datasets.files.png import png_depth, png_with_samples
 from segnoise.datasets.problems import DatasetError, one_problem
 
 _TO_RGB = "save the masks as RGB PNG"
@@ -22,8 +22,8 @@ class MaskWriter:
 
     A pixel that has not changed keeps the number or colour that the file has for it, also where
     several stand for one class. A changed pixel gets the first that the reader's `value_map` or
-    `colors` has for its new class; without them, the class id itself. A PNG keeps its bit depth,
-    palette and remarks; other formats keep Pillow's mode and the palette.
+    `colors` has for its new class; without them, the class id itself. Format, Pillow's mode,
+    palette and a PNG's bit depth are kept.
 
     Args:
         reader: What reads the files.
@@ -40,16 +40,10 @@ class MaskWriter:
 
     def __init__(self, reader: MaskReader) -> None:
         self.reader = reader
-        self._stored: dict[int, int | Color] = {}
-        if reader.colors is not None:
-            for color, label in reader.colors:
-                self._stored.setdefault(label, color)
-        elif reader.value_map is not None:
-            for value, label in reader.value_map.items():
-                self._stored.setdefault(label, value)
-        else:
-            labels = (*range(reader.num_classes), reader.ignore_index)
-            self._stored.update({label: label for label in labels})
+        same = {label: label for label in (*range(reader.num_classes), reader.ignore_index)}
+        pairs: Any = reader.colors or (reader.value_map or same).items()
+        # Of several that stand for a label, the first comes last and stays.
+        self._stored = {label: number for number, label in reversed(list(pairs))}
 
     def write(self, source: Path, noisy: np.ndarray, target: Path) -> None:
         """Write a file like `source` that the reader reads as `noisy`, and read it back.
@@ -71,60 +65,15 @@ class MaskWriter:
         picture, raw_mode = load_picture(source)
         if picture.mode in ("RGB", "RGBA") and "16" in raw_mode:
             raise one_problem(source, "has 16 bits a channel", "save the masks with 8 bits")
-        samples = np.array(picture)
-        if samples.dtype == bool:
-            samples = samples.astype(np.uint8)
-        else:
-            samples = stored_numbers(picture, raw_mode)
-        is_png = picture.format == "PNG"
-        depth = png_depth(content) if is_png else 1 if picture.mode == "1" else 8 * samples.itemsize
+        bilevel, is_png = picture.mode == "1", picture.format == "PNG"
+        samples = np.array(picture, np.uint8) if bilevel else stored_numbers(picture, raw_mode)
+        depth = content[24] if is_png else 1 if bilevel else 8 * samples.itemsize
         labels = np.flatnonzero(np.bincount(noisy[changed]))
         table = np.zeros((labels[-1] + 1, *samples.shape[2:]), samples.dtype)
         for label in labels.tolist():
             table[label] = self._sample(label, source, picture, depth)
         samples[changed] = table[noisy[changed]]
-        if is_png:
-            target.write_bytes(png_with_samples(content, samples))
-        else:
-            _save(picture, samples, target)
-        self._check(source, picture, noisy, target)
-
-    def _sample(
-        self, label: int, source: Path, picture: Image.Image, depth: int
-    ) -> int | tuple[int, ...]:
-        """Return what stands for a class in a file of this kind."""
-        what = "void" if label == self.reader.ignore_index else f"class {label}"
-        stored = self._stored.get(label)
-        if stored is None:
-            table, entry = (
-                ("value_map", "value") if self.reader.colors is None else ("color_table", "colour")
-            )
-            raise one_problem(
-                source,
-                f"{table} has no {entry} for {what}, which the noise makes",
-                f"add one to {table}, or choose a noise that makes no {what}",
-            )
-        if isinstance(stored, int):
-            if not 0 <= stored < 1 << depth:
-                raise one_problem(
-                    source,
-                    f"{stored} for {what} does not fit its {depth} bit{'s' * (depth > 1)} a pixel",
-                    f"save the masks with {8 if stored < 256 else 16} bits",
-                )
-            return stored
-        if picture.mode == "RGB":
-            return stored
-        if picture.mode == "RGBA":
-            return *stored, 255
-        if picture.mode != "P":
-            raise one_problem(source, f"is no RGB file (Pillow mode {picture.mode})", _TO_RGB)
-        flat = picture.getpalette("RGB") or []
-        palette = list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
-        if stored not in palette:
-            raise one_problem(source, f"its palette lacks {stored} for {what}", _TO_RGB)
-        return palette.index(stored)
-
-    def _check(self, source: Path, picture: Image.Image, noisy: np.ndarray, target: Path) -> None:
+        _save(picture, samples, depth, target)
         try:
             same = np.array_equal(self.reader(target), noisy)
         except DatasetError:
@@ -133,14 +82,59 @@ class MaskWriter:
             what = f"{picture.format} cannot hold its noisy labels"
             raise one_problem(source, what, "convert the masks to PNG")
 
+    def _sample(self, label: int, source: Path, picture: Image.Image, depth: int) -> Any:
+        """Return what stands for a class in a file of this kind."""
+        what = "void" if label == self.reader.ignore_index else f"class {label}"
+        if label not in self._stored:
+            table, entry = ("value_map", "value")
+            if self.reader.colors is not None:
+                table, entry = ("color_table", "colour")
+            none = f"{table} has no {entry} for {what}, which the noise makes"
+            remedy = f"add one to {table}, or choose a noise that makes no {what}"
+            raise one_problem(source, none, remedy)
+        stored = self._stored[label]
+        if self.reader.colors is None:
+            if not 0 <= stored < 1 << depth:
+                bits = f"{depth} bit{'s' * (depth > 1)}"
+                remedy = f"save the masks with {8 if stored < 256 else 16} bits"
+                no_room = f"{stored} for {what} does not fit its {bits} a pixel"
+                raise one_problem(source, no_room, remedy)
+            return stored
+        if picture.mode in ("RGB", "RGBA"):
+            return (*stored, 255)[: len(picture.mode)]
+        if picture.mode != "P":
+            raise one_problem(source, f"is no RGB file (Pillow mode {picture.mode})", _TO_RGB)
+        flat = picture.getpalette("RGB") or []
+        palette = list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
+        if stored not in palette:
+            raise one_problem(source, f"its palette lacks {stored} for {what}", _TO_RGB)
+        return palette.index(stored)
 
-def _save(picture: Image.Image, samples: np.ndarray, target: Path) -> None:
-    """Save samples in the format of a picture that is no PNG."""
+
+def _save(picture: Image.Image, samples: np.ndarray, depth: int, target: Path) -> None:
+    """Save samples in the way in which a picture was saved."""
+    options: dict[str, Any] = {"format": picture.format}
     wanted = samples.astype(bool) if picture.mode == "1" else samples
     result = Image.fromarray(np.ascontiguousarray(wanted, wanted.dtype.newbyteorder("=")))
-    if picture.mode == "P":
-        result.putpalette(picture.getpalette() or [])
-    options: dict[str, Any] = {"lossless": True} if picture.format == "WEBP" else {}
-    if picture.format == "TIFF":
+    palette = bytes(picture.getpalette() or ())
+    if picture.format == "PNG":
+        options.update(bits=depth, transparency=picture.info.get("transparency"))
+        # Pillow writes few colours with few bits, whatever it is told: so there are all.
+        palette = palette.ljust(3 << depth, b"\xff")
+    elif picture.format == "TIFF":
         options["compression"] = picture.info.get("compression")
-    result.save(target, format=picture.format, **options)
+    elif picture.format == "WEBP":
+        options["lossless"] = True
+    if picture.mode == "P":
+        result.putpalette(palette)
+    if picture.format != "PNG" or picture.mode != "L" or depth == 8:
+        result.save(target, **options)
+        return
+    # Pillow before 13 packs 2 and 4 bits for palettes only: without its palette, that is grey.
+    result.putpalette(palette)
+    result.save(file := io.BytesIO(), "PNG", bits=depth)
+    content = file.getvalue()
+    header = content[12:25] + b"\0" + content[26:29]  # colour type 0
+    start = content.index(b"PLTE") - 4
+    rest = content[33:start] + content[start + 12 + len(palette) :]
+    target.write_bytes(content[:12] + header + zlib.crc32(header).to_bytes(4, "big") + rest)

@@ -1,19 +1,126 @@
-"""A data set whose noisy masks have been written to files before."""
+"""A data set whose noisy masks have been written to files, and the manifest of such files."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 import numpy as np
 
-from segnoise.datasets.base import LabelledImages
-from segnoise.datasets.labels.copy_manifest import MANIFEST, Manifest, differences, sha256
-from segnoise.datasets.labels.copy_plan import labels_of, reader_of
+from segnoise.datasets.base import LabelledImages, check_same_classes
+from segnoise.datasets.files.class_files import read_classes
+from segnoise.datasets.files.masks import MaskReader
 from segnoise.datasets.labels.relabelled import Relabelled
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.datasets.wrapped import labelled
-from segnoise.errors import ConfigError
-from segnoise.noise import Noise, build_noise, is_at_hand
+from segnoise.errors import ConfigError, RecordError
+from segnoise.noise import Noise, NoiseReport, build_noise, is_at_hand
+from segnoise.records import Maybe, OneOf, Within, read_record
+
+MANIFEST = "manifest.json"
+JOURNAL = ".unfinished.jsonl"  # while a copy is being written
+ANEW = "write the copy anew: segnoise corrupt ... --overwrite"
+FORMAT = 1  # grows when older programs could misread a manifest
+_BYTE = Within(0, 255)
+
+HEAD = {  # what a copy is to be
+    "format": OneOf((FORMAT,)),
+    "noise": dict,
+    "seed": int,
+    "dataset": {
+        "samples": Within(0),
+        "samples_sha256": str,  # of their ids and paths
+        "classes": [str],
+        "masks": {  # how their files hold the classes, see MaskReader
+            "format": str,
+            "ignore_index": int,
+            "value_map": Maybe([(int, int)]),
+            "colors": Maybe([((_BYTE, _BYTE, _BYTE), int)]),
+        },
+    },
+    "versions": dict,  # of what has made it
+}
+RECORD = {  # one file of a copy
+    "path": str,  # below the clean and the noisy folder alike, with forward slashes
+    "sample_id": str,
+    "seed_key": [object],  # of the sample's segnoise.noise.generator
+    "clean_sha256": str,
+    "noisy_sha256": str,
+    "valid": Within(0),  # pixels that are not void in the clean mask
+    "changed": Within(0),  # valid ones that became another class or void
+    "pixel_rate": Maybe(Within(0, 1, float)),  # changed / valid
+}
+_SCHEMA = {
+    **HEAD,
+    "head_sha256": str,
+    "source": str,  # folder of the clean data set
+    "report": dict,  # realised noise of all files, see NoiseReport
+    "files": [RECORD],  # in the order of the data set
+}
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """Return what `manifest.json` says of a finished copy, its parts of the right kinds.
+
+    Raises:
+        DatasetError: If there is none, the copy is not finished, or the file is damaged.
+    """
+    path, remedy = Path(folder) / MANIFEST, ANEW.replace("anew", "again")
+    if not path.exists() and (Path(folder) / JOURNAL).exists():
+        what = "noisy copy is not finished"
+        raise one_problem(folder, what, "run the same `segnoise corrupt` again")
+    if not path.exists():
+        what = "no such file, so here is no noisy copy"
+        raise one_problem(path, what, "write one: segnoise corrupt --help")
+    try:
+        manifest: dict[str, Any] = read_record(path, _SCHEMA, remedy)
+        NoiseReport.from_dict(manifest["report"])
+        files_reader(manifest)
+        for record in manifest["files"]:
+            check_below(record["path"])
+    except RecordError as error:
+        raise DatasetError(str(error)) from None
+    except (TypeError, ValueError) as error:
+        raise one_problem(path, f"damaged: {error}", remedy) from None
+    return manifest
+
+
+def check_below(path: str) -> str:
+    """Return a path; raises a ValueError if it leads out of a folder."""
+    parts = PurePosixPath(path).parts
+    outside = not parts or parts[0] == "/" or ".." in parts or "\0" in path
+    if outside or PureWindowsPath(path).drive:
+        raise ValueError(f"path {path!r} leads out of the folder")
+    return path
+
+
+def files_reader(manifest: Mapping[str, Any]) -> MaskReader:
+    """Return what reads a copy's files, the clean and the noisy ones."""
+    classes, masks = manifest["dataset"]["classes"], manifest["dataset"]["masks"]
+    return MaskReader(
+        len(classes),
+        mask_format=masks["format"],
+        value_map=masks["value_map"] and dict(masks["value_map"]),
+        colors=masks["colors"] and {tuple(color): label for color, label in masks["colors"]},
+        ignore_index=masks["ignore_index"],
+    )
+
+
+def contradictions(manifest: Mapping[str, Any]) -> list[str]:
+    """Return in words where the parts of a manifest do not fit each other: it was edited."""
+    found, files, seed = [], manifest["files"], manifest["seed"]
+    if hash_of({key: manifest[key] for key in HEAD}) != manifest["head_sha256"]:
+        found.append("its noise, seed, dataset or versions are not those that were written")
+    samples = [[record[key] for record in files] for key in ("sample_id", "path")]
+    if hash_of(samples) != manifest["dataset"]["samples_sha256"]:
+        found.append("its files' sample_id and path are not those that were written")
+    if wrong := [r for r in files if r["seed_key"] != [seed, "noise", r["sample_id"]]]:
+        what = f"seed_key {wrong[0]['seed_key']} is not of {wrong[0]['sample_id']!r}"
+        found.append(f"{what} with seed {seed} ({len(wrong)} such files)")
+    return found
 
 
 class NoisyCopy(Relabelled):
@@ -56,20 +163,19 @@ class NoisyCopy(Relabelled):
         self.dataset = dataset = labelled(dataset)
         self.folder = Path(folder)
         self._reader = reader_of(dataset)
-        self.manifest = Manifest.read(self.folder)
-        self.fingerprint = sha256((self.folder / MANIFEST).read_bytes())
-        if edited := self.manifest.contradictions():
-            remedy = "write the copy anew: segnoise corrupt ... --overwrite"
-            raise one_problem(self.folder / MANIFEST, edited[0], remedy)
-        different = differences(labels_of(dataset), self.manifest.head["dataset"])
-        if different:
+        self.manifest = read_manifest(self.folder)
+        named = self.folder / MANIFEST
+        self.fingerprint = digest(named)
+        if edited := contradictions(self.manifest):
+            raise one_problem(named, edited[0], ANEW)
+        if different := differences(labels_of(dataset), self.manifest["dataset"]):
             raise ConfigError(f"{folder} is a copy of another data set: {different}")
-        records = {record.sample_id: record for record in self.manifest.files}
+        records = {record["sample_id"]: record for record in self.manifest["files"]}
         ids = [dataset.sample_id(index) for index in range(len(dataset))]
         if missing := [name for name in ids if name not in records]:
             remedy = "write a copy of this data set: segnoise corrupt"
             raise DatasetError(
-                [Problem(str(self.folder / MANIFEST), f"lacks {m!r}", remedy) for m in missing],
+                [Problem(str(named), f"lacks {name!r}", remedy) for name in missing],
                 f"{folder}: {len(missing)} of the data set's {len(ids)} samples are not in it",
             )
         self._records = [records[name] for name in ids]
@@ -81,7 +187,7 @@ class NoisyCopy(Relabelled):
 
         The copy's masks are used without it, and no module is imported because a manifest names it.
         """
-        made_with = self.manifest.head["noise"]
+        made_with = self.manifest["noise"]
         return build_noise(made_with) if is_at_hand(made_with) else None
 
     def __repr__(self) -> str:
@@ -91,26 +197,98 @@ class NoisyCopy(Relabelled):
         self, clean: np.ndarray, index: int, image: np.ndarray | None = None
     ) -> np.ndarray:
         record = self._records[index]
-        path = self.folder / record.path
-        noisy = self._reader(path)
-        if noisy.shape != clean.shape:
-            sizes = [f"{width}x{height}" for height, width in (noisy.shape, clean.shape)]
-            raise one_problem(
-                path,
-                f"is {sizes[0]}, the clean mask {sizes[1]}",
-                f"look what else has changed: segnoise corrupt --out {self.folder} --verify",
-            )
+        path = self.folder / record["path"]
         if index not in self._compared:
-            self._compare(self.paths(index)[1], record.clean_sha256, "this copy was made from")
-            self._compare(path, record.noisy_sha256, "was written")
+            for file, key, which in (
+                (self.paths(index)[1], "clean_sha256", "this copy was made from"),
+                (path, "noisy_sha256", "was written"),
+            ):
+                if digest(file) != record[key]:
+                    raise one_problem(
+                        file,
+                        f"is not the mask that {which} ({self.folder}, from "
+                        f"{self.manifest['source']})",
+                        "give the data set that was copied, or look what has changed: segnoise "
+                        f"corrupt --out {self.folder} --verify",
+                    )
             self._compared.add(index)
-        return noisy
+        return self._reader(path)
 
-    def _compare(self, path: Path, expected: str, which: str) -> None:
-        if sha256(path.read_bytes()) != expected:
-            raise one_problem(
-                path,
-                f"is not the mask that {which} ({self.folder}, from {self.manifest.source})",
-                "give the data set that was copied, or look what has changed: segnoise corrupt "
-                f"--out {self.folder} --verify",
-            )
+
+def check_folder_classes(metainfo: Mapping[str, Any], folder: str | Path) -> None:
+    """Raise if a folder of masks says that its classes are not a data set's.
+
+    A noisy copy says so in its manifest, other folders in a classes.txt; most say nothing.
+
+    Raises:
+        ConfigError: If classes differ in number, name or order, or void in its id.
+        DatasetError: If the file that says it is damaged.
+    """
+    folder, theirs = Path(folder), None
+    if (folder / MANIFEST).is_file():
+        dataset = read_manifest(folder)["dataset"]
+        theirs = {**dataset, "ignore_index": dataset["masks"]["ignore_index"]}
+    elif (folder / "classes.txt").is_file():
+        theirs = {"classes": read_classes(folder / "classes.txt")[0]}
+    if theirs is not None:
+        check_same_classes(metainfo, theirs, ("the data set", str(folder)))
+
+
+def reader_of(dataset: LabelledImages) -> MaskReader:
+    """Return what reads a data set's mask files.
+
+    Raises:
+        ConfigError: If it is no `MaskReader`.
+    """
+    reader = getattr(dataset, "mask_reader", None)
+    if not isinstance(reader, MaskReader):
+        raise ConfigError(
+            f"the masks of {dataset!r} are not read by a MaskReader: how they are to be written "
+            "is not known"
+        )
+    return reader
+
+
+def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
+    """Return in words what separates two heads, or parts of heads; "" if nothing does.
+
+    Example:
+        >>> here = {"seed": 1, "versions": {"numpy": "2.4", "python": "3.11"}}
+        >>> differences(here, {"seed": 0, "versions": {"numpy": "2.3", "python": "3.11"}})
+        'seed (there 0, here 1); versions.numpy (there "2.3", here "2.4")'
+    """
+    found = []
+    for key, here_ in here.items():
+        there_: Any = there.get(key)
+        if key in ("dataset", "versions"):
+            parts = ({f"{key}.{name}": part[name] for name in part} for part in (here_, there_))
+            found.append(differences(*parts))
+        elif here_ != there_:
+            texts = [json.dumps(value) for value in (there_, here_)]
+            texts = [text if len(text) <= 120 else text[:117] + "..." for text in texts]
+            found.append(f"{key} (there {texts[0]}, here {texts[1]})")
+    return "; ".join(filter(None, found))
+
+
+def digest(path: Path) -> str | None:
+    """Return the SHA-256 of a file, in hexadecimal digits; None where there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def hash_of(value: Any) -> str:
+    """Return the hash of a value as JSON has it."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+
+
+def labels_of(dataset: LabelledImages) -> dict[str, Any]:
+    """Return a data set's classes, and how its files hold them, as JSON has them."""
+    reader = reader_of(dataset)
+    masks = {
+        "format": reader.mask_format,
+        "ignore_index": reader.ignore_index,
+        "value_map": list(reader.value_map.items()) if reader.value_map else None,
+        "colors": reader.colors,
+    }
+    labels = json.dumps({"classes": dataset.metainfo["classes"], "masks": masks})
+    plain: dict[str, Any] = json.loads(labels)
+    return plain

@@ -11,7 +11,7 @@ import numpy as np
 
 from segnoise.datasets.base import SegmentationDataset
 from segnoise.datasets.files.pairing import index_folder
-from segnoise.datasets.labels.copy_manifest import check_folder_classes
+from segnoise.datasets.labels.noisy_copy import check_folder_classes
 from segnoise.datasets.labels.relabelled import Relabelled
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.errors import ConfigError

@@ -1,0 +1,355 @@
+"""Write noisy masks as files like the clean ones, go on after a kill, and check such files."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from segnoise.datasets.files.mask_writer import MaskWriter
+from segnoise.datasets.labels.noisy_copy import (
+    ANEW,
+    FORMAT,
+    HEAD,
+    JOURNAL,
+    MANIFEST,
+    RECORD,
+    check_below,
+    contradictions,
+    differences,
+    digest,
+    files_reader,
+    hash_of,
+    labels_of,
+    read_manifest,
+    reader_of,
+)
+from segnoise.datasets.labels.noisy_labels import NoisyLabels
+from segnoise.datasets.problems import DatasetError, Problem, one_problem, problems_of
+from segnoise.errors import ConfigError, DataError
+from segnoise.files import naming, replacing, write_text
+from segnoise.lock import LOCK
+from segnoise.noise import NoiseReport, realised_noise
+from segnoise.output_folder import OutputFolder, claim, common_folder, keep_apart
+from segnoise.parallel import Mapper, chunks_of, map_here, progress_bar
+from segnoise.records import find_fault, read_lines
+from segnoise.version import __version__
+
+_CHUNK = 8  # files a worker takes at a time
+_COUNTS = ("valid", "changed", "pixel_rate")
+_LINE = {"record": RECORD, "report": dict}  # of the journal, after the head
+
+
+def write_noisy_copy(
+    noisy: NoisyLabels,
+    folder: str | Path,
+    *,
+    overwrite: bool = False,
+    mapper: Mapper = map_here,
+    progress: str | None = None,
+) -> tuple[dict[str, Any], int]:
+    """Write the noisy masks of a data set as files like its own, and a manifest.
+
+    The files lie in `folder` as the clean ones lie below the folder that holds the data set's
+    images and masks. Killed at any time, the same call goes on; files and manifest depend on the
+    arguments and the clean files only. The data set's own reader gets exactly the masks that
+    `noisy` gives: this is checked for each file as it is written.
+
+    Args:
+        noisy: The data set and its noise.
+        folder: The copy's folder: new or empty, or with this very copy, finished or not.
+        overwrite: Replace another noisy copy, or write this one anew.
+        mapper: How the work is spread: `mapper(work, shared, chunks)` yields
+            `work(shared, chunk)` in order; default one after the other in this process.
+            `partial(map_chunks, workers=8)` takes processes, `map_on_ray` a Ray cluster.
+        progress: Title of a progress bar on stderr; None shows none.
+
+    Returns:
+        The manifest, and how many files this call has written: 0 if the copy was finished.
+
+    Raises:
+        ConfigError: If the noise cannot be written down, the masks are not read by a
+            `MaskReader`, the folder holds something else or leads to the clean masks, or another
+            process is writing into it.
+        DatasetError: If masks cannot be read or written; holds all problems, and what could be
+            written stays for the next call.
+    """
+    plan = _Plan.of(noisy, folder)
+    named, journal = plan.folder / MANIFEST, plan.folder / JOURNAL
+    if named.exists() and not overwrite and not (plan.folder / LOCK).exists():
+        return _finished(plan, mapper), 0  # a look does without writing
+    with claim(plan.folder, "a noisy copy") as out:
+        if named.exists() and not overwrite:  # the last holder was faster
+            return _finished(plan, mapper), 0
+        done = _begin(plan, out, overwrite)
+        todo = [i for i, path in enumerate(plan.paths) if path not in done]
+        problems: list[Problem] = []
+        with progress_bar(len(noisy), progress, "mask", done=len(done)) as bar:
+            for lines, bad in mapper(_corrupt_some, plan, chunks_of(todo, _CHUNK)):
+                with naming(journal), journal.open("a", encoding="utf-8") as file:
+                    file.writelines(json.dumps(line) + "\n" for line in lines)
+                done.update((line["record"]["path"], line) for line in lines)
+                problems += bad
+                bar.update(len(lines) + len(bad))
+        if problems:
+            raise DatasetError(problems, f"{plan.folder} is not finished")
+        report = NoiseReport.empty(len(noisy.metainfo["classes"]))
+        report += sum(NoiseReport.from_dict(done[path]["report"]) for path in plan.paths)
+        manifest = {**plan.head, "head_sha256": hash_of(plan.head), "source": str(plan.root)}
+        manifest["report"] = report.to_dict()
+        parts = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items()]
+        manifest["files"] = [done[path]["record"] for path in plan.paths]
+        files = ",\n".join(map(json.dumps, manifest["files"]))
+        write_text(named, "{\n" + ",\n".join([*parts, f'"files": [\n{files}\n]']) + "\n}\n")
+        journal.unlink()
+        return manifest, len(todo)
+
+
+def verify_noisy_copy(
+    folder: str | Path,
+    noisy: NoisyLabels | None = None,
+    *,
+    recount: bool = True,
+    mapper: Mapper = map_here,
+    progress: str | None = None,
+) -> list[Problem]:
+    """Return what has changed since a noisy copy was written.
+
+    Compared are the parts of the manifest with each other, the hashes of all clean and all noisy
+    files, the rates counted anew from both, and the files in the copy with the listed ones; with
+    `noisy`, also some masks with what the noise makes now. Files and folders whose names begin
+    with a dot are passed over.
+
+    Args:
+        folder: The copy.
+        noisy: The data set and the noise that the copy should be of; the clean files are looked
+            for in its folder. None takes whatever the manifest says.
+        recount: Decode the masks and count; False compares manifest, hashes and names only.
+        mapper: See `write_noisy_copy`.
+        progress: Title of a progress bar on stderr; None shows none.
+
+    Raises:
+        DatasetError: If there is no manifest, or the copy is not finished.
+    """
+    folder = Path(folder)
+    manifest, named = read_manifest(folder), str(folder / MANIFEST)
+    files, source = manifest["files"], Path(manifest["source"])
+    if noisy is not None:
+        plan = _Plan.of(noisy, folder)
+        source = plan.root
+        if different := plan.differs(manifest):
+            remedy = "give the config that the copy was written from, or none"
+            return [Problem(named, f"is of another copy: {different}", remedy)]
+    problems = [Problem(named, what, ANEW) for what in contradictions(manifest)]
+    counted = NoiseReport.empty(len(manifest["dataset"]["classes"]))
+    chunks = chunks_of(range(len(files)), 2 * _CHUNK)
+    shared = (manifest, folder, source, noisy, recount)
+    with progress_bar(len(files), progress, "mask") as bar:
+        for chunk, (found, report) in zip(chunks, mapper(_check_some, shared, chunks), strict=True):
+            problems += found
+            counted += report
+            bar.update(len(chunk))
+    clean = {str(source / record["path"]) for record in files}
+    others = [problem for problem in problems if problem.path not in clean]
+    if (count := len(problems) - len(others)) and not source.is_dir():
+        remedy = "give the config, with data_root=... where the data set is now"
+        problems = [Problem(str(source), "the clean data set is gone", remedy), *others]
+    elif count and str(source) != manifest["source"]:
+        what = (
+            f"was made from {manifest['source']}, this config's data set is {source}, where "
+            f"{count} of {len(files)} clean masks are others"
+        )
+        remedy = "give the data set that was copied, or write a copy of this one"
+        problems = [Problem(str(folder), what, remedy), *others]
+    listed = {folder / MANIFEST, *(folder / record["path"] for record in files)}
+    for path in sorted(set(folder.rglob("*")) - listed):
+        if path.is_file() and "/." not in f"/{path.relative_to(folder).as_posix()}":
+            problems.append(Problem(str(path), "is not in the manifest", "remove it"))
+    if recount and not problems and counted.to_dict() != manifest["report"]:
+        problems.append(Problem(named, "its report is not the sum of its files' noise", ANEW))
+    return problems
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a copy is to be: its head, and the masks' paths below the clean and the noisy folder."""
+
+    noisy: NoisyLabels
+    root: Path
+    folder: Path
+    paths: tuple[str, ...]
+    head: dict[str, Any]
+
+    @classmethod
+    def of(cls, noisy: NoisyLabels, folder: str | Path) -> _Plan:
+        ids = [noisy.sample_id(index) for index in range(len(noisy))]
+        pairs = [noisy.paths(index) for index in range(len(noisy))]
+        images, masks = ([os.path.abspath(pair[side]) for pair in pairs] for side in (0, 1))
+        above = [{os.path.dirname(path) for path in side} for side in (images, masks)]
+        common = common_folder(above[0] | above[1]) or common_folder(above[1])
+        root = Path(common or Path(masks[0]).anchor)
+        paths = tuple(Path(os.path.relpath(path, root)).as_posix() for path in masks)
+        if len(set(paths)) < len(paths):
+            shared = next(path for path in paths if paths.count(path) > 1)
+            names = [name for name, path in zip(ids, paths, strict=True) if path == shared]
+            raise one_problem(
+                root / shared,
+                f"is the mask of {len(names)} samples ({', '.join(names[:3])})",
+                "one file cannot hold their different noise: give each sample a mask of its own",
+            )
+        keep_apart(folder, images, masks)
+        versions = {"segnoise": __version__, "numpy": np.__version__, "opencv": cv2.__version__}
+        try:
+            head = {
+                "format": FORMAT,
+                "noise": json.loads(json.dumps(noisy.noise.to_dict())),
+                "seed": noisy.seed,
+                "dataset": {
+                    "type": type(noisy.dataset).__name__,
+                    "samples": len(ids),
+                    "samples_sha256": hash_of([ids, paths]),
+                    **labels_of(noisy.dataset),
+                },
+                "versions": {**versions, "python": platform.python_version()},
+            }
+        except TypeError as error:
+            raise ConfigError(f"noise: {error}") from error
+        return cls(noisy, root, Path(folder).absolute(), paths, head)
+
+    def differs(self, head: dict[str, Any], *more: str) -> str:
+        """Return in words how a copy with another head is another one."""
+        keys = ("noise", "seed", "dataset", *more)
+        return differences({key: self.head[key] for key in keys}, head)
+
+
+def _finished(plan: _Plan, mapper: Mapper) -> dict[str, Any]:
+    """Return the manifest of a finished copy if it is this one, and whole."""
+    manifest = read_manifest(plan.folder)
+    if different := plan.differs(manifest):
+        raise ConfigError(
+            f"{plan.folder} holds another noisy copy: {different}; choose another folder, or "
+            "replace it with --overwrite"
+        )
+    problems = verify_noisy_copy(plan.folder, plan.noisy, recount=False, mapper=mapper)
+    if problems:
+        raise DatasetError(problems, f"{plan.folder} is not as it was written")
+    (plan.folder / JOURNAL).unlink(missing_ok=True)  # of a kill after the last file
+    return manifest
+
+
+def _begin(plan: _Plan, out: OutputFolder, overwrite: bool) -> dict[str, Any]:
+    """Ready the folder, and return by path what the journal says of files that can stay.
+
+    The journal holds the head, then a line for each file in its place. It is believed only where
+    the hashes of the clean and the noisy file are those that it says.
+    """
+    journal = plan.folder / JOURNAL
+    head, *lines = [line for _, line in read_lines(journal, dict)] or [None]
+    different = ""
+    if find_fault(head, HEAD) is not None or (different := plan.differs(head, "versions")):
+        lines = []
+    if different and not overwrite:
+        raise ConfigError(
+            f"{plan.folder} was begun as another noisy copy: {different}; choose another folder, "
+            "or replace it with --overwrite"
+        )
+    done = {}
+    for line in lines:
+        with contextlib.suppress(TypeError, ValueError):  # damaged
+            if find_fault(line, _LINE) is None:
+                NoiseReport.from_dict(line["report"])
+                done[check_below(line["record"]["path"])] = line
+    kept = {k: v for k, v in done.items() if not _altered(v["record"], plan.root, plan.folder)}
+    if len(kept) < len(done) and "others" in plan.noisy.noise.needs:
+        kept = {}  # the others may hold pieces of the one that has changed
+    out.expect([*plan.paths, MANIFEST, JOURNAL])
+    write_text(journal, "".join(json.dumps(line) + "\n" for line in (plan.head, *kept.values())))
+    out.clear(keep=[*plan.paths, JOURNAL])  # another copy's, and the manifest
+    out.expect([MANIFEST])
+    return kept
+
+
+def _corrupt_some(
+    plan: _Plan, indices: Sequence[int]
+) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """Write some files; return their lines of the journal, and what could not be written."""
+    noisy, lines = plan.noisy, []
+    problems: list[Problem] = []
+    writer, void = MaskWriter(reader_of(noisy.dataset)), noisy.metainfo["ignore_index"]
+    for index in indices:
+        path, name = plan.paths[index], noisy.sample_id(index)
+        source = plan.root / path
+        try:
+            clean_hash = digest(source)
+            clean, mask = noisy.load_masks(index)
+            with replacing(plan.folder / path) as temporary:
+                writer.write(source, mask, temporary)
+                noisy_hash = digest(temporary)
+        except DataError as error:
+            problems += problems_of(error, source, "mend the sample or drop it from the split")
+            continue
+        report = realised_noise(clean, mask, len(noisy.metainfo["classes"]), void)
+        key = [noisy.seed, "noise", name]
+        values = (path, name, key, clean_hash, noisy_hash, *_counts(report))
+        record = dict(zip(RECORD, values, strict=True))
+        lines.append({"record": record, "report": report.to_dict()})
+    return lines, problems
+
+
+def _check_some(
+    shared: tuple[Any, ...], indices: Sequence[int]
+) -> tuple[list[Problem], NoiseReport]:
+    """Check some files; return what is wrong with them, and the noise of those that are right."""
+    manifest, folder, source, noisy, recount = shared
+    files, reader = manifest["files"], files_reader(manifest)
+    problems: list[Problem] = []
+    total = NoiseReport.empty(reader.num_classes)
+    for index in indices:
+        record, path = files[index], folder / files[index]["path"]
+        altered = _altered(record, source, folder)
+        problems += altered
+        if altered or not recount:
+            continue
+        try:
+            clean, mask = reader(source / record["path"]), reader(path)
+            anew = index in (0, len(files) // 2, len(files) - 1) and noisy is not None
+            same = not anew or np.array_equal(noisy.load_mask(index), mask)
+        except DataError as error:
+            problems += problems_of(error, path, ANEW)
+            continue
+        report = realised_noise(clean, mask, reader.num_classes, reader.ignore_index)
+        total += report
+        counted, stated = _counts(report), tuple(record[key] for key in _COUNTS)
+        if counted != stated:
+            what = f"(valid, changed, rate) is {counted}, the manifest says {stated}"
+            problems.append(Problem(str(path), what, ANEW))
+        if not same:
+            what = "is not the mask that noise and seed make with this program"
+            problems.append(Problem(str(path), what, ANEW))
+    return problems, total
+
+
+def _counts(report: NoiseReport) -> tuple[int, int, float | None]:
+    return report.valid, report.changed, report.pixel_rate if report.valid else None
+
+
+def _altered(record: dict[str, Any], source: Path, folder: Path) -> list[Problem]:
+    """Return what is wrong with the hashes of a clean and a noisy file."""
+    problems = []
+    for root, kind, since, remedy in (
+        (source, "clean", "corrupted", f"restore it, or {ANEW}"),
+        (folder, "noisy", "written", ANEW),
+    ):
+        path = root / record["path"]
+        if (found := digest(path)) != record[f"{kind}_sha256"]:
+            what = f"has changed since it was {since}" if found else "missing"
+            problems.append(Problem(str(path), f"{kind} mask {what}", remedy))
+    return problems
