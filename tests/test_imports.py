@@ -1,4 +1,4 @@
-"""Imports point one way: rooms below know nothing of the rooms above."""
+"""Imports point one way: packages below know nothing of those above."""
 
 import ast
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "segnoise"
 ROOT = PACKAGE.parent
 
-# What a room may import, besides itself and the standard library.
+# What a package may import, besides itself and the standard library.
 ALLOWED = {
     "noise": {
         "numpy", "cv2",
@@ -73,10 +73,10 @@ STDLIB = __import__("sys").stdlib_module_names
 
 def rule(file: Path) -> tuple[str, set[str]] | None:
     path = file.relative_to(PACKAGE).as_posix()
-    room = path.split("/")[0]
-    for key in (path, room):
+    package = path.split("/")[0]
+    for key in (path, package):
         if key in ALLOWED:
-            return room, ALLOWED[key]
+            return package, ALLOWED[key]
     return None
 
 
@@ -99,8 +99,8 @@ def violations(file: Path) -> list[str]:
     found = rule(file)
     if found is None:
         return []
-    room, allowed = found
-    permitted = allowed | {f"segnoise.{room.removesuffix('.py')}"}
+    package, allowed = found
+    permitted = allowed | {f"segnoise.{package.removesuffix('.py')}"}
     return [
         name
         for name in sorted(imported(file))

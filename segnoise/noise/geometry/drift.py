@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.noise.geometry.evidence import STRETCH, Boundaries, colour_steps
+from segnoise.noise.geometry.evidence import STRETCH, Boundaries, color_steps
 from segnoise.noise.geometry.gaps import close_gaps
 from segnoise.noise.geometry.smooth_field import SmoothField
 from segnoise.noise.geometry.strips import strips
@@ -48,7 +48,7 @@ def drifting_pixels(
         image: (H, W, 3) or (H, W) uint8.
         rng: Draws the field.
         count: How many pixels are to flip, at least 1; stronger ones may be left out.
-        depth: Where colours are compared, see `colour_steps`.
+        depth: Where colours are compared, see `color_steps`.
         reach: The greatest distance from the label that a pixel would take, in pixels.
         length: Correlation length of the field, in pixels.
         ignore_index: Void; no candidate.
@@ -96,7 +96,7 @@ def _strengths(
     for rows, window, _ in strips(mask.shape, depth + STRETCH // 2 + 2):
         labels = mask[window]
         boundaries = Boundaries.of(labels)
-        steps = colour_steps(image[window], labels, boundaries, depth)
+        steps = color_steps(image[window], labels, boundaries, depth)
         at = boundaries.at + window.start * width
         own = slice(*np.searchsorted(at, (rows.start * width, rows.stop * width)).tolist())
         at, label, rival = at[own], boundaries.label[own], boundaries.rival[own]

@@ -62,7 +62,7 @@ class Boundaries(NamedTuple):
 _WAYS = np.array([(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)], np.int8)
 
 
-def colour_steps(
+def color_steps(
     image: NDArray[np.uint8], mask: Mask, boundaries: Boundaries, depth: int
 ) -> NDArray[np.float32]:
     """Return how much the colour changes across each boundary pixel's stretch of the boundary.

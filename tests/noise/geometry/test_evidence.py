@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segnoise.noise.geometry.evidence import STRETCH, Boundaries, colour_steps
+from segnoise.noise.geometry.evidence import STRETCH, Boundaries, color_steps
 
 ABOVE, BELOW, LEFT, RIGHT = (-1, 0), (1, 0), (0, -1), (0, 1)
 
@@ -61,7 +61,7 @@ def test_equals_the_definition(patches, shape):
                 assert boundaries.rival.tolist() == [rival for rival, _ in found.values()]
                 assert boundaries.way.tolist() == [list(way) for _, way in found.values()]
                 if found:
-                    steps = colour_steps(image, mask, boundaries, depth)
+                    steps = color_steps(image, mask, boundaries, depth)
                     expected = steps_pixel_by_pixel(image, mask, depth)
                     np.testing.assert_allclose(steps, expected, rtol=1e-6)
 
@@ -70,15 +70,15 @@ def test_a_straight_boundary_shows_the_difference_of_the_colours():
     mask = np.repeat([[0, 1]], 20, axis=1).repeat(30, axis=0).astype(np.uint8)
     image = np.where(mask[..., None] == 1, [90, 30, 80], [60, 70, 80]).astype(np.uint8)
     boundaries = Boundaries.of(mask)
-    np.testing.assert_array_equal(colour_steps(image, mask, boundaries, 2), 40)
+    np.testing.assert_array_equal(color_steps(image, mask, boundaries, 2), 40)
     # Right at the boundary, 3 x 3 pixels see a third of the step from either side.
-    np.testing.assert_allclose(colour_steps(image, mask, boundaries, 0), 40 / 3, rtol=1e-6)
+    np.testing.assert_allclose(color_steps(image, mask, boundaries, 0), 40 / 3, rtol=1e-6)
     grey = np.ascontiguousarray(image[..., 0])
-    np.testing.assert_array_equal(colour_steps(grey, mask, boundaries, 2), 30)
+    np.testing.assert_array_equal(color_steps(grey, mask, boundaries, 2), 30)
 
 
 def test_no_boundary():
     mask = np.zeros((4, 5), np.uint8)
     boundaries = Boundaries.of(mask)
     assert boundaries.at.size == 0
-    assert colour_steps(np.zeros((4, 5, 3), np.uint8), mask, boundaries, 1).size == 0
+    assert color_steps(np.zeros((4, 5, 3), np.uint8), mask, boundaries, 1).size == 0

@@ -6,7 +6,7 @@ import pytest
 
 from segnoise.noise import FeatureDependent, build_noise, generator, save_top2
 from segnoise.noise.geometry import strips
-from segnoise.noise.geometry.evidence import Boundaries, colour_steps
+from segnoise.noise.geometry.evidence import Boundaries, color_steps
 from segnoise.noise.geometry.smooth_field import SmoothField
 
 VOID = 255
@@ -33,7 +33,7 @@ def candidates(mask, image, noise, rng):
     Where boundary pixels are equally near, it is open which counts; weakness 0 is no candidate.
     """
     boundaries = Boundaries.of(mask)
-    steps = colour_steps(image, mask, boundaries, noise.depth)
+    steps = color_steps(image, mask, boundaries, noise.depth)
     field = SmoothField(mask.shape, noise.length, rng).rows(0, mask.shape[0]).ravel()
     row, column = np.divmod(boundaries.at, mask.shape[1])
     found = {}
