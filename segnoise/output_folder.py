@@ -14,7 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from segnoise.errors import ConfigError
@@ -330,7 +330,7 @@ def _read(real: Path, shown: Path) -> tuple[str, list[str], bool] | None:
         )
     # A line that a kill has cut stands for a file that has not been begun.
     entries = [_parsed(line) for line in lines]
-    return head["kind"], [name for name in entries if _is_below(name)], _FINISHED in entries
+    return head["kind"], [name for name in entries if is_below(name)], _FINISHED in entries
 
 
 def _parsed(line: str) -> Any:
@@ -340,11 +340,12 @@ def _parsed(line: str) -> Any:
         return None
 
 
-def _is_below(name: Any) -> bool:
-    if not isinstance(name, str) or not name or "\0" in name:
+def is_below(name: Any) -> bool:
+    """Return whether a text is the path of a file below a folder, as lists of files have it."""
+    if not isinstance(name, str) or "\0" in name or PureWindowsPath(name).drive:
         return False
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts
+    parts = PurePosixPath(name).parts
+    return bool(parts) and parts[0] != "/" and ".." not in parts
 
 
 def _append(path: Path, entries: Sequence[Any]) -> None:

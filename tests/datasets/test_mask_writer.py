@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 from png_bits import png_chunks, write_png
 
-from segnoise.datasets.cityscapes import LABEL_IDS
 from segnoise.datasets.files.mask_writer import MaskWriter
 from segnoise.datasets.files.masks import MaskReader
 from segnoise.datasets.problems import DatasetError
@@ -45,16 +44,6 @@ def test_voc_palette_masks_keep_their_palette(tmp_path):
         kind: before[kind] for kind in (b"IHDR", b"PLTE", b"tRNS")
     }
     assert np.array(Image.open(target)).tolist() == [[20, 255, 255], [0, 0, 255]]
-
-
-def test_cityscapes_keeps_label_ids(tmp_path):
-    source = tmp_path / "m.png"
-    stored = np.array([[7, 8, 3, 1, 0, 26]], np.uint8)  # 3, 1, 0: three kinds of void
-    Image.fromarray(stored).save(source)
-    reader = MaskReader(19, value_map=LABEL_IDS)
-    assert reader(source).tolist() == [[0, 1, 255, 255, 255, 13]]
-    target = write(reader, source, {(0, 0): 13, (0, 1): 255, (0, 5): 18})
-    assert np.array(Image.open(target)).tolist() == [[26, 0, 3, 1, 0, 33]]
 
 
 @pytest.mark.parametrize("palette", [False, True])

@@ -22,7 +22,6 @@ from segnoise.datasets.labels.noisy_copy import (
     JOURNAL,
     MANIFEST,
     RECORD,
-    check_below,
     contradictions,
     differences,
     digest,
@@ -261,12 +260,12 @@ def _begin(plan: _Plan, out: OutputFolder, overwrite: bool) -> dict[str, Any]:
             f"{plan.folder} was begun as another noisy copy: {different}; choose another folder, "
             "or replace it with --overwrite"
         )
-    done = {}
+    done, paths = {}, set(plan.paths)
     for line in lines:
         with contextlib.suppress(TypeError, ValueError):  # damaged
-            if find_fault(line, _LINE) is None:
+            if find_fault(line, _LINE) is None and line["record"]["path"] in paths:
                 NoiseReport.from_dict(line["report"])
-                done[check_below(line["record"]["path"])] = line
+                done[line["record"]["path"]] = line
     kept = {k: v for k, v in done.items() if not _altered(v["record"], plan.root, plan.folder)}
     if len(kept) < len(done) and "others" in plan.noisy.noise.needs:
         kept = {}  # the others may hold pieces of the one that has changed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.datasets.wrapped import labelled
 from segnoise.errors import ConfigError, RecordError
 from segnoise.noise import Noise, NoiseReport, build_noise, is_at_hand
+from segnoise.output_folder import is_below
 from segnoise.records import Maybe, OneOf, Within, read_record
 
 MANIFEST = "manifest.json"
@@ -79,22 +80,13 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
         manifest: dict[str, Any] = read_record(path, _SCHEMA, remedy)
         NoiseReport.from_dict(manifest["report"])
         files_reader(manifest)
-        for record in manifest["files"]:
-            check_below(record["path"])
+        if outside := [r["path"] for r in manifest["files"] if not is_below(r["path"])]:
+            raise ValueError(f"path {outside[0]!r} leads out of the folder")
     except RecordError as error:
         raise DatasetError(str(error)) from None
     except (TypeError, ValueError) as error:
         raise one_problem(path, f"damaged: {error}", remedy) from None
     return manifest
-
-
-def check_below(path: str) -> str:
-    """Return a path; raises a ValueError if it leads out of a folder."""
-    parts = PurePosixPath(path).parts
-    outside = not parts or parts[0] == "/" or ".." in parts or "\0" in path
-    if outside or PureWindowsPath(path).drive:
-        raise ValueError(f"path {path!r} leads out of the folder")
-    return path
 
 
 def files_reader(manifest: Mapping[str, Any]) -> MaskReader:
