@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -35,28 +36,49 @@ class SampleFiles(NamedTuple):
     instances: Path | None = None
 
 
-class LabelledImages(Protocol):
-    """The protocol of a labelled data set; `Wrapped` gives it to one of another library."""
+class LabelledImages(Dataset[Sample]):
+    """A labelled data set; what only some have is None where a class derived from it gives none.
 
-    @property
-    def metainfo(self) -> dict[str, Any]:
-        """Classes, palette and ignore_index."""
+    `labelled` completes a data set of another class that follows the protocol; `Wrapped` gives it
+    to one of another library.
 
+    Attributes:
+        metainfo: `dict(classes=(name, ...), palette=((r, g, b), ...), ignore_index=255)`.
+        noise: What the labels have been corrupted with.
+        fingerprint: What decides the labels besides the names and files of the samples.
+        mask_reader: Reads a mask file, a path, as the data set's own are read.
+        load_masks: Of an index: the clean labels and the data set's own, both (H, W).
+        load_image: Of an index: the image, (H, W, 3) uint8.
+        load_instances: Of an index: the instance map, (H, W).
+        has_instances: Of an index: whether the sample has an instance map; reads no file.
+    """
+
+    metainfo: dict[str, Any]
+    noise: Any = None
+    fingerprint: Any = None
+    mask_reader: Any = None
+    load_masks: Any = None
+    load_image: Any = None
+    load_instances: Any = None
+    has_instances: Any = None
+
+    @abstractmethod
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Sample: ...
-
+    @abstractmethod
     def sample_id(self, index: int) -> str:
         """Return the name of a sample; reads no file."""
 
+    @abstractmethod
     def load_mask(self, index: int) -> np.ndarray:
         """Return a sample's labels without decoding its image."""
 
+    @abstractmethod
     def paths(self, index: int) -> tuple[Path, Path]:
         """Return the image file and the mask file of a sample."""
 
 
-class SegmentationDataset(Dataset[Sample]):
+class SegmentationDataset(LabelledImages):
     """Images with masks of class ids, read from files.
 
     A sample is `dict(image=(H, W, 3) uint8 RGB, mask=(H, W) ids, sample_id=str)`; ids are 0..K-1

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from segnoise.datasets.augmentations import as_augment
 from segnoise.datasets.base import LabelledImages, Sample
@@ -23,7 +22,7 @@ _FIRST_CELL = 256
 _MOST_CELLS = 2**24 - _FIRST_CELL  # what float32, the largest type that OpenCV warps, tells apart
 
 
-class Transformed(Dataset[Sample]):
+class Transformed(LabelledImages):
     """Applies a transform to the samples of a data set, with other random numbers in every epoch.
 
     View v of a sample depends on (seed, v, sample id) alone. In a DataLoader, the first time that
@@ -101,7 +100,7 @@ class Transformed(Dataset[Sample]):
         return torch.distributed.get_rank() if distributed else self._rank
 
     @property
-    def metainfo(self) -> dict[str, Any]:
+    def metainfo(self) -> dict[str, Any]:  # type: ignore[override]
         """Classes, palette and ignore_index of the data set."""
         return self.dataset.metainfo
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import ConcatDataset, Dataset, Subset
+from torch.utils.data import ConcatDataset, Subset
 
 from segnoise.datasets.base import (
     LabelledImages,
@@ -26,6 +27,7 @@ from segnoise.errors import ConfigError
 
 _PROTOCOL = ("__len__", "__getitem__", "metainfo", "sample_id", "load_mask", "paths")
 _OF_SOME = ("load_image", "load_instances", "has_instances", "load_masks")
+_KNOWN = ("noise", "fingerprint", "mask_reader")
 _WRAP = """wrap it:
 
     from segnoise.datasets import Wrapped
@@ -34,7 +36,7 @@ _WRAP = """wrap it:
         return Wrapped({name}(...), classes=["background", ...])"""
 
 
-class Wrapped(Dataset[Sample]):
+class Wrapped(LabelledImages):
     """A data set of another library, with the protocol that all of this package work with.
 
     Its samples may be tuples (image, mask, ...) as torchvision's, or dictionaries as torchgeo's
@@ -202,7 +204,7 @@ class Wrapped(Dataset[Sample]):
         return one_problem(self.paths(index)[0], what, remedy)
 
 
-class _Joined(Dataset[Sample]):
+class _Joined(LabelledImages):
     """Samples of one or several labelled data sets as one: torch's Subset and ConcatDataset."""
 
     def __init__(self, source: Any, places: Sequence[tuple[Any, int]]) -> None:
@@ -223,20 +225,29 @@ class _Joined(Dataset[Sample]):
                 )
         self.metainfo: dict[str, Any] = parts[0].metainfo
         self._parts = parts
+        for name in _OF_SOME:
+            if all(getattr(part, name) is not None for part in parts):
+                setattr(self, name, partial(self._of, name=name))
 
-    def __getattr__(self, name: str) -> Any:
-        """What only some data sets have, where all of these have it."""
-        parts = self.__dict__.get("_parts", ())
-        if not parts or not all(hasattr(part, name) for part in parts):
-            raise AttributeError(f"{type(self).__name__} has no {name}")
-        if name in _OF_SOME:
-            return lambda index: self._of(index, name)
-        values = [getattr(part, name) for part in parts]
-        if name in ("mask_reader", "noise") and all(value == values[0] for value in values):
-            return values[0]
-        if name == "fingerprint":
-            return "+".join(map(str, values))
-        raise AttributeError(f"{type(self).__name__} has no {name}")
+    @property
+    def noise(self) -> Any:
+        """The noise of all parts; None where they differ."""
+        return self._of_all("noise")
+
+    @property
+    def mask_reader(self) -> Any:
+        """What reads the mask files of all parts; None where they differ."""
+        return self._of_all("mask_reader")
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Those of the parts, where all have one."""
+        known = [part.fingerprint for part in self._parts]
+        return None if None in known else "+".join(known)
+
+    def _of_all(self, name: str) -> Any:
+        first, *others = (getattr(part, name) for part in self._parts)
+        return first if all(value == first for value in others) else None
 
     def _of(self, index: int, name: str) -> Any:
         part, place = self._places[index]
@@ -270,6 +281,30 @@ class _Joined(Dataset[Sample]):
         return sample
 
 
+class _Completed(LabelledImages):
+    """A data set of somebody's own that follows the protocol, with None for what it lacks."""
+
+    sample_id: Any = None
+    load_mask: Any = None
+    paths: Any = None
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+        for name in (*_PROTOCOL[2:], *_OF_SOME, *_KNOWN):
+            if hasattr(dataset, name):
+                setattr(self, name, getattr(dataset, name))
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        sample: Sample = self.dataset[index]
+        return sample
+
+    def __repr__(self) -> str:
+        return repr(self.dataset)
+
+
 def joined(dataset: Any) -> Any:
     """Return a Subset or ConcatDataset of labelled data sets as one; anything else as it is.
 
@@ -284,6 +319,7 @@ def joined(dataset: Any) -> Any:
         inner = joined(part)
         if not _follows(inner):
             return dataset
+        inner = inner if isinstance(inner, LabelledImages) else _Completed(inner)
         whole = (
             inner._places if isinstance(inner, _Joined) else [(inner, i) for i in range(len(inner))]
         )
@@ -310,11 +346,12 @@ load_mask, paths: wrap it:
 split=...)
                 return Wrapped(list(...), classes=["background", ...])
     """
-    whole: LabelledImages = joined(dataset)
+    whole = joined(dataset)
     if not _follows(whole):
         lacks = [name for name in _PROTOCOL if not hasattr(whole, name)]
         raise _foreign(whole, f"lacks {', '.join(lacks)}")
-    return whole
+    complete: LabelledImages = whole if isinstance(whole, LabelledImages) else _Completed(whole)
+    return complete
 
 
 def check_keys(sample: Any, dataset: Any) -> None:

@@ -120,7 +120,7 @@ def noise_of_clean_masks(dataset: Any, config: Mapping[str, Any]) -> NoiseReport
     """
     if config["clean_masks"] is None:
         return None
-    if hasattr(dataset, "load_masks"):
+    if dataset.load_masks is not None:
         raise ConfigError(
             "clean_masks is for data whose clean labels are not known, and this set knows them "
             "all: leave clean_masks out"
@@ -308,5 +308,5 @@ def fingerprint(config: Mapping[str, Any], dataset: Any) -> str:
     keys = ("train_data", "val_data", "noise", "noise_seed")  # boundary_bias has a fingerprint
     # The same names may lie elsewhere, with other labels.
     where = str(file_paths(dataset, 0)[1].resolve())
-    parts = [*(config[key] for key in keys), ids, where, getattr(dataset, "fingerprint", None)]
+    parts = [*(config[key] for key in keys), ids, where, dataset.fingerprint]
     return hashlib.sha256(as_text(parts).encode()).hexdigest()

@@ -351,7 +351,7 @@ def _custom_hooks(
     if validation is not None:
         found.append(scores)
         if config["num_pictures"]:
-            noise = getattr(dataset, "noise", None)
+            noise = dataset.noise
             found.append(
                 hooks.ValidationPictures(config["num_pictures"], noise, config["noise_seed"])
             )

@@ -201,10 +201,11 @@ def _load(
     if images or not image_path.is_file():
         sample = dataset[index]
         return sample["mask"], sample.get("clean_mask")
-    if hasattr(dataset, "load_masks"):
-        clean, mask = dataset.load_masks(index)
+    clean = None
+    if dataset.load_masks is None:
+        mask = dataset.load_mask(index)
     else:
-        clean, mask = None, dataset.load_mask(index)
+        clean, mask = dataset.load_masks(index)
     size = image_size(image_path)
     if size != mask.shape:
         raise DatasetError([size_problem(image_path, mask_path, size, mask.shape)])
@@ -214,7 +215,7 @@ def _load(
 def _empty(dataset: LabelledImages) -> DatasetCheck:
     num_classes = len(dataset.metainfo["classes"])
     zeros = np.zeros(num_classes, np.int64)
-    noise = NoiseReport.empty(num_classes) if hasattr(dataset, "load_masks") else None
+    noise = None if dataset.load_masks is None else NoiseReport.empty(num_classes)
     return DatasetCheck(0, (), zeros, zeros, 0, noise)
 
 

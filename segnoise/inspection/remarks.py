@@ -177,9 +177,7 @@ def _palette_remarks(samples: Sequence[Seen]) -> list[Problem]:
 
 def _values(dataset: Any, labels: Sequence[np.ndarray]) -> list[int]:
     """Return the file values that may stand for the labels; none where colours stand for them."""
-    while not hasattr(dataset, "mask_reader") and hasattr(dataset, "dataset"):
-        dataset = dataset.dataset
-    reader = getattr(dataset, "mask_reader", None)
+    reader = dataset.mask_reader
     if not isinstance(reader, MaskReader) or reader.colors is not None:
         return []
     ids = {int(label) for array in labels for label in np.flatnonzero(np.bincount(array.ravel()))}

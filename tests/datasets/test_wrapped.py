@@ -1,5 +1,7 @@
 """Parts and sums of data sets, and those of other libraries: they work, or are told how to."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ from segnoise.datasets import (
     Wrapped,
     write_noisy_copy,
 )
+from segnoise.datasets.wrapped import labelled
 from segnoise.engine.data import build_dataset
 from segnoise.errors import ConfigError, DataError
 from segnoise.inspection import check_dataset, contact_sheet
@@ -192,7 +195,7 @@ def test_sums_that_cannot_be(tmp_path):
 
 
 class Texts(Dataset):
-    """paths() gives strings."""
+    """What the protocol requires and no more; paths() gives strings."""
 
     def __init__(self, root):
         self.metainfo = {"classes": ("a", "b"), "palette": [(0, 0, 0)] * 2, "ignore_index": 255}
@@ -217,7 +220,8 @@ class Texts(Dataset):
 def test_paths_may_be_strings(tmp_path):
     from segnoise.engine.data import fingerprint
 
-    data = Texts(tmp_path)
+    data = pickle.loads(pickle.dumps(labelled(Texts(tmp_path))))
+    assert data.noise is data.fingerprint is data.load_masks is data.load_image is None
     Image.fromarray(IMAGES[0]).save(tmp_path / "s.jpg")
     expected = (tmp_path / "s.jpg", tmp_path / "s.png")
     wraps = [

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset
 
 from segnoise.datasets.labels.boundary_bias import boundary_bias, shift_boundaries
 from segnoise.datasets.labels.known_masks import known_pairs
-from segnoise.datasets.wrapped import file_paths
+from segnoise.datasets.labels.relabelled import Around
+from segnoise.datasets.wrapped import labelled
 from segnoise.errors import ConfigError
 
 LIMIT = 20.0
 
 
-class CorrectedBoundaries(Dataset[dict[str, Any]]):
+class CorrectedBoundaries(Around):
     """A training set with the boundaries between classes moved by a number of pixels.
 
     It wraps any data set, noisy or not, and follows the same protocol; clean masks, where the
@@ -46,12 +46,11 @@ class CorrectedBoundaries(Dataset[dict[str, Any]]):
     ICLR 2023; see :func:`segnoise.datasets.labels.boundary_bias.boundary_bias`.
 
     Example:
-        >>> class Bars:
-        ...     metainfo = dict(classes=("sky", "bar"), ignore_index=255)
-        ...     def __len__(self): return 1
-        ...     def load_mask(self, index): return np.array([[1, 1, 1, 0]])
-        >>> CorrectedBoundaries(Bars(), shift=[[0, -2], [2, 0]]).load_mask(0)
-        array([[1, 0, 0, 0]])
+        >>> from segnoise.datasets import Wrapped
+        >>> pair = (np.zeros((1, 4, 3), np.uint8), np.array([[1, 1, 1, 0]]))
+        >>> bars = Wrapped([pair], classes=["sky", "bar"])
+        >>> CorrectedBoundaries(bars, shift=[[0, -2], [2, 0]]).load_mask(0)
+        array([[1, 0, 0, 0]], dtype=uint8)
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class CorrectedBoundaries(Dataset[dict[str, Any]]):
                 f"limit={limit} is for measuring the shift from clean_masks, and shift is given: "
                 "drop it"
             )
-        self.dataset = dataset
+        self.dataset = dataset = labelled(dataset)
         classes = len(dataset.metainfo["classes"])
         self._ignore_index = int(dataset.metainfo["ignore_index"])
         if shift is None:
@@ -85,44 +84,28 @@ class CorrectedBoundaries(Dataset[dict[str, Any]]):
         return [[float(b) for b in row] for row in self._bias + 0.0]  # no -0.0
 
     @property
-    def metainfo(self) -> dict[str, Any]:
-        """The wrapped data set's classes, palette and ignore_index."""
-        metainfo: dict[str, Any] = self.dataset.metainfo
-        return metainfo
-
-    @property
     def noise(self) -> Any:
         """The wrapped data set's noise; None if it has none."""
-        return getattr(self.dataset, "noise", None)
+        return self.dataset.noise
 
     @property
     def fingerprint(self) -> str:
         """What decides the labels, besides the wrapped data set's name and files."""
-        return f"{getattr(self.dataset, 'fingerprint', None)}, shift {self.shift}"
-
-    def __len__(self) -> int:
-        return len(self.dataset)
+        return f"{self.dataset.fingerprint}, shift {self.shift}"
 
     def __repr__(self) -> str:
         return f"CorrectedBoundaries({self.dataset!r})"
-
-    def sample_id(self, index: int) -> str:
-        """Return the name of a sample; reads no file."""
-        name: str = self.dataset.sample_id(index)
-        return name
-
-    def paths(self, index: int) -> tuple[Path, Path]:
-        """Return the image file and the mask file of a sample."""
-        return file_paths(self.dataset, index)
 
     def load_mask(self, index: int) -> np.ndarray:
         """Return a sample's corrected labels, (H, W)."""
         return self._shifted(self.dataset.load_mask(index))
 
     @property
-    def load_masks(self) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
-        """A function of an index: clean and corrected labels; only where clean ones are known."""
-        inner = self.dataset.load_masks  # an AttributeError where the data set has none
+    def load_masks(self) -> Any:
+        """Of an index: clean and corrected labels; None where no clean ones are known."""
+        inner = self.dataset.load_masks
+        if inner is None:
+            return None
 
         def load(index: int) -> tuple[np.ndarray, np.ndarray]:
             clean, mask = inner(index)

@@ -23,21 +23,18 @@ def known_pairs(dataset: Any, folder: Path) -> Iterator[tuple[np.ndarray, np.nda
             masks are read.
         DataError: if a mask cannot be read or has another size than the sample's.
     """
-    source = dataset
-    while not hasattr(source, "mask_reader"):
-        if not hasattr(source, "dataset"):
-            raise ConfigError(
-                f"clean_masks={folder}: {type(source).__name__} has no mask_reader, a function of "
-                "a path that reads a mask as it reads its own: add one, or leave clean_masks out"
-            )
-        source = source.dataset
+    if dataset.mask_reader is None:
+        raise ConfigError(
+            f"clean_masks={folder}: {dataset!r} has no mask_reader, a function of a path that "
+            "reads a mask as it reads its own: add one, or leave clean_masks out"
+        )
     found = 0
     for index in range(len(dataset)):
         path = folder / f"{dataset.sample_id(index)}.png"
         if not path.is_file():
             continue
         found += 1
-        known, given = source.mask_reader(path), dataset.load_mask(index)
+        known, given = dataset.mask_reader(path), dataset.load_mask(index)
         if known.shape != given.shape:
             raise DataError(
                 f"{path}: is {known.shape[1]}x{known.shape[0]}, the sample's mask "

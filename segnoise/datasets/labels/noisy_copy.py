@@ -232,8 +232,9 @@ def reader_of(dataset: LabelledImages) -> MaskReader:
     Raises:
         ConfigError: If it is no `MaskReader`.
     """
-    reader = getattr(dataset, "mask_reader", None)
-    if not isinstance(reader, MaskReader):
+    reader = dataset.mask_reader
+    own = dataset.load_masks is None and dataset.fingerprint is None  # nobody has changed them
+    if not own or not isinstance(reader, MaskReader):
         raise ConfigError(
             f"the masks of {dataset!r} are not read by a MaskReader: how they are to be written "
             "is not known"

@@ -182,11 +182,11 @@ def _with_a_dose(config: Mapping[str, Any]) -> Mapping[str, Any]:
 def _check_sources(noise: Noise, dataset: LabelledImages) -> None:
     """Raise if a noise model needs what a data set can never give."""
     for source in ("image", "instances"):
-        if source in noise.needs and not hasattr(dataset, f"load_{source}"):
+        if source in noise.needs and getattr(dataset, f"load_{source}") is None:
             raise ConfigError(
                 f"{noise!r} needs {source}, but {dataset!r} has no load_{source}(index)"
             )
-    if "instances" in noise.needs and hasattr(dataset, "has_instances"):
+    if "instances" in noise.needs and dataset.has_instances is not None:
         without = [i for i in range(len(dataset)) if not dataset.has_instances(i)]
         if without:
             raise ConfigError(

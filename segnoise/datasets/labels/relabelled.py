@@ -7,29 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset
 
 from segnoise.datasets.base import LabelledImages, Sample
 from segnoise.datasets.wrapped import file_paths
 
 
-class Relabelled(Dataset[Sample], ABC):
-    """A data set with other labels: `mask` holds them, `clean_mask` the data set's own.
-
-    A class derived from it sets `dataset`, the wrapped one, and says in `_relabelled` which
-    labels a sample has.
-    """
+class Around(LabelledImages):
+    """A data set around another one, `dataset`: its samples have the names and files of that."""
 
     dataset: LabelledImages
 
-    @abstractmethod
-    def _relabelled(
-        self, clean: np.ndarray, index: int, image: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return a sample's labels, (H, W), given its clean ones and, if it is read, its image."""
-
     @property
-    def metainfo(self) -> dict[str, Any]:
+    def metainfo(self) -> dict[str, Any]:  # type: ignore[override]
         """The wrapped data set's classes, palette and ignore_index."""
         return self.dataset.metainfo
 
@@ -43,6 +32,25 @@ class Relabelled(Dataset[Sample], ABC):
     def paths(self, index: int) -> tuple[Path, Path]:
         """Return the image file and the clean mask file of a sample."""
         return file_paths(self.dataset, index)
+
+    @property
+    def mask_reader(self) -> Any:
+        """What reads the wrapped data set's mask files."""
+        return self.dataset.mask_reader
+
+
+class Relabelled(Around, ABC):
+    """A data set with other labels: `mask` holds them, `clean_mask` the data set's own.
+
+    A class derived from it sets `dataset`, the wrapped one, and says in `_relabelled` which
+    labels a sample has.
+    """
+
+    @abstractmethod
+    def _relabelled(
+        self, clean: np.ndarray, index: int, image: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return a sample's labels, (H, W), given its clean ones and, if it is read, its image."""
 
     def load_mask(self, index: int) -> np.ndarray:
         """Return a sample's labels, (H, W); see `load_masks`."""

@@ -45,7 +45,7 @@ def test_eroded_labels_come_nearer_to_the_clean_ones(tmp_path, phantoms):
 
 def test_of_a_set_without_known_clean_masks(phantoms):
     corrected = CorrectedBoundaries(phantoms, shift=np.zeros((5, 5)))
-    assert not hasattr(corrected, "load_masks")
+    assert corrected.load_masks is None
     np.testing.assert_array_equal(corrected.load_mask(0), phantoms.load_mask(0))
 
 

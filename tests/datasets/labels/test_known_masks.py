@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from segnoise.datasets import FolderDataset, NoisyLabels
+from segnoise.datasets.base import LabelledImages
 from segnoise.datasets.labels.known_masks import known_pairs
 from segnoise.engine.data import noise_of_clean_masks
 from segnoise.errors import ConfigError, DataError
@@ -60,10 +61,10 @@ def test_what_does_not_fit_is_said(folders, tmp_path):
     with pytest.raises(ConfigError, match=r"holds none of the 3 samples' masks, such as 0\.png"):
         noise_of_known(dataset, tmp_path / "empty")
 
-    class Own:
+    class Own(LabelledImages):
         metainfo = dataset.metainfo
 
-    with pytest.raises(ConfigError, match=r"Own has no mask_reader, .* or leave clean_masks out"):
+    with pytest.raises(ConfigError, match=r"has no mask_reader, .* or leave clean_masks out"):
         noise_of_known(Own(), known)
     cv2.imwrite(str(known / "1.png"), np.zeros((4, 8), np.uint8))
     with pytest.raises(DataError, match=r"1\.png: is 8x4, the sample's mask 8x8"):
