@@ -297,9 +297,9 @@ SLIPS = [
     ),
     # Configs, trainings, methods, prediction
     (
-        "segnoise/engine/bounds.py",
-        '"seed": (0, MAX_SEED),\n    "noise',
-        '"seed": (-1, MAX_SEED),\n    "noise',
+        "segnoise/engine/keys.py",
+        '    "seed": Key(0, integer=(0, MAX_SEED)),',
+        '    "seed": Key(0, integer=(-1, MAX_SEED)),',
         "tests/test_checks.py",
     ),
     (

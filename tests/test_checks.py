@@ -7,8 +7,8 @@ import pytest
 import tiny_training
 
 from segnoise.checks import KindError, check_choice, check_integer, check_number, check_sides
-from segnoise.engine.bounds import INTEGERS, NUMBERS
 from segnoise.engine.config import with_options
+from segnoise.engine.keys import KEYS
 from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError
 
@@ -20,7 +20,7 @@ TAKEN = {
     "optim_wrapper.optimizer.weight_decay": (2**40,),
     "optim_wrapper.optimizer.eps": (2**40,),
     "optim_wrapper.clip_grad.max_norm": (2**40,),
-    "losses.0.weight": (2**40, -1),
+    "losses.0.weight": (2**40,),
 }
 BESIDE = {
     "train_cfg.max_epochs": {"train_cfg": {}},
@@ -31,7 +31,7 @@ BESIDE = {
 
 
 def test_every_number_of_a_config_has_bounds(tmp_path):
-    for key in [*INTEGERS, *NUMBERS, "losses.0.weight"]:
+    for key in [*(k for k, key in KEYS.items() if key.integer or key.number), "losses.0.weight"]:
         base = tiny_training.config(tmp_path)
         base["model"] = {**base["model"], "preprocessor": {"size_divisor": 1}}
         base["ema"] = {"momentum": 0.1}

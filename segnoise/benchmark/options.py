@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from segnoise.engine.schema import DEFAULTS
+from segnoise.engine.keys import DEFAULTS
 from segnoise.errors import ConfigError
 from segnoise.naming import near
 

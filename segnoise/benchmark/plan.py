@@ -16,27 +16,13 @@ from segnoise.benchmark.parts import check_parts
 from segnoise.engine import run_folder
 from segnoise.engine.config import dump_config, load_config, with_options
 from segnoise.engine.hooks.scores import ENTRY, PERCENT
+from segnoise.engine.keys import DEFAULTS, KEYS
 from segnoise.engine.resume import as_json, without_root
-from segnoise.engine.schema import DEFAULTS
 from segnoise.errors import ConfigError, DataError, RecordError
 from segnoise.files import write_json, write_text
 from segnoise.output_folder import OutputFolder, claim
 from segnoise.records import Maybe, Within, read_record
 
-# What neither the weights of a cell nor its validation scores depend on.
-_FREE = {
-    "check_data",
-    "checkpoint_interval",
-    "custom_imports",
-    "data_root",
-    "eval_batch_size",
-    "log_interval",
-    "num_pictures",
-    "num_workers",
-    "test_data",
-    "trackers",
-    "work_dir",
-}
 RESULT, FAILURE, CELL, CONFIG, OUTPUT = CELL_FILES = (
     "result.json", "failure.json", "cell.json", "cell.py", "output.log",
 )  # fmt: skip
@@ -165,7 +151,7 @@ def fingerprint(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: without_root(value)
         for key, value in json.loads(as_json(config)).items()
-        if key not in _FREE
+        if KEYS[key].decides != "nothing"
     }
 
 

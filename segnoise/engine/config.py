@@ -2,7 +2,7 @@
 
 A config is a Python file of mmengine's new style, which is run, or a JSON or YAML file, which is
 data and runs nothing. Its top-level names are the keys of
-:data:`segnoise.engine.schema.DEFAULTS`.
+:data:`segnoise.engine.keys.DEFAULTS`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from segnoise.engine.config_files import find_config, read_config
-from segnoise.engine.schema import DEFAULTS, complete, storable
+from segnoise.engine.keys import DEFAULTS
+from segnoise.engine.schema import complete, storable
 from segnoise.errors import ConfigError
 from segnoise.files import user_path
 from segnoise.naming import near

@@ -9,32 +9,11 @@ from typing import Any, NamedTuple
 
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import run_folder
-from segnoise.engine.schema import DEFAULTS, storable
+from segnoise.engine.keys import DEFAULTS, KEYS
+from segnoise.engine.schema import storable
 from segnoise.errors import CheckpointError, ConfigError
 from segnoise.output_folder import OutputFolder
 from segnoise.records import Within, as_text, find_fault, parse
-
-# What may differ when a run goes on: where things lie, how they are loaded and shown, and what is
-# validated; not what decides the weights.
-FREE = {
-    "check_data",
-    "checkpoint_interval",
-    "custom_hooks",
-    "custom_imports",
-    "data_root",
-    "eval_batch_size",
-    "inference",
-    "load_from",
-    "load_head",
-    "log_interval",
-    "num_pictures",
-    "num_workers",
-    "test_data",
-    "trackers",
-    "val_data",
-    "work_dir",
-}
-
 
 _LENGTH = ("max_iters", "max_epochs")
 _CONFIG = {"train_cfg": {"max_iters?": Within(1), "max_epochs?": Within(1)}}
@@ -155,7 +134,7 @@ def is_extended(before: int, now: int) -> bool:
 
 def compared_keys() -> list[str]:
     """Keys that decide the weights; the losses are compared once class weights are numbers."""
-    return [key for key in DEFAULTS if key not in FREE]
+    return [key for key in DEFAULTS if KEYS[key].decides == "weights"]
 
 
 def as_json(config: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The keys of a config, their defaults, and the checks that nothing else slips in.
+"""A config is filled in, and checked that nothing slips in that nobody reads.
 
 mmengine itself accepts a misspelt key silently.
 """
@@ -9,18 +9,15 @@ import copy
 import inspect
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from mmengine import registry as mm
 from mmengine.hooks import Hook
-from mmengine.optim import OptimWrapper
 
 from segnoise.checks import check_number
-from segnoise.datasets import DATASETS, LABELS, TRANSFORMS, CorrectedBoundaries
-from segnoise.engine.bounds import INFINITE, INTEGERS, check_bounds, get
+from segnoise.datasets import LABELS
 from segnoise.engine.hooks import HOOKS
-from segnoise.engine.loop import IterationLoop
+from segnoise.engine.keys import DEFAULTS, INFINITE, KEYS, Key, check_bounds, get
 from segnoise.engine.mmengine_keys import (
     INSTEAD,
     TAKEN_OVER,
@@ -32,120 +29,21 @@ from segnoise.engine.mmengine_keys import (
 from segnoise.engine.recipe import check_recipe
 from segnoise.errors import ConfigError
 from segnoise.losses import LOSSES
-from segnoise.methods import METHODS
-from segnoise.models import MODELS, Inference, Preprocessor
 from segnoise.naming import near
 from segnoise.noise import expanded
 from segnoise.registry import Registry, path_of
 
-DEFAULTS: dict[str, Any] = {
-    # Data
-    "data_root": None,  # root of train_data, val_data and test_data, where they name none
-    "train_data": None,
-    "val_data": None,
-    "test_data": None,
-    "train_transform": None,
-    "noise": None,  # corrupts the training labels only
-    "noise_seed": 0,
-    "boundary_bias": None,  # moves training boundaries; see segnoise.datasets.CorrectedBoundaries
-    "batch_size": 8,  # per process
-    "eval_batch_size": 1,
-    "num_workers": 4,
-    "check_data": "full",  # "full" opens all images and masks first, "masks" the masks only
-    # Model
-    "model": {},
-    "inference": {},  # how evaluation reads an image; see segnoise.models.Inference
-    "losses": [{"type": "CE"}],
-    "recipe": None,  # "auto" or a name: chooses losses and methods; see docs/recipes.md
-    "clean_masks": None,  # folder with clean masks of a few samples, for recipe="auto" to see
-    "methods": [],  # label correction, selection, teachers; see segnoise.methods
-    "load_from": None,  # checkpoint to take the weights from
-    "load_head": True,  # False: all weights of load_from but those of the layers for the classes
-    # Training
-    "train_cfg": {"max_iters": 20000, "val_interval": 2000},
-    "optim_wrapper": {"optimizer": {"type": "SGD", "lr": 0.01, "momentum": 0.9}},
-    "param_scheduler": [],
-    "amp": None,  # None, "bf16" or "fp16"
-    "ema": None,  # arguments of mmengine's EMAHook, such as dict(momentum=0.001)
-    "seed": 0,
-    "deterministic": False,
-    "sync_bn": None,  # "torch" under data parallelism on GPUs
-    "find_unused_parameters": False,
-    # Records
-    "work_dir": None,
-    "log_interval": 50,
-    "checkpoint_interval": None,  # None: with every validation
-    "num_pictures": 4,
-    "trackers": [],  # mmengine's visualization backends, beside files and TensorBoard
-    "custom_hooks": [],
-    "custom_imports": [],  # modules to import first, which register what the config names
-}
-
-# Plain dicts inside a config whose keys are some class's arguments.
-_SIGNATURES = {
-    "train_cfg": IterationLoop,
-    "optim_wrapper": OptimWrapper,
-    "model.preprocessor": Preprocessor,
-    "inference": Inference,
-    "boundary_bias": CorrectedBoundaries,
-}
-DATASETS.extend(mm.DATASETS.module_dict)
-TRANSFORMS.extend(mm.TRANSFORMS.module_dict)
-_REGISTRIES: dict[str, Registry] = {
-    "train_data": DATASETS,
-    "val_data": DATASETS,
-    "test_data": DATASETS,
-    "train_transform": TRANSFORMS,
-    "noise": LABELS,
-    "model": MODELS,
-    "losses": LOSSES,
-    "methods": METHODS,
-    "optim_wrapper.optimizer": Registry("optimizer", mm.OPTIMIZERS.module_dict),
-    "param_scheduler": Registry("schedule", mm.PARAM_SCHEDULERS.module_dict),
-    "trackers": TRACKERS,
-    "custom_hooks": HOOKS,
-}
 _MMENGINES = ("OPTIM_WRAPPERS", "OPTIM_WRAPPER_CONSTRUCTORS")
 _REGULARIZERS = ("L1", "L1Penalty")  # of the parameters: no losses of scores and labels
-_DICTS = ("train_data", "val_data", "test_data", "train_transform", "noise", "boundary_bias")
-_KINDS: dict[str, tuple[type, ...]] = {
-    "data_root": (str, Path),
-    **dict.fromkeys(_DICTS, (dict,)),
-    "losses": (list, dict),
-    "methods": (list, dict),
-    "param_scheduler": (list, dict),
-    "recipe": (str,),
-    "clean_masks": (str, Path),
-    "load_from": (str, Path),
-    "work_dir": (str, Path),
-    "amp": (str,),
-    "ema": (dict,),
-    "sync_bn": (str,),
-    "custom_imports": (list, str, dict),
-    "trackers": (list, dict),
-}
-_LISTS = ("losses", "methods", "param_scheduler", "trackers")  # one entry may stand alone
 _ALWAYS_THERE = ("segnoise.", "mmengine.", "torch.", "functools")
 # Filled in by the engine or by mmengine, so neither asked for nor refused.
 _PROVIDED = {"self", "runner", "dataloader", "optimizer"}
-# Filled in by the engine only.
-_OWN = {
-    "noise": {"dataset"},
-    "boundary_bias": {"dataset"},
-    "model": {"extra_outputs"},
-}
-_EXTRA = {
-    "train_cfg": {"max_epochs"},
-    "optim_wrapper": {"constructor", "paramwise_cfg"},
-    "custom_hooks": {"priority"},
-    "methods": {"name"},
-}
 
 
 def registries() -> list[Registry]:
     """All tables of things that a config can name."""
     others = (Registry(name, getattr(mm, name).module_dict) for name in _MMENGINES)
-    return [*_REGISTRIES.values(), *others]
+    return [*(key.registry for key in KEYS.values() if key.registry is not None), *others]
 
 
 def complete(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,16 +75,20 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
         full["train_cfg"]["val_interval"] = DEFAULTS["train_cfg"]["val_interval"]
     if full["noise"]:
         full["noise"] = expanded(full["noise"])
-    for key in _LISTS:
-        if isinstance(full[key], dict):
+    for key, of in KEYS.items():
+        if of.listed and isinstance(full[key], dict):
             full[key] = [full[key]]
-    for key, cls in _SIGNATURES.items():
+    for key, of in KEYS.items():
         node = get(full, key)
+        if of.arguments_of is None:
+            continue
         if node is not None and not isinstance(node, dict):
             raise ConfigError(f"{key} must be a dict, not {node!r}")
         if node:
-            _check_keys(node, cls, key)
-    for key, registry in _REGISTRIES.items():
+            _check_keys(node, of.arguments_of, key)
+    for key, of in KEYS.items():
+        if (registry := of.registry) is None:
+            continue
         value = get(full, key)
         for number, node in enumerate(value if isinstance(value, list) else [value]):
             where = f"{key}.{number}" if isinstance(value, list) else key
@@ -305,7 +207,8 @@ def _typed_children(node: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
 
 def _check_keys(node: Mapping[str, Any], cls: Any, where: str) -> None:
     slot = re.sub(r"\.\d+$", "", where)
-    known = (_arguments(cls) - _OWN.get(slot, set())) | _EXTRA.get(slot, set()) | {"type"}
+    own = KEYS.get(slot, Key())
+    known = (_arguments(cls) - own.filled) | own.more | {"type"}
     if None in known:  # takes arbitrary keywords: it must check them itself
         return
     for key in node:
@@ -337,16 +240,17 @@ def _arguments(cls: Any) -> set[str | None]:
 def _check_kinds(config: Mapping[str, Any]) -> None:
     """Every value is of its default's kind; None where that is the default."""
     for key, default in DEFAULTS.items():
-        if key in INTEGERS:
+        if KEYS[key].integer:
             continue  # has a check of its own
-        kinds = _KINDS.get(key) or (type(default),)
+        kinds = KEYS[key].kinds or (type(default),)
         value = config[key]
         fits = isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds)
         if not fits and not (value is None and default is None):
             names = " or ".join(kind.__name__ for kind in kinds)
             raise ConfigError(f"{key} must be of type {names}, not {value!r}")
-    for key in _LISTS:
-        for number, entry in enumerate(config[key] if isinstance(config[key], list) else []):
+    for key, of in KEYS.items():
+        listed = of.listed and isinstance(config[key], list)
+        for number, entry in enumerate(config[key] if listed else []):
             if not isinstance(entry, dict) or "type" not in entry:
                 raise ConfigError(f"{key}.{number} must be a dict with a 'type', got {entry!r}")
     if not config["losses"] and not config["recipe"]:
@@ -354,7 +258,7 @@ def _check_kinds(config: Mapping[str, Any]) -> None:
 
 
 def _check_values(config: Mapping[str, Any]) -> None:
-    check_bounds(config, DEFAULTS)
+    check_bounds(config)
     train = config["train_cfg"]
     if ("max_epochs" in train) == ("max_iters" in train):
         raise ConfigError("train_cfg: give either max_iters or max_epochs")

@@ -6,8 +6,9 @@ import pytest
 
 from segnoise.engine.config import dump_config, load_config
 from segnoise.engine.config_files import find_config, shipped_configs
+from segnoise.engine.keys import DEFAULTS
 from segnoise.engine.notation import part
-from segnoise.engine.schema import DEFAULTS, complete
+from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError
 
 PHANTOMS = {"type": "Phantoms", "split": "train"}
