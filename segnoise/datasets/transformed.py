@@ -28,7 +28,9 @@ class Transformed(LabelledImages):
     View v of a sample depends on (seed, v, sample id) alone. In a DataLoader, the first time that
     a sample is drawn gives its view 0, the next time view 1, and so on: every epoch sees new views,
     and they are the same for any number of worker processes, forked or spawned, kept between
-    epochs or not. The count is in memory that the workers share. `draw` looks without counting.
+    epochs or not. The count is in memory that the workers share; two workers that draw the same
+    sample at the same moment, as sampling with replacement can make them, may both get one view.
+    `draw` looks without counting.
 
     `set_epoch(e)` lets all samples go on with view e, also in workers that run: a training that
     resumes calls it before its first epoch. A loop that leaves epochs before their end calls it at
