@@ -1,6 +1,6 @@
 """Write docs/losses.md, its figures and docs/losses/theory.json from the losses' docstrings.
 
-    python docs/losses_page.py            # texts and figures, with the theory as last measured
+    python docs/losses_page.py            # texts and figures; the theory of new names is measured
     python docs/losses_page.py --measure  # measure the theory anew: some minutes
 
 tests/test_docs.py fails where the docstrings have moved on.
@@ -374,10 +374,10 @@ def main() -> None:
     parser.add_argument("--measure", action="store_true", help="measure the theory anew")
     arguments = parser.parse_args()
     stored = FOLDER / "losses" / "theory.json"
-    if arguments.measure or not stored.exists():
-        stored.parent.mkdir(exist_ok=True)
-        stored.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
-    theory = json.loads(stored.read_text(encoding="utf-8"))
+    theory = {} if arguments.measure else json.loads(stored.read_text(encoding="utf-8"))
+    found = {**theory, **measure(name for name in measured_names() if name not in theory)}
+    theory = {name: found[name] for name in measured_names() if name in found}
+    stored.write_text(json.dumps(theory, indent=1) + "\n", encoding="utf-8")
     (FOLDER / "losses.md").write_text(page(theory), encoding="utf-8")
     figures(FOLDER / "losses")
 
