@@ -21,7 +21,7 @@ EXAMPLES = """
 examples:
   tools/corrupt.py CONFIG --dry-run --cfg-options noise.width=5      # what would it do?
   tools/corrupt.py configs/camvid/unet_r34_camvid_4k.py --out FOLDER --noise "HullMask(rate=0.5)"
-  tools/corrupt.py CONFIG --out FOLDER --verify                      # is all as it was written?
+  tools/corrupt.py --out FOLDER --verify                             # is all as it was written?
   tools/corrupt.py CONFIG --out FOLDER --ray --ray-address auto      # on a Ray cluster
 """
 

@@ -31,7 +31,7 @@ def noisy_labels(config: Mapping[str, Any], split: str) -> NoisyLabels:
     if not isinstance(noisy, NoisyLabels):
         raise ConfigError(
             f"noise={config['noise']!r} is no noise model, so there is nothing to corrupt with: "
-            "give one, e.g. --cfg-options noise.type=SymmetricFlip noise.rate=0.2"
+            "give one, e.g. --noise 'SymmetricFlip(rate=0.2)'; --verify can do without a config"
         )
     return noisy
 
