@@ -75,8 +75,8 @@ def with_recipe(
         >>> config["methods"][0]["background"]
         0
         >>> print(why)
-        recipe robust (Dice + ObjectTeacher): the noise is unknown, since no clean labels are; the \
-most frequent class has 9 times the pixels of the rarest
+        recipe robust (Dice + ObjectTeacher): the noise is unknown, as no clean_masks are given; \
+the most frequent class has 9 times the pixels of the rarest
     """
     name = config["recipe"]
     reason = "as the config says"
@@ -137,7 +137,7 @@ def _kind(noise: Mapping[str, Any] | None, known: NoiseReport | None) -> tuple[s
     elif known is not None:
         report, where = known, f" in {known.num_masks} of the samples, whose clean masks are known"
     else:
-        return UNKNOWN, "the noise is unknown, since no clean labels are"
+        return UNKNOWN, "the noise is unknown, as no clean_masks are given"
     kind = kind_of_noise(report)
     if kind == "none":
         return kind, f"{100 * report.pixel_rate:.2f} % of the pixels are wrong{where}"
