@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from segnoise.benchmark.options import check_options
 from segnoise.checks import MAX_SEED, check_choice, check_integer
 from segnoise.engine.config_files import find_config, is_data, is_shipped, read_config
+from segnoise.engine.notation import shortened
 from segnoise.engine.schema import check_plain
 from segnoise.errors import ConfigError
 from segnoise.naming import near
@@ -114,13 +115,13 @@ class Grid:
 
 
 def slug(name: str) -> str:
-    """A name as a folder of any file system.
+    """A name as a folder of any file system; long ones end in a hash.
 
     Example:
         >>> slug("ANL-CE weighted"), slug("NCE+RCE"), slug("a/b: 5%")
         ('ANL-CE_weighted', 'NCE+RCE', 'a_b_5')
     """
-    return re.sub(r"[^A-Za-z0-9.+=-]+", "_", name).strip("_.")
+    return shortened(re.sub(r"[^A-Za-z0-9.+=-]+", "_", name).strip("_."))
 
 
 def load_grid(
@@ -135,8 +136,8 @@ def load_grid(
     Args:
         path: of the config.
         allow_imports: modules that configs which are data may name things of.
-        named: values of "noises", "losses", "methods" and "seeds" that take the config's place,
-            and leave its ``skip`` without a meaning.
+        named: values of "noises", "losses", "methods" and "seeds" that take the config's place;
+            rules of its ``skip`` that name what is replaced are left out.
 
     An entry of ``skip`` leaves out the cells that fit all of its keys (dataset, noise, loss,
     method, seed); a value is one name, a list of names, or ``{"not": <list of names>}``.
@@ -157,7 +158,11 @@ def load_grid(
             )
         loaded = {"datasets": {file.stem: str(file)}}
     if named:
-        loaded = {**loaded, **named, "skip": []}
+        replaced = {_TABLES.get(key, "seed") for key in named}
+        rules = loaded.get("skip", [])
+        if isinstance(rules, list):
+            rules = [r for r in rules if not (isinstance(r, dict) and replaced & r.keys())]
+        loaded = {**loaded, **named, "skip": rules}
         if loaded.get("baseline", "CE") not in loaded["losses"]:
             loaded["baseline"] = next(iter(loaded["losses"]))
     try:

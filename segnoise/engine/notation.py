@@ -17,7 +17,7 @@ _EXAMPLES = {
     "loss": 'CE, "ANL-CE(alpha=5)", or my_losses.Mine',
     "method": 'ObjectTeacher, "MeanTeacher(momentum=0.99)", or my_methods.Mine',
 }
-LONGEST = 120  # characters of a run's name
+LONGEST = 120  # characters of a folder's name
 
 
 def part(text: str, kind: str) -> dict[str, Any]:
@@ -74,9 +74,19 @@ def title(first: str, texts: Sequence[str]) -> str:
         'unet_GCE_q=0.7_none'
     """
     found = "_".join([first, *(re.sub(r"[^\w.+=-]+", "_", text).strip("_") for text in texts)])
-    if len(found) <= LONGEST or not texts:
-        return found
-    return f"{found[:LONGEST]}_{hashlib.sha256(found.encode()).hexdigest()[:8]}"
+    return shortened(found) if texts else found
+
+
+def shortened(name: str) -> str:
+    """Return a name that a folder can have: a long one is cut, and ends in its hash.
+
+    Example:
+        >>> shortened("GCE_q=0.7"), len(shortened("x" * 300))
+        ('GCE_q=0.7', 129)
+    """
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[:LONGEST]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _node(node: ast.expr) -> Any:

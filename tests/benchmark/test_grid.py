@@ -1,8 +1,10 @@
 """Grids: what is expanded, what is left out, and every mistake named."""
 
+import json
+
 import pytest
 
-from segnoise.benchmark.grid import Cell, build_grid, load_grid
+from segnoise.benchmark.grid import Cell, build_grid, load_grid, slug
 from segnoise.errors import ConfigError
 
 NOISE = {"type": "SymmetricFlip", "rate": 0.4}
@@ -129,3 +131,34 @@ def test_a_noise_around_another_is_no_dose():
     around = {"type": "Sometimes", "probability": 0.5, "noise": NOISE}
     made = grid(noises={"clean": None, "x": around, "y": {"per_dataset": {"a": around}}})
     assert made.noise_of("a", "x") == made.noise_of("a", "y") == around
+
+
+def test_a_long_name_is_a_folder_of_its_own(tmp_path):
+    long = [
+        f"Compose(noises=[{'SymmetricFlip(rate=0.1), ' * 20}SymmetricFlip(rate={r})])"
+        for r in (1, 2)
+    ]
+    folders = {slug(name) for name in long}
+    assert len(folders) == 2
+    for folder in folders:
+        (tmp_path / folder).mkdir()
+
+
+def test_other_seeds_leave_out_the_same_cells(tmp_path):
+    path = tmp_path / "grid.json"
+    losses = {"CE": [{"type": "CE"}], "GCE": [{"type": "GCE"}]}
+    rules = [{"noise": "clean", "loss": "GCE"}, {"seed": 0, "noise": "x"}]
+    path.write_text(
+        json.dumps(
+            {
+                "datasets": {"a": "a.json"},
+                "noises": {"clean": None, "x": NOISE},
+                "losses": losses,
+                "skip": rules,
+            }
+        )
+    )
+    cells = load_grid(path, named={"seeds": [1]}).cells()
+    assert {cell[1:3] for cell in cells} == {("clean", "CE"), ("x", "CE"), ("x", "GCE")}
+    cells = load_grid(path, named={"losses": {"GCE": losses["GCE"]}}).cells()
+    assert [cell[1:] for cell in cells] == [("clean", "GCE", "plain", 0)]
