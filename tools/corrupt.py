@@ -78,6 +78,10 @@ def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
     """Refuse flags that have no meaning together."""
     if given.config is None and not given.verify:
         parser.error("give a config")
+    if given.config is None and (given.noise or given.cfg_options or given.allow_imports):
+        parser.error(
+            "--noise, --cfg-options and --allow-imports have a meaning beside a config only"
+        )
     if not given.out and not given.dry_run:
         parser.error("give --out, the folder of the copy")
     if given.verify + given.dry_run + given.overwrite > 1:

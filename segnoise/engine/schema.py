@@ -286,6 +286,12 @@ def _check_values(config: Mapping[str, Any]) -> None:
                 f"custom_hooks.{number}.type: {hook['type']!r} is no hook; derive it from "
                 "mmengine.hooks.Hook"
             )
+        if kind:
+            given = {key: value for key, value in hook.items() if key not in ("type", "priority")}
+            try:
+                inspect.signature(kind).bind(**given)
+            except TypeError as error:
+                raise ConfigError(f"custom_hooks.{number}: {hook['type']}: {error}") from None
     for number, scheduler in enumerate(config["param_scheduler"]):
         where = f"param_scheduler.{number}"
         for name, least in (("begin", 0), ("end", 1), ("eta_min", 0)):

@@ -25,6 +25,10 @@ def leaf(text, folder):
     [
         ({"custom_hooks": [1]}, r"custom_hooks\.0 must be a dict with a 'type' or a hook.*not 1"),
         ({"custom_hooks": [{"type": "torch.nn.ReLU"}]}, "'torch.nn.ReLU' is no hook; derive it"),
+        (
+            {"custom_hooks": [{"type": "EarlyStoppingHook", "priority": "LOW"}]},
+            r"custom_hooks\.0: EarlyStoppingHook: missing a required argument: 'monitor'",
+        ),
         ({"custom_hooks": [{}]}, r"custom_hooks\.0 must be a dict with a 'type' or a hook.*not {}"),
         ({"param_scheduler": [{"type": "PolyLR", "begin": -1}]}, r"0\.begin must be at least 0"),
         (

@@ -136,6 +136,7 @@ def test_a_check_of_the_copy(voc_leaf, voc_root, tmp_path, capsys):
     [
         [],
         ["--out", "x"],
+        ["--out", "x", "--verify", "--noise", "SymmetricFlip(rate=0.2)"],
         ["config.py", "--out", ""],
         ["config.py", "--out", "x", "--verify", "--dry-run"],
         ["config.py", "--dry-run", "--ray"],
