@@ -40,9 +40,10 @@ class Noise(ABC):
     """Base of the noise models.
 
     A subclass is a frozen dataclass under `@register` whose fields are its parameters, declared
-    with `segnoise.noise.parameters`; it names its `DOSE` and writes `_corrupt`. It keeps void as it
-    is, creates void only if its definition says so, and draws from the given generator only. One
-    that looks at more than the mask says so in `needs`.
+    with `segnoise.noise.parameters` (a `__post_init__` of its own calls `super().__post_init__()`,
+    which checks them); it names its `DOSE` and writes `_corrupt`. It keeps void as it is, creates
+    void only if its definition says so, and draws from the given generator only. One that looks at
+    more than the mask says so in `needs`.
 
     Attributes:
         DOSE: The parameter that `calibrate` turns; None for a model without such a one.

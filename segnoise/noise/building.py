@@ -197,6 +197,8 @@ def is_at_hand(config: Any) -> bool:
     Example:
         >>> is_at_hand({"type": "Compose", "noises": [{"type": "my_noises.Smear"}]})
         False
+        >>> is_at_hand({"type": ["Compose"]})
+        False
     """
     if isinstance(config, (list, tuple)):
         return all(map(is_at_hand, config))
@@ -205,7 +207,7 @@ def is_at_hand(config: Any) -> bool:
     try:
         if "type" in config and config["type"] not in PRESETS:
             NOISES.find(config["type"], modules=())
-    except ValueError:
+    except (TypeError, ValueError):
         return False
     return all(map(is_at_hand, config.values()))
 
