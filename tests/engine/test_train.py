@@ -21,7 +21,7 @@ from segnoise.engine import checkpoint
 from segnoise.engine.config import load_config
 from segnoise.engine.data import training_stream
 from segnoise.engine.evaluate import evaluate
-from segnoise.engine.interrupt import FirstInterrupt
+from segnoise.engine.loop import FirstInterrupt
 from segnoise.engine.runner import Runner
 from segnoise.engine.schema import complete
 from segnoise.engine.train import summary, train
