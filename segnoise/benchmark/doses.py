@@ -11,7 +11,7 @@ from segnoise.benchmark.grid import slug
 from segnoise.checks import check_integer, check_number
 from segnoise.datasets.labels.noisy_labels import built_model
 from segnoise.engine import data
-from segnoise.engine.resume import without_root
+from segnoise.engine.resume import comparable
 from segnoise.errors import ConfigError, DataError, RecordError
 from segnoise.files import write_json
 from segnoise.noise import UnreachableDoseError, build_noise, calibrate
@@ -100,7 +100,7 @@ def _request(wanted: Mapping[str, Any], config: Mapping[str, Any]) -> str:
 
 def _without_places(request: Mapping[str, Any]) -> dict[str, Any]:
     """A request that does not care where the data lie."""
-    return {key: without_root(value) for key, value in request.items() if key != "data_root"}
+    return {key: comparable(value) for key, value in request.items() if key != "data_root"}
 
 
 def calibrated(

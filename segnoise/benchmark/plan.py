@@ -17,7 +17,7 @@ from segnoise.engine import run_folder
 from segnoise.engine.config import dump_config, load_config, with_options
 from segnoise.engine.hooks.scores import ENTRY, PERCENT
 from segnoise.engine.keys import DEFAULTS, KEYS
-from segnoise.engine.resume import as_json, without_root
+from segnoise.engine.resume import as_json, comparable
 from segnoise.errors import ConfigError, DataError, RecordError
 from segnoise.files import write_json, write_text
 from segnoise.output_folder import OutputFolder, claim
@@ -149,7 +149,7 @@ def _noise(plan: Plan, cell: Cell, base: Mapping[str, Any], calibrate: bool) -> 
 def fingerprint(config: Mapping[str, Any]) -> dict[str, Any]:
     """What a cell's weights and validation scores depend on; not places, loading, test data."""
     return {
-        key: without_root(value)
+        key: comparable(value)
         for key, value in json.loads(as_json(config)).items()
         if KEYS[key].decides != "nothing"
     }
@@ -157,7 +157,7 @@ def fingerprint(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def scored_on(config: Mapping[str, Any], select: str) -> dict[str, Any]:
     """What a test score depends on besides the training."""
-    return {"select": select, "test_data": without_root(json.loads(as_json(config))["test_data"])}
+    return {"select": select, "test_data": comparable(json.loads(as_json(config))["test_data"])}
 
 
 def state(plan: Plan, cell: Cell) -> str:
@@ -201,7 +201,7 @@ def changed_keys(plan: Plan, cell: Cell, stored: Mapping[str, Any]) -> list[str]
     """Keys in which a cell's config differs from the one it was begun with."""
     now, before = fingerprint(plan.configs[cell]), stored["config"]
     before = {**DEFAULTS, **before}  # earlier versions have fewer keys
-    return [key for key, value in now.items() if without_root(before[key]) != value]
+    return [key for key, value in now.items() if comparable(before[key]) != value]
 
 
 def _untested(plan: Plan, cell: Cell, result: Mapping[str, Any]) -> bool:
@@ -213,7 +213,7 @@ def _untested(plan: Plan, cell: Cell, result: Mapping[str, Any]) -> bool:
     now = scored_on(plan.configs[cell], plan.grid.select)
     # Cells of earlier versions have it in their config.
     before = result.get("tested") or (read_cell(plan.folder_of(cell)) or {"config": {}})["config"]
-    return any(without_root(before.get(key)) != value for key, value in now.items())
+    return any(comparable(before.get(key)) != value for key, value in now.items())
 
 
 def prepare(plan: Plan, overwrite: bool = False) -> list[Cell]:

@@ -167,11 +167,13 @@ def add_parts(arguments: argparse.ArgumentParser, *names: str, each: str = "") -
             given once, losses add up and methods work together.
     """
     example = {
-        "noise": '"BoundaryErosion(width=3)", a preset, a dotted path, or none for clean labels',
+        "noise": '"BoundaryErosion(width=3)", a preset or a dotted path',
         "loss": "\"ANL-CE(class_weights='inverse_sqrt')\"",
         "method": "ObjectTeacher",
         "recipe": "auto, or a recipe's name: it chooses losses and methods",
     }
+    if "loss" in names:  # where clean labels make sense
+        example["noise"] += ", or none for clean labels"
     repeated = {"loss": "; repeat it to add losses up", "method": "; repeatable"}
     for name in names:
         many = each or repeated.get(name, "")

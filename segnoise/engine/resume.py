@@ -90,14 +90,14 @@ def check_same_run(
     different = [
         f"{key} (was {_short(before.get(key))}, is {_short(now[key])})"
         for key in keys
-        if without_root(one.get(key)) != without_root(other.get(key))
+        if comparable(one.get(key)) != comparable(other.get(key))
     ]
     if meta["global_batch"] != global_batch:
         different.append(
             f"samples an iteration, all processes (was {meta['global_batch']}, is {global_batch})"
         )
     if different:
-        same = all(without_root(longer[0].get(k)) == without_root(longer[1].get(k)) for k in keys)
+        same = all(comparable(longer[0].get(k)) == comparable(longer[1].get(k)) for k in keys)
         length, before_it = now["train_cfg"], before.get("train_cfg", {})
         shorter = any(
             length[k] < before_it.get(k, 0) for k in ("max_iters", "max_epochs") if k in length
@@ -142,9 +142,26 @@ def as_json(config: Mapping[str, Any]) -> str:
     return as_text(storable(config))
 
 
-def without_root(value: Any) -> Any:
-    """A data set's config that does not say where the files lie; other values as they are."""
+def comparable(value: Any) -> Any:
+    """A value of a config as it is compared: without the place of a data set's files.
+
+    Types of ours are compared by name, for a module may have moved since the run began.
+
+    Example:
+        >>> comparable({"type": "segnoise.datasets.Phantoms", "root": "/data", "size": 64})
+        {'type': 'Phantoms', 'size': 64}
+    """
+    value = _by_name(value)
     return {k: v for k, v in value.items() if k != "root"} if isinstance(value, dict) else value
+
+
+def _by_name(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _by_name(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_by_name(item) for item in value]
+    ours = key == "type" and isinstance(value, str) and value.startswith("segnoise.")
+    return value.rpartition(".")[2] if ours else value
 
 
 def _short(value: Any) -> str:

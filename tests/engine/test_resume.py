@@ -13,7 +13,7 @@ from tiny_training import config
 from segnoise import cli as command
 from segnoise.engine import checkpoint
 from segnoise.engine.config import dump_config
-from segnoise.engine.resume import Start, check_same_run
+from segnoise.engine.resume import Start, check_same_run, comparable
 from segnoise.engine.schema import complete
 from segnoise.engine.train import train
 from segnoise.errors import CheckpointError, ConfigError
@@ -210,3 +210,11 @@ def test_a_longer_schedule_is_refused_and_the_remedy_works(tmp_path, capsys):
     epochs = ["train_cfg={'max_epochs': 3, 'val_interval': 2}"]
     assert command.main(["train", str(path), "--extend", "--cfg-options", *epochs]) == 0
     assert checkpoint.load(tmp_path / "run" / "last.pth")["meta"]["iter"] == 9
+
+
+def test_types_of_ours_are_compared_by_name():
+    """Where a run of an earlier version has them lie elsewhere, it is the same run."""
+    before = {"type": "segnoise.datasets.transforms.Augment", "transforms": [{"type": "Affine"}]}
+    now = {"type": "segnoise.datasets.augmentations.Augment", "transforms": [{"type": "Affine"}]}
+    assert comparable(before) == comparable(now)
+    assert comparable({"type": "mine.Augment"}) != comparable({"type": "Augment"})
