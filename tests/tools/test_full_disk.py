@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 def test_the_last_checkpoint_survives_and_the_run_goes_on(tmp_path):
     network = {"type": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 5, "kernel_size": 65,
                "padding": 32}  # fmt: skip
-    training = {"train_cfg": {"max_iters": 600, "val_interval": 100}, "log_interval": 100}
+    training = {"train_cfg": {"max_iters": 240, "val_interval": 60}, "log_interval": 60}
     config = tiny_training.config(tmp_path, model={"network": network}, batch_size=1, **training)
     path = tmp_path / "leaf.py"
     path.write_text(dump_config(complete(config)))
@@ -38,4 +38,4 @@ def test_the_last_checkpoint_survives_and_the_run_goes_on(tmp_path):
     assert hidden == [MARK], "no half-written file is left"
     resumed = tool("train", path, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    assert checkpoint.load(last)["meta"]["iter"] == 600
+    assert checkpoint.load(last)["meta"]["iter"] == 240
