@@ -9,7 +9,7 @@ with its error, and the next one follows.
     python benchmarks/on_gpu.py --dry-run                          # the steps and their minutes
     python benchmarks/on_gpu.py --only losses --out results        # the others' results stay
     python benchmarks/on_gpu.py --write-docs results/results.json  # into docs/performance.md
-    python benchmarks/on_gpu.py --device cpu --minutes 1 --out /tmp/rehearsal --data data/camvid
+    python benchmarks/on_gpu.py --device cpu --minutes 1 --out rehearsal --data data/camvid
 
 It needs what segnoise itself depends on, and pytest, but no network. ``--data`` is CamVid in one of
 the trees that ``segnoise.datasets.CamVid`` reads; a copy with fewer images in its lists serves as

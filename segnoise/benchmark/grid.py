@@ -163,8 +163,9 @@ def load_grid(
         if isinstance(rules, list):
             rules = [r for r in rules if not (isinstance(r, dict) and replaced & r.keys())]
         loaded = {**loaded, **named, "skip": rules}
-        if loaded.get("baseline", "CE") not in loaded["losses"]:
-            loaded["baseline"] = next(iter(loaded["losses"]))
+        losses = named.get("losses", ())
+        if losses and loaded.get("baseline", "CE") not in losses:
+            loaded["baseline"] = next(iter(losses))
     try:
         grid = build_grid(loaded, tuple(allow_imports))
         for name, entry in grid.datasets.items() if is_data(file) else ():

@@ -56,7 +56,8 @@ def build_dataset(config: Mapping[str, Any], key: str) -> Any:
         raise ConfigError(f"the config has no {key}{has}")
     arguments = dict(node)
     cls = DATASETS.find(arguments.pop("type", None), key)
-    rooted = "root" in _takes(cls) or "kwargs" in _takes(cls)
+    taken = _takes(cls)
+    rooted = "root" in taken or any(p.kind is p.VAR_KEYWORD for p in taken.values())
     if rooted and arguments.get("root") is None and config["data_root"] is not None:
         arguments["root"] = config["data_root"]
     if arguments.get("root") is not None:

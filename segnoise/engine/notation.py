@@ -17,7 +17,7 @@ _EXAMPLES = {
     "loss": 'CE, "ANL-CE(alpha=5)", or my_losses.Mine',
     "method": 'ObjectTeacher, "MeanTeacher(momentum=0.99)", or my_methods.Mine',
 }
-LONGEST = 120  # characters of a folder's name
+LONGEST = 120  # bytes of a folder's name
 
 
 def part(text: str, kind: str) -> dict[str, Any]:
@@ -36,9 +36,8 @@ def part(text: str, kind: str) -> dict[str, Any]:
         {'type': 'BoundaryErosion'}
         >>> part("NCE+AGCE(a=6, class_weights='inverse_sqrt')", "loss")
         {'type': 'NCE+AGCE', 'a': 6, 'class_weights': 'inverse_sqrt'}
-        >>> part("Compose(noises=[SymmetricFlip(rate=0.1), BoundaryErosion(width=2)])", "noise")
-        {'type': 'Compose', 'noises': [{'type': 'SymmetricFlip', 'rate': 0.1}, \
-{'type': 'BoundaryErosion', 'width': 2}]}
+        >>> part("Compose(noises=[HullMask, Shift(distance=2)])", "noise model")
+        {'type': 'Compose', 'noises': [{'type': 'HullMask'}, {'type': 'Shift', 'distance': 2}]}
     """
     call = _CALL.fullmatch(text)
     parameters = None
@@ -84,9 +83,10 @@ def shortened(name: str) -> str:
         >>> shortened("GCE_q=0.7"), len(shortened("x" * 300))
         ('GCE_q=0.7', 129)
     """
-    if len(name) <= LONGEST:
+    content = name.encode()
+    if len(content) <= LONGEST:
         return name
-    return f"{name[:LONGEST]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{content[:LONGEST].decode(errors='ignore')}_{hashlib.sha256(content).hexdigest()[:8]}"
 
 
 def _node(node: ast.expr) -> Any:

@@ -60,9 +60,9 @@ def check_training(model: nn.Module, config: Mapping[str, Any], max_iters: int) 
         place = "optim_wrapper.paramwise_cfg.custom_keys"
         custom = parts.get("custom_keys") or {}
         _check_names(custom, place)
+        parameters = [parameter for parameter, _ in model.named_parameters()]
         for name, factors in custom.items():
             _check_names(factors, f"{place}.{name}", {"lr_mult", "decay_mult"})
-            parameters = [parameter for parameter, _ in model.named_parameters()]
             if not any(name in parameter for parameter in parameters):
                 raise ConfigError(
                     f"{place}: no parameter's name holds {name!r}; one is {parameters[0]!r}"

@@ -117,3 +117,18 @@ def test_flags_take_the_place_of_a_grid_and_its_skip(tmp_path):
         "GCE",
         ["a / clean / GCE / plain / seed 0"],
     )
+
+
+def test_flags_leave_a_grids_own_mistakes_to_be_named(tmp_path):
+    grid = tmp_path / "grid.py"
+    grid.write_text("datasets = dict(a='leaf.py')\nnoises = dict(clean=None)\n")
+    with pytest.raises(ConfigError, match="losses is missing"):
+        load_grid(grid, named={"seeds": [1]})
+    grid.write_text(f"{grid.read_text()}losses = dict(GCE=[dict(type='GCE')])\nbaseline = 'CE'\n")
+    with pytest.raises(ConfigError, match="baseline 'CE' is none of the losses"):
+        load_grid(grid, named={"seeds": [1]})
+
+
+def test_long_names_that_are_not_ascii_fit_a_file_system():
+    for name in (title("ü" * 300, ["CE"]), title("unet", [f"CE(name='{'界' * 300}')"])):
+        assert len(name.encode()) <= LONGEST + 9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,10 +25,12 @@ class _Combination(Noise):
 
     DOSE = Dose("factor on the parts' doses", high=1.0)
 
+    @abstractmethod
     def _parts(self) -> Sequence[Noise]:
-        raise NotImplementedError
+        """The models that are combined."""
 
     def _with_parts(self, parts: Sequence[Noise]) -> Noise:
+        """The same combination of other models; for `with_dose`, where a class keeps that."""
         raise NotImplementedError
 
     def _check_void(self) -> None:
