@@ -6,8 +6,7 @@ STAMP := $(VENV)/.installed
 FRAMEWORKS := $(VENV)/.frameworks
 # What is installed; CI asks for all at once.
 EXTRAS ?= dev
-# Most of what the libraries bring is never imported: it is compiled where it is.
-PIP := $(BIN)/python -m pip install --no-compile --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --constraint constraints.txt
 # Each worker of pytest imports torch: four are enough, however many cores there are.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
