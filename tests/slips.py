@@ -195,7 +195,7 @@ SLIPS = [
         "segnoise/noise/samples.py",
         'generator(seed, "noise", sample_id)',
         'generator(seed, "noise")',
-        "tests/datasets/test_noisy_labels.py",
+        "tests/datasets/labels/test_noisy_labels.py",
     ),
     (
         "segnoise/noise/samples.py",
@@ -250,7 +250,7 @@ SLIPS = [
         "segnoise/datasets/files/masks.py",
         "(stored + np.uint8(1)).max() > self.num_classes",
         "(stored + np.uint8(1)).max() > self.num_classes + 1",
-        "tests/datasets/test_mask_files.py",
+        "tests/datasets/files/test_masks.py",
     ),
     (
         "segnoise/datasets/stream.py",
@@ -262,7 +262,7 @@ SLIPS = [
         "segnoise/datasets/labels/copy_files.py",
         'if (found := digest(path)) != record[f"{kind}_sha256"]:',
         "if not (found := digest(path)):",
-        "tests/datasets/test_noisy_copy.py",
+        "tests/datasets/labels/test_noisy_copy.py",
     ),
     (
         "segnoise/engine/data.py",

@@ -116,7 +116,7 @@ def test_masks_depend_on_seed_and_sample_only(dataset):
 
 def models():
     """Return the models, of four classes, that the tests of all noise use."""
-    path = Path(__file__).parents[1] / "noise" / "test_properties.py"
+    path = Path(__file__).parents[2] / "noise" / "test_properties.py"
     spec = importlib.util.spec_from_file_location("noise_properties", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
