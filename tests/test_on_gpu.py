@@ -91,49 +91,38 @@ def test_a_rehearsal_is_not_written_into_the_gpu_columns(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_whole_program_on_a_cpu(tmp_path, camvid):
+def test_the_whole_program_on_a_cpu_with_a_step_that_is_killed(tmp_path, camvid):
+    """The killed step is a row, and the next ones run."""
     out = tmp_path / "out"
     begun = time.monotonic()
-    done = start("--device", "cpu", "--minutes", 0.9, "--out", out, "--data", camvid)
-    text, errors = done.communicate(timeout=100)
-    assert done.returncode == 0, errors
-    assert time.monotonic() - begun < 75
-    steps = steps_of(out)
-    assert list(steps) == ["tests", "losses", "parts", "loop", "main"]
-    assert {step["status"] for step in steps.values()} <= {"done", "cut"}
-    page = (out / "results.md").read_text()
-    for name, step in steps.items():
-        assert not [row for row in step["rows"] if "error" in row], name
-        assert f"{name}: {step['status']}, {len(step['rows'])} rows" in text
-        assert f"| {name} | {step['status']} |" in page
-    assert any(len(step["rows"]) > 1 for step in steps.values())  # on a busy machine not each
-
-
-@pytest.mark.slow
-def test_a_step_that_is_killed_is_a_row_and_the_next_one_runs(tmp_path):
-    out = tmp_path / "out"
-    begun = start("--device", "cpu", "--minutes", 1.5, "--out", out, "--only", "losses", "parts")
-    deadline = time.monotonic() + 90
+    whole = start("--device", "cpu", "--minutes", 1, "--out", out, "--data", camvid)
     while True:
-        assert time.monotonic() < deadline
-        assert begun.poll() is None
+        assert time.monotonic() < begun + 60
+        assert whole.poll() is None
         if (out / "results.json").exists():
             step = steps_of(out).get("losses", {})
             if len(step.get("rows", [])) > 1:
                 break
         time.sleep(0.05)
     os.kill(step["process"], signal.SIGKILL)
-    begun.communicate(timeout=120)
-    assert begun.returncode == 1
+    text, _ = whole.communicate(timeout=100)
+    assert whole.returncode == 1
+    assert time.monotonic() - begun < 80
     steps = steps_of(out)
+    assert list(steps) == ["tests", "losses", "parts", "loop", "main"]
     assert steps["losses"]["status"] == "failed"
     assert steps["losses"]["error"] == "ended by SIGKILL"
     assert steps["losses"]["rows"][: len(step["rows"])] == step["rows"]
-    assert "counting" in [row.get("part") for row in steps["parts"]["rows"]]
+    assert any(steps[name]["rows"] for name in ("parts", "loop", "main"))
     page = (out / "results.md").read_text()
     assert "| ended by SIGKILL |" in page
     assert "## Losses" in page
-    # One step again: what is known of the other stays.
+    for name, found in steps.items():
+        assert not [row for row in found["rows"] if "error" in row], name
+        assert name == "losses" or found["status"] in ("done", "cut")
+        assert f"{name}: {found['status']}, {len(found['rows'])} rows" in text
+        assert f"| {name} | {found['status']} |" in page
+    # One step again: what is known of the others stays.
     again = start("--device", "cpu", "--minutes", 0.2, "--out", out, "--only", "losses")
     again.communicate(timeout=60)
     assert steps_of(out)["parts"] == steps["parts"]

@@ -87,7 +87,7 @@ def expected(epochs, seed=0):
         (1, False, "fork"),
         (2, False, "fork"),
         (2, True, "fork"),
-        pytest.param(1, False, "spawn", marks=pytest.mark.slow),  # three processes, each slow
+        pytest.param(1, True, "spawn", marks=pytest.mark.slow),
     ],
 )
 def test_every_epoch_sees_the_view_of_its_number(workers, persistent, context):

@@ -1,5 +1,6 @@
 """Run the tools as a user does: in a process of their own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -17,29 +18,22 @@ def environment():
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
-def tool(name, *arguments, processes=1, start=subprocess.run, **options):
-    """Run tools/<name>.py with arguments; several processes through torchrun."""
-    command = _launch(processes) if processes > 1 else [sys.executable]
-    command += [str(ROOT / "tools" / f"{name}.py"), *(str(a) for a in arguments)]
-    if processes > 1:
-        command += ["--launcher", "pytorch"]
+def tool(name, *arguments, start=subprocess.run, **options):
+    """Run tools/<name>.py with arguments."""
+    command = [sys.executable, str(ROOT / "tools" / f"{name}.py"), *(str(a) for a in arguments)]
     if start is subprocess.run:
         options = {"capture_output": True, "text": True, "timeout": 250, **options}
     return start(command, env=environment(), **options)
 
 
-def several(paths, processes):
-    """Train several configs one after the other, in as many processes."""
-    command = [*_launch(processes), str(HELPERS / "train_several.py"), *(str(p) for p in paths)]
+def in_two_processes(commands):
+    """Run several commands one after the other, each by the same two processes."""
+    lines = json.dumps([[str(word) for word in command] for command in commands])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     return subprocess.run(
-        command, env=environment(), capture_output=True, text=True, timeout=250, check=False
-    )
-
-
-def _launch(processes):
-    """The start of a command in several processes."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    return [*command, f"--nproc_per_node={processes}"]
+        [*torchrun, str(HELPERS / "run_several.py"), lines],
+        env=environment(), capture_output=True, text=True, timeout=250, check=False,
+    )  # fmt: skip
 
 
 def kill_after_first_checkpoint(path, run):

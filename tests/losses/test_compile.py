@@ -56,7 +56,7 @@ def build_unhooked(kind, mode):
 @pytest.mark.parametrize(
     ("name", "mode"),
     [
-        *(("ANL-CE", mode) for mode in naive_losses.MODES),  # what the modes have of their own
+        ("ANL-CE", "binary"),
         ("NFL+AGCE", "multiclass"),
         ("ForwardCorrection", "multiclass"),
         ("Dice", "multilabel"),

@@ -42,7 +42,7 @@ def test_triton_on_a_cpu_says_what_it_needs(monkeypatch, batch):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler")
-@pytest.mark.parametrize("name", ["ANL-CE", "NCE+AGCE", "TLoss"])
+@pytest.mark.parametrize("name", ["ANL-CE", "TLoss"])
 def test_compile_gives_the_same_numbers(monkeypatch, batch, name):
     logits, labels = batch
     loss = build_loss(
@@ -160,8 +160,7 @@ def test_wrong_arguments_do_not_switch_compiling_off(monkeypatch, batch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("capability", [80, 90])
-def test_the_kernels_compile_for_cuda(capability):
+def test_the_kernels_compile_for_cuda():
     """Without a GPU: down to machine code, for every combination that a loss here uses."""
     triton = pytest.importorskip("triton")
     from triton.backends.compiler import GPUTarget
@@ -177,7 +176,11 @@ def test_the_kernels_compile_for_cuda(capability):
     absent = triton_core._ABSENT
     for name in ("forward", "backward", "forward_binary", "backward_binary"):
         kernel = getattr(triton_kernels, name)
-        for pair in ((absent, absent), (log, flipped), (focal, power)):
+        for pair, capability in (
+            ((absent, absent), 80),
+            ((log, flipped), 90),
+            ((focal, power), 80),
+        ):
             constants = {"BLOCK_K": 32, "BLOCK_P": 128}
             for number, described in enumerate(pair):
                 for key, value in zip(

@@ -5,8 +5,9 @@ import json
 import pytest
 import tiny_training
 import torch
-from tool_runs import several, tool
+from tool_runs import in_two_processes
 
+from segnoise import cli
 from segnoise.engine import checkpoint
 from segnoise.engine.config import dump_config
 from segnoise.engine.schema import complete
@@ -43,19 +44,21 @@ def leaf(root, processes, **changes):
 
 @pytest.fixture(scope="module")
 def roots(tmp_path_factory):
-    """Runs of every method alone, in one process and in two."""
+    """Runs of every method alone, in one process and in two, and of all in two."""
     root = tmp_path_factory.mktemp("methods")
     # Without batch norm and dropout, which see a process's own share of the batch.
     network = {"type": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 5, "kernel_size": 3,
                "padding": 1}  # fmt: skip
-    for processes in (1, 2):
-        paths = [
-            leaf(root / str(processes) / str(number), processes, methods=[method],
-                 model={"network": network}, losses=[{"type": "ANL-CE"}])
-            for number, method in enumerate(METHODS)
-        ]  # fmt: skip
-        done = several(paths, processes)
-        assert done.returncode == 0, done.stderr[-2000:]
+    one, two = (
+        [["train", leaf(root / str(processes) / str(number), processes, methods=[method],
+                        model={"network": network}, losses=[{"type": "ANL-CE"}])]
+         for number, method in enumerate(METHODS)]
+        for processes in (1, 2)
+    )  # fmt: skip
+    for tool, path in one:
+        assert cli.main([tool, str(path)]) == 0
+    done = in_two_processes([*two, ["train", leaf(root / "norm", 2, methods=METHODS)]])
+    assert done.returncode == 0, done.stderr[-2000:]
     return root
 
 
@@ -74,12 +77,10 @@ def test_the_weights_agree(roots, number):
         )
 
 
-def test_a_run_with_batch_norm_is_scored_and_tested(tmp_path):
-    trained = tool("train", leaf(tmp_path, 2, methods=METHODS), processes=2)
-    assert trained.returncode == 0, trained.stderr[-2000:]
-    run = tmp_path / "run"
-    tested = tool("test", run / "config.py", run / "last.pth", "--split", "val")
-    assert tested.returncode == 0, tested.stderr[-2000:]
+def test_a_run_with_batch_norm_is_scored_and_tested(roots):
+    run = roots / "norm" / "run"
+    command = ["test", str(run / "config.py"), str(run / "last.pth"), "--split", "val"]
+    assert cli.main(command) == 0
     last = json.loads((run / "scores.json").read_text())[-1]
     scores = json.loads((run / "val_last.json").read_text())
     assert scores["mIoU"] == pytest.approx(last["mIoU"], abs=1e-9)

@@ -1,14 +1,13 @@
 """SBD becomes SegmentationClassAug and trainaug.txt."""
 
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from segnoise import cli
 from segnoise.datasets import PascalVOC
 from segnoise.datasets.files.palettes import voc_palette
 
@@ -186,12 +185,8 @@ def test_a_link_to_the_own_masks_is_refused(voc_root, sbd_root, capsys):
     assert after == before
 
 
-@pytest.mark.slow
-def test_as_a_user_runs_it(voc_root, sbd_root):
-    """With processes, from the command line; the inline runs above give the same files."""
-    command = [sys.executable, tool.__file__, sbd_root, voc_root, "--workers", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_processes_write_the_same_files(voc_root, sbd_root):
+    assert cli.main(["convert_sbd", str(sbd_root), str(voc_root), "--workers", "2"]) == 0
     files = {p.name: p.read_bytes() for p in (voc_root / "SegmentationClassAug").iterdir()}
     assert len(files) == len(listed(voc_root)) == 10
     assert run(sbd_root, voc_root, "--overwrite") == 0

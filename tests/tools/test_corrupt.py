@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tiny_training
 from PIL import Image
-from tool_runs import tool
+from tool_runs import environment, tool
 from trees import tree
 
 from segnoise import cli as command
@@ -173,7 +173,7 @@ def test_a_cluster_that_does_not_answer(voc_leaf, tmp_path, capsys):
 @pytest.fixture
 def many(tmp_path):
     """A folder of masks that takes a process some seconds."""
-    root, names = tmp_path / "data", [f"{number:03d}" for number in range(120)]
+    root, names = tmp_path / "data", [f"{number:03d}" for number in range(60)]
     mask = np.kron(np.random.default_rng(0).integers(0, 3, (12, 15)), np.ones((40, 40)))
     for folder in ("images", "masks"):
         (root / folder).mkdir(parents=True)
@@ -205,48 +205,56 @@ def alive(pid):
 
 
 @pytest.mark.slow
-def test_killed_twice_and_gone_on_with(many, tmp_path):
+def test_killed_and_gone_on_with(many, tmp_path, capsys):
     out = tmp_path / "copy"
-    done = 0
-    for _ in range(2):
-        process = tool("corrupt", many, "--out", out, "--workers", "2",
-                       start=subprocess.Popen, stderr=subprocess.DEVNULL)  # fmt: skip
-        deadline = time.monotonic() + 120
-        while journaled(out) < done + 16:
-            assert process.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        workers = children(process)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        while any(alive(pid) for pid in workers):
-            assert time.monotonic() < deadline, "a worker outlives its parent"
-            time.sleep(0.05)
-        assert done < journaled(out) < 120
-        done = journaled(out)
-    unfinished = tool("corrupt", "--out", out, "--verify")
-    assert unfinished.returncode == 2
-    assert "not finished" in unfinished.stderr
-    last = tool("corrupt", many, "--out", out, "--workers", "2")
-    assert last.returncode == 0, last.stderr
-    assert f"written      {120 - done} of 120 masks" in last.stdout
+    process = tool("corrupt", many, "--out", out, "--workers", "2",
+                   start=subprocess.Popen, stderr=subprocess.DEVNULL)  # fmt: skip
+    deadline = time.monotonic() + 120
+    while journaled(out) < 8:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    workers = children(process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    while any(alive(pid) for pid in workers):
+        assert time.monotonic() < deadline, "a worker outlives its parent"
+        time.sleep(0.05)
+    done = journaled(out)
+    assert 0 < done < 60
+    assert "not finished" in fails(capsys, "--out", out, "--verify")
+    assert command.main(["corrupt", str(many), "--out", str(out), "--workers", "2"]) == 0
+    assert f"written      {60 - done} of 60 masks" in capsys.readouterr().out
     assert run(many, "--out", tmp_path / "whole") == 0
     assert tree(out) == tree(tmp_path / "whole")
     assert run(many, "--out", out, "--verify") == 0
 
 
+ON_RAY = """
+import pathlib, sys
+from segnoise import cli
+
+config, victim, *out = sys.argv[1:]
+content = pathlib.Path(victim).read_bytes()
+for folder, part in zip(out, (content[:100], content)):
+    pathlib.Path(victim).write_bytes(part)
+    print(cli.main(["corrupt", config, "--out", folder, "--ray", "--workers", "2"]))
+"""
+
+
 @pytest.mark.slow
-def test_ray_writes_the_same_files(many, tmp_path):
+def test_ray_names_a_bad_mask_and_writes_the_same_files(many, tmp_path):
+    """In a process of its own, which has not imported Ray before."""
     pytest.importorskip("ray")
-    done = tool("corrupt", many, "--out", tmp_path / "ray", "--ray", "--workers", "2")
-    assert done.returncode == 0, done.stderr
+    victim = tmp_path / "data" / "masks" / "007.png"
+    places = [many, victim, tmp_path / "bad", tmp_path / "ray"]
+    done = subprocess.run(
+        [sys.executable, "-c", ON_RAY, *map(str, places)],
+        env=environment(), capture_output=True, text=True, timeout=250, check=True,
+    )  # fmt: skip
+    codes = [line for line in done.stdout.splitlines() if line.isdecimal()]
+    assert codes == ["2", "0"], done.stderr
+    assert str(victim) in done.stderr
+    assert "Traceback" not in done.stderr
     assert run(many, "--out", tmp_path / "here") == 0
     assert tree(tmp_path / "ray") == tree(tmp_path / "here")
-    verified = tool("corrupt", "--out", tmp_path / "ray", "--verify", "--ray", "--workers", "2")
-    assert verified.returncode == 0, verified.stderr
-    victim = tmp_path / "data" / "masks" / "007.png"
-    victim.write_bytes(victim.read_bytes()[:100])
-    bad = tool("corrupt", many, "--out", tmp_path / "bad", "--ray", "--workers", "2")
-    assert bad.returncode == 2
-    assert str(victim) in bad.stderr
-    assert "Traceback" not in bad.stderr

@@ -4,8 +4,10 @@ import resource
 
 import pytest
 import tiny_training
-from tool_runs import kill_after_first_checkpoint, tool
+from kills import forked
+from tool_runs import kill_after_first_checkpoint
 
+from segnoise import cli
 from segnoise.engine import checkpoint
 from segnoise.engine.config import dump_config
 from segnoise.engine.schema import complete
@@ -25,17 +27,18 @@ def test_the_last_checkpoint_survives_and_the_run_goes_on(tmp_path):
     last = tmp_path / "run" / "last.pth"
     size, stopped_at = last.stat().st_size, checkpoint.load(last)["meta"]["iter"]
 
-    def no_room():
+    def without_room():
         resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
+        assert cli.main(["train", str(path), "--resume"]) == 2
 
-    full = tool("train", path, "--resume", preexec_fn=no_room)
-    assert full.returncode == 2, full.stderr
-    assert full.stderr.splitlines()[-1].startswith("error: ")
-    assert "cannot be written" in full.stderr
-    assert "Traceback" not in full.stderr
+    log = tmp_path / "log"
+    forked(without_room, log)
+    words = log.read_text()
+    assert words.splitlines()[-1].startswith("error: ")
+    assert "cannot be written" in words
+    assert "Traceback" not in words
     assert checkpoint.load(last)["meta"]["iter"] == stopped_at
     hidden = [path.name for path in (tmp_path / "run").glob(".*")]
     assert hidden == [MARK], "no half-written file is left"
-    resumed = tool("train", path, "--resume")
-    assert resumed.returncode == 0, resumed.stderr
+    assert cli.main(["train", str(path), "--resume"]) == 0
     assert checkpoint.load(last)["meta"]["iter"] == 240

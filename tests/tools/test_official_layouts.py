@@ -1,4 +1,4 @@
-"""The official layouts through the tools: train, die in a process of its own, resume, test."""
+"""The official layouts through the tools: train, stop, resume, test."""
 
 import json
 
@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import tiny_training
 from PIL import Image
-from tool_runs import kill_after_first_checkpoint
 
 from segnoise import cli
-from segnoise.engine import checkpoint
 from segnoise.engine.config import dump_config
 from segnoise.engine.schema import complete
 
@@ -34,28 +32,27 @@ def leaf(folder, data, splits, classes, **changes):
     return path
 
 
-def check(path, run, out, capfd):
-    kill_after_first_checkpoint(path, run)
-    stopped_at = checkpoint.load(run / "last.pth")["meta"]["iter"]
-    assert stopped_at < ITERATIONS, "killed too late to test anything"
-    assert cli.main(["train", str(path)]) == 2
-    assert "--resume" in capfd.readouterr().err
-    assert cli.main(["train", str(path), "--resume"]) == 0
-    assert f"resumed at iteration {stopped_at}" in "".join(capfd.readouterr())
-    history = json.loads((run / "scores.json").read_text())
-    assert [entry["iter"] for entry in history][-1] == ITERATIONS
-    files = [str(run / "config.py"), str(run / "best.pth")]
-    assert cli.main(["test", *files, "--out", str(out)]) == 0
-    assert "mIoU" in capfd.readouterr().out
-    return json.loads((run / "test_best.json").read_text())
-
-
-ITERATIONS = 400
+ITERATIONS = 100
 TRAINING = {
     "train_cfg": {"max_iters": ITERATIONS, "val_interval": 50},
     "log_interval": 50,
     "num_pictures": 0,
 }
+
+
+def check(path, run, out, capfd):
+    half = ["--cfg-options", f"train_cfg.max_iters={ITERATIONS // 2}"]
+    assert cli.main(["train", str(path), *half]) == 0
+    assert cli.main(["train", str(path)]) == 2
+    assert "--resume" in capfd.readouterr().err
+    assert cli.main(["train", str(path), "--extend"]) == 0
+    assert f"resumed at iteration {ITERATIONS // 2}" in "".join(capfd.readouterr())
+    history = json.loads((run / "scores.json").read_text())
+    assert [entry["iter"] for entry in history] == [ITERATIONS // 2, ITERATIONS]
+    files = [str(run / "config.py"), str(run / "best.pth")]
+    assert cli.main(["test", *files, "--out", str(out)]) == 0
+    assert "mIoU" in capfd.readouterr().out
+    return json.loads((run / "test_best.json").read_text())
 
 
 def test_pascal_voc_and_sbd(voc_root, sbd_root, tmp_path, capfd):

@@ -5,8 +5,9 @@ import json
 import pytest
 import tiny_training
 import torch
-from tool_runs import tool
+from tool_runs import in_two_processes
 
+from segnoise import cli
 from segnoise.engine import checkpoint
 from segnoise.engine.config import dump_config
 from segnoise.engine.schema import complete
@@ -42,16 +43,41 @@ def scalars(folder, key):
     return [json.loads(line)[key] for line in lines if key in json.loads(line)]
 
 
+def commands(root, processes):
+    """Two trainings and a test, as one process does them or each of two."""
+    place = root / str(processes)
+    # Two whole batches an epoch: a sample that comes twice in one iteration would be updated
+    # twice by one process, and once by two.
+    memory = ["--cfg-options", "losses=[{'type': 'ELR', 'stride': 2}]", "train_data.num_images=8"]
+    checkpoint_of_one = root / "1" / "plain" / "run" / "last.pth"
+    return [
+        ["train", leaf(place / "plain", 4 // processes)],
+        ["train", leaf(place / "memory", 4 // processes), *memory],
+        ["test", checkpoint_of_one, "--split", "val", "--json", place / "test.json"],
+    ]
+
+
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def root(tmp_path_factory):
+    """All runs: those of one process, of two, one with batch norm, one in a folder of a user."""
     root = tmp_path_factory.mktemp("processes")
-    folders = {}
-    for processes in (1, 2):
-        path = leaf(root / str(processes), batch_size=4 // processes)
-        done = tool("train", path, processes=processes)
-        assert done.returncode == 0, done.stderr[-2000:]
-        folders[processes] = root / str(processes) / "run"
-    return folders
+    for command in commands(root, 1):
+        assert cli.main([*map(str, command)]) == 0
+    normalized = root / "normalized.py"
+    config = tiny_training.config(root / "normal", train_cfg={"max_iters": 6, "val_interval": 3})
+    normalized.write_text(dump_config(complete(config)))
+    (root / "taken" / "run").mkdir(parents=True)
+    (root / "taken" / "run" / "last.pth").touch()
+    refused = ["train", leaf(root / "taken", batch_size=2)]
+    done = in_two_processes([*commands(root, 2), ["train", normalized], refused])
+    (root / "errors.txt").write_text(done.stderr)
+    assert done.returncode != 0
+    return root
+
+
+@pytest.fixture
+def runs(root):
+    return {processes: root / str(processes) / "plain" / "run" for processes in (1, 2)}
 
 
 def test_the_entropy_regulariser_sees_both_processes(runs):
@@ -82,62 +108,38 @@ def test_memorisation_is_counted_over_all_processes(runs):
             assert ours[key] == pytest.approx(theirs[key], abs=1.0)
 
 
-def test_metrics_of_one_checkpoint_are_identical_with_an_uneven_shard(runs, tmp_path):
-    scores = []
-    for processes in (1, 2):
-        path = tmp_path / f"{processes}.json"
-        done = tool(
-            "test", runs[1] / "config.py", runs[1] / "last.pth", "--split", "val",
-            "--json", path, processes=processes,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-2000:]
-        scores.append(json.loads(path.read_text()))
-    assert scores[0] == scores[1]
-    assert scores[0]["samples"] == 5
+def test_metrics_of_one_checkpoint_are_identical_with_an_uneven_shard(root):
+    one, two = (json.loads((root / n / "test.json").read_text()) for n in "12")
+    assert one == two
+    assert one["samples"] == 5
 
 
-def test_the_scores_of_a_run_are_those_of_its_checkpoint(tmp_path):
+def test_the_scores_of_a_run_are_those_of_its_checkpoint(root):
     """With batch norm, whose statistics each process gathers from its own samples."""
-    config = tiny_training.config(tmp_path, train_cfg={"max_iters": 6, "val_interval": 3})
-    path = tmp_path / "leaf.py"
-    path.write_text(dump_config(complete(config)))
-    done = tool("train", path, processes=2)
-    assert done.returncode == 0, done.stderr[-2000:]
-    run = tmp_path / "run"
-    tested = tool("test", run / "config.py", run / "last.pth", "--split", "val")
-    assert tested.returncode == 0, tested.stderr[-2000:]
+    run = root / "normal" / "run"
+    command = ["test", str(run / "config.py"), str(run / "last.pth"), "--split", "val"]
+    assert cli.main(command) == 0
     last = json.loads((run / "scores.json").read_text())[-1]
     scores = json.loads((run / "val_last.json").read_text())
     assert scores["mIoU"] == pytest.approx(last["mIoU"], abs=1e-9)
     assert scores["classes"] == last["classes"]
 
 
-def test_an_error_of_the_main_process_is_told_once_and_by_all(tmp_path):
-    path = leaf(tmp_path, batch_size=2)
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "last.pth").touch()
-    done = tool("train", path, processes=2)
-    assert done.returncode != 0
-    errors = [line for line in done.stderr.splitlines() if "error: " in line]
-    assert any("holds 'last.pth', which segnoise has not put" in line for line in errors)
-    assert "Connection closed by peer" not in done.stderr
+def test_an_error_of_the_main_process_is_told_once_and_by_all(root):
+    text = (root / "errors.txt").read_text()
+    errors = [line for line in text.splitlines() if "error: " in line]
+    assert any("holds 'last.pth', which segnoise has not put" in line for line in errors), text
+    assert "Connection closed by peer" not in text
 
 
-def test_a_memory_of_pixels_is_the_same_in_all_processes(tmp_path):
+def test_a_memory_of_pixels_is_the_same_in_all_processes(root):
     """ELR: a sample that came to one process first and to the other later is remembered."""
-    memories = {}
-    for processes in (1, 2):
-        path = leaf(tmp_path / str(processes), batch_size=4 // processes)
-        # Two whole batches an epoch: a sample that comes twice in one iteration would be updated
-        # twice by one process, and once by two.
-        options = ["--cfg-options", "losses=[{'type': 'ELR', 'stride': 2}]",
-                   "train_data.num_images=8"]  # fmt: skip
-        done = tool("train", path, *options, processes=processes)
-        assert done.returncode == 0, done.stderr[-2000:]
-        state = checkpoint.load(tmp_path / str(processes) / "run" / "last.pth")["state_dict"]
-        start = "losses.elr.means."
-        memories[processes] = {k: v for k, v in state.items() if k.startswith(start)}
-    one, two = memories[1], memories[2]
+    one, two = (
+        {name: value for name, value in state.items() if name.startswith("losses.elr.means.")}
+        for state in (
+            checkpoint.load(root / n / "memory" / "run" / "last.pth")["state_dict"] for n in "12"
+        )
+    )
     assert one.keys() == two.keys()
     assert len(one) == 8
     for name, mean in one.items():
