@@ -259,7 +259,7 @@ SLIPS = [
         "tests/datasets/test_stream.py",
     ),
     (
-        "segnoise/datasets/labels/copy_files.py",
+        "segnoise/datasets/labels/noisy_copy.py",
         'if (found := digest(path)) != record[f"{kind}_sha256"]:',
         "if not (found := digest(path)):",
         "tests/datasets/labels/test_noisy_copy.py",

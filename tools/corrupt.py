@@ -53,9 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--verify",
         action="store_true",
-        help="check the copy in --out against its manifest: hashes of clean and noisy masks, "
-        "rates, missing and additional files, with a config also some masks made anew; exit code "
-        "2 if anything differs",
+        help="check the copy in --out: its manifest, hashes of clean and noisy masks, missing and "
+        "additional files, with a config also some masks made anew; exit code 2 if anything "
+        "differs",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="print the expected noise; no copy is written"

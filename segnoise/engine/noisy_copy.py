@@ -21,12 +21,7 @@ _SHOWN = 50  # problems that a check prints
 
 
 def noisy_labels(config: Mapping[str, Any], split: str) -> NoisyLabels:
-    """Return a config's data set of a split under its noise.
-
-    Raises:
-        ConfigError: if the config names no noise model.
-        DatasetError: if the data set is not there.
-    """
+    """Return a config's data set of a split under its noise, which must be a noise model."""
     noisy = data.with_noise(data.build_dataset(config, f"{split}_data"), config)
     if not isinstance(noisy, NoisyLabels):
         raise ConfigError(
@@ -53,26 +48,18 @@ def write(noisy: NoisyLabels, folder: str | Path, mapper: Mapper, overwrite: boo
 
 
 def verify(noisy: NoisyLabels | None, folder: str | Path, mapper: Mapper) -> None:
-    """Check a copy against its manifest.
-
-    Raises:
-        DataError: if anything differs; what, is printed.
-    """
+    """Check a copy against its manifest; what differs is printed before the error."""
     problems = verify_noisy_copy(folder, noisy, mapper=mapper, progress="verifying")
     if problems:
         print("\nproblems", *problems[:_SHOWN], sep="\n  ")
         if len(problems) > _SHOWN:
             print(f"  ... and {len(problems) - _SHOWN} more")
         raise DataError(f"{folder}: {len(problems)} problem(s), see above")
-    print(f"{folder}: all files and rates are as its {MANIFEST} says")
+    print(f"{folder}: all files are as its {MANIFEST} says")
 
 
 def dry_run(noisy: NoisyLabels, sample: int, workers: int) -> None:
-    """Print the noise of some samples, spread evenly over the data set; write nothing.
-
-    Raises:
-        DatasetError: if a mask cannot be read or corrupted.
-    """
+    """Print the noise of some samples, spread evenly over the data set; write nothing."""
     indices = np.unique(np.linspace(0, len(noisy) - 1, min(sample, len(noisy))).round())
     chosen = [int(index) for index in indices]
     check = check_dataset(

@@ -69,7 +69,7 @@ def test_write_verify_and_write_again(voc_leaf, tmp_path, capsys):
     before = tree(out)
     for arguments in ((voc_leaf, "--out", out, "--verify"), ("--out", out, "--verify")):
         assert run(*arguments) == 0
-        assert "all files and rates are as its manifest.json says" in capsys.readouterr().out
+        assert "all files are as its manifest.json says" in capsys.readouterr().out
     assert run(voc_leaf, "--out", out) == 0
     assert "written      nothing: the copy was finished" in capsys.readouterr().out
     change = ("--cfg-options", "noise.rate=0.5")
@@ -84,14 +84,6 @@ def test_write_verify_and_write_again(voc_leaf, tmp_path, capsys):
     assert "2 problem(s)" in printed
 
 
-def test_places_that_cannot_be(voc_leaf, tmp_path, capsys):
-    for name in ("x" * 300, "loop/copy"):
-        (tmp_path / "loop").unlink(missing_ok=True)
-        (tmp_path / "loop").symlink_to(tmp_path / "loop")
-        error = fails(capsys, voc_leaf, "--out", tmp_path / name)
-        assert str(tmp_path) in error
-
-
 @pytest.mark.parametrize("number", [errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG])
 def test_errors_of_the_operating_system(number, capsys):
     def work():
@@ -103,20 +95,14 @@ def test_errors_of_the_operating_system(number, capsys):
     )
 
 
-def test_dry_run_writes_nothing(voc_leaf, tmp_path, capsys):
+def test_dry_run_of_another_split_writes_nothing(voc_leaf, tmp_path, capsys):
     before = set(tmp_path.rglob("*"))
-    assert run(voc_leaf, "--dry-run", "--sample", 4) == 0
+    assert run(voc_leaf, "--dry-run", "--split", "val", "--sample", 3) == 0
     printed = capsys.readouterr().out
-    assert "from 4 of 6 masks; nothing is written" in printed
+    assert "from 3 of 4 masks; nothing is written" in printed
     rate = float(printed.split("Changed: ")[1].split(" %")[0])
     assert 28 < rate < 32
     assert set(tmp_path.rglob("*")) == before
-
-
-def test_other_splits(voc_leaf, tmp_path):
-    assert run(voc_leaf, "--out", tmp_path / "copy", "--split", "val") == 0
-    stored = json.loads((tmp_path / "copy" / "manifest.json").read_text())
-    assert stored["files"][0]["sample_id"] == "2008_000001"
 
 
 def test_a_check_of_the_copy(voc_leaf, voc_root, tmp_path, capsys):
@@ -128,7 +114,9 @@ def test_a_check_of_the_copy(voc_leaf, voc_root, tmp_path, capsys):
     arguments = [str(copied), "--splits", "train", "--out", str(tmp_path / "sheets")]
     assert command.main(["check_dataset", *arguments]) == 0
     assert table in capsys.readouterr().out
-    assert "is no noise model" in fails(capsys, copied, "--out", tmp_path / "again")
+    error = fails(capsys, copied, "--out", tmp_path / "again", "--cfg-options", "noise=None")
+    assert "noise=None is no noise model" in error
+    assert not (tmp_path / "again").exists()
 
 
 @pytest.mark.parametrize(
@@ -150,12 +138,6 @@ def test_flags_without_meaning(arguments, capsys):
         command.main(["corrupt", *arguments])
     assert stop.value.code == 2
     assert "error: " in capsys.readouterr().err
-
-
-def test_no_noise(voc_leaf, tmp_path, capsys):
-    error = fails(capsys, voc_leaf, "--out", tmp_path / "copy", "--cfg-options", "noise=None")
-    assert "noise=None is no noise model" in error
-    assert not (tmp_path / "copy").exists()
 
 
 def test_without_ray(voc_leaf, tmp_path, capsys, monkeypatch):

@@ -17,98 +17,87 @@ from segnoise.datasets.problems import DatasetError, one_problem
 _TO_RGB = "save the masks as RGB PNG"
 
 
-class MaskWriter:
-    """The counterpart of a `MaskReader`: writes ids in the way of an existing mask file.
+def write_mask(reader: MaskReader, source: Path, noisy: np.ndarray, target: Path) -> None:
+    """Write a file like `source` that the reader reads as `noisy`, and read it back.
 
-    A pixel that has not changed keeps the number or colour that the file has for it, also where
+    A pixel that has not changed keeps the number or color that the file has for it, also where
     several stand for one class. A changed pixel gets the first that the reader's `value_map` or
     `colors` has for its new class; without them, the class id itself. Format, Pillow's mode,
     palette and a PNG's bit depth are kept.
 
     Args:
         reader: What reads the files.
+        source: A mask file.
+        noisy: (H, W) ids, of the source's size.
+        target: The file to write; its folder exists.
+
+    Raises:
+        DatasetError: If the source cannot be read, its format has nothing to write a class or
+            void with, or the written file does not read as it should.
 
     Example:
         >>> import tempfile
         >>> clean, noisy = (Path(tempfile.mkdtemp()) / "mask.png" for _ in "cn")
         >>> Image.fromarray(np.array([[0, 0, 255]], np.uint8)).save(clean)
-        >>> writer = MaskWriter(MaskReader(2, value_map={0: 0, 255: 1}))
-        >>> writer.write(clean, np.array([[0, 1, 1]], np.uint8), noisy)
+        >>> reader = MaskReader(2, value_map={0: 0, 255: 1})
+        >>> write_mask(reader, clean, np.array([[0, 1, 1]], np.uint8), noisy)
         >>> np.array(Image.open(noisy)).tolist()
         [[0, 255, 255]]
     """
+    changed = reader(source) != noisy
+    content = source.read_bytes()
+    if not changed.any():
+        target.write_bytes(content)
+        return
+    picture, raw_mode = load_picture(source)
+    if picture.mode in ("RGB", "RGBA") and "16" in raw_mode:
+        raise one_problem(source, "has 16 bits a channel", "save the masks with 8 bits")
+    bilevel, is_png = picture.mode == "1", picture.format == "PNG"
+    samples = np.array(picture, np.uint8) if bilevel else stored_numbers(picture, raw_mode)
+    depth = content[24] if is_png else 1 if bilevel else 8 * samples.itemsize
+    labels = np.flatnonzero(np.bincount(noisy[changed]))
+    table = np.zeros((labels[-1] + 1, *samples.shape[2:]), samples.dtype)
+    for label in labels.tolist():
+        table[label] = _sample(reader, label, source, picture, depth)
+    samples[changed] = table[noisy[changed]]
+    _save(picture, samples, depth, target)
+    try:
+        same = np.array_equal(reader(target), noisy)
+    except DatasetError:
+        same = False
+    if not same:
+        what = f"{picture.format} cannot hold its noisy labels"
+        raise one_problem(source, what, "convert the masks to PNG")
 
-    def __init__(self, reader: MaskReader) -> None:
-        self.reader = reader
-        same = {label: label for label in (*range(reader.num_classes), reader.ignore_index)}
-        pairs: Any = reader.colors or (reader.value_map or same).items()
-        # Of several that stand for a label, the first comes last and stays.
-        self._stored = {label: number for number, label in reversed(list(pairs))}
 
-    def write(self, source: Path, noisy: np.ndarray, target: Path) -> None:
-        """Write a file like `source` that the reader reads as `noisy`, and read it back.
-
-        Args:
-            source: A mask file.
-            noisy: (H, W) ids, of the source's size.
-            target: The file to write; its folder exists.
-
-        Raises:
-            DatasetError: If the source cannot be read, its format has nothing to write a class or
-                void with, or the written file does not read as it should.
-        """
-        changed = self.reader(source) != noisy
-        content = source.read_bytes()
-        if not changed.any():
-            target.write_bytes(content)
-            return
-        picture, raw_mode = load_picture(source)
-        if picture.mode in ("RGB", "RGBA") and "16" in raw_mode:
-            raise one_problem(source, "has 16 bits a channel", "save the masks with 8 bits")
-        bilevel, is_png = picture.mode == "1", picture.format == "PNG"
-        samples = np.array(picture, np.uint8) if bilevel else stored_numbers(picture, raw_mode)
-        depth = content[24] if is_png else 1 if bilevel else 8 * samples.itemsize
-        labels = np.flatnonzero(np.bincount(noisy[changed]))
-        table = np.zeros((labels[-1] + 1, *samples.shape[2:]), samples.dtype)
-        for label in labels.tolist():
-            table[label] = self._sample(label, source, picture, depth)
-        samples[changed] = table[noisy[changed]]
-        _save(picture, samples, depth, target)
-        try:
-            same = np.array_equal(self.reader(target), noisy)
-        except DatasetError:
-            same = False
-        if not same:
-            what = f"{picture.format} cannot hold its noisy labels"
-            raise one_problem(source, what, "convert the masks to PNG")
-
-    def _sample(self, label: int, source: Path, picture: Image.Image, depth: int) -> Any:
-        """Return what stands for a class in a file of this kind."""
-        what = "void" if label == self.reader.ignore_index else f"class {label}"
-        if label not in self._stored:
-            table, entry = ("value_map", "value")
-            if self.reader.colors is not None:
-                table, entry = ("color_table", "colour")
-            none = f"{table} has no {entry} for {what}, which the noise makes"
-            remedy = f"add one to {table}, or choose a noise that makes no {what}"
-            raise one_problem(source, none, remedy)
-        stored = self._stored[label]
-        if self.reader.colors is None:
-            if not 0 <= stored < 1 << depth:
-                bits = f"{depth} bit{'s' * (depth > 1)}"
-                remedy = f"save the masks with {8 if stored < 256 else 16} bits"
-                no_room = f"{stored} for {what} does not fit its {bits} a pixel"
-                raise one_problem(source, no_room, remedy)
-            return stored
-        if picture.mode in ("RGB", "RGBA"):
-            return (*stored, 255)[: len(picture.mode)]
-        if picture.mode != "P":
-            raise one_problem(source, f"is no RGB file (Pillow mode {picture.mode})", _TO_RGB)
-        flat = picture.getpalette("RGB") or []
-        palette = list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
-        if stored not in palette:
-            raise one_problem(source, f"its palette lacks {stored} for {what}", _TO_RGB)
-        return palette.index(stored)
+def _sample(reader: MaskReader, label: int, source: Path, picture: Image.Image, depth: int) -> Any:
+    """Return what stands for a class in a file of this kind."""
+    what = "void" if label == reader.ignore_index else f"class {label}"
+    same = {i: i for i in (*range(reader.num_classes), reader.ignore_index)}
+    pairs: Any = reader.colors or (reader.value_map or same).items()
+    stored = next((number for number, i in pairs if i == label), None)
+    if stored is None:
+        table, entry = (
+            ("value_map", "value") if reader.colors is None else ("color_table", "colour")
+        )
+        none = f"{table} has no {entry} for {what}, which the noise makes"
+        remedy = f"add one to {table}, or choose a noise that makes no {what}"
+        raise one_problem(source, none, remedy)
+    if reader.colors is None:
+        if not 0 <= stored < 1 << depth:
+            no_room = f"{stored} for {what} does not fit its {depth} bit{'s' * (depth > 1)} a pixel"
+            remedy = f"save the masks with {8 if stored < 256 else 16} bits"
+            raise one_problem(source, no_room, remedy)
+        return stored
+    if picture.mode in ("RGB", "RGBA"):
+        return (*stored, 255)[: len(picture.mode)]
+    if picture.mode != "P":
+        raise one_problem(source, f"is no RGB file (Pillow mode {picture.mode})", _TO_RGB)
+    flat = picture.getpalette("RGB") or []
+    palette = list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
+    if stored not in palette:
+        raise one_problem(source, f"its palette lacks {stored} for {what}", _TO_RGB)
+    return palette.index(stored)
 
 
 def _save(picture: Image.Image, samples: np.ndarray, depth: int, target: Path) -> None:

@@ -14,18 +14,16 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segnoise.datasets.files.mask_writer import MaskWriter
+from segnoise.datasets.files.mask_writer import write_mask
 from segnoise.datasets.labels.noisy_copy import (
     ANEW,
     FORMAT,
-    HEAD,
     JOURNAL,
     MANIFEST,
     RECORD,
-    contradictions,
+    altered,
     differences,
     digest,
-    files_reader,
     hash_of,
     labels_of,
     read_manifest,
@@ -34,7 +32,7 @@ from segnoise.datasets.labels.noisy_copy import (
 from segnoise.datasets.labels.noisy_labels import NoisyLabels
 from segnoise.datasets.problems import DatasetError, Problem, one_problem, problems_of
 from segnoise.errors import ConfigError, DataError
-from segnoise.files import naming, replacing, write_text
+from segnoise.files import naming, replacing, write_json, write_text
 from segnoise.lock import LOCK
 from segnoise.noise import NoiseReport, realised_noise
 from segnoise.output_folder import OutputFolder, claim, common_folder, keep_apart
@@ -43,8 +41,6 @@ from segnoise.records import find_fault, read_lines
 from segnoise.version import __version__
 
 _CHUNK = 8  # files a worker takes at a time
-_COUNTS = ("valid", "changed", "pixel_rate")
-_LINE = {"record": RECORD, "report": dict}  # of the journal, after the head
 
 
 def write_noisy_copy(
@@ -84,7 +80,7 @@ def write_noisy_copy(
     plan = _Plan.of(noisy, folder)
     named, journal = plan.folder / MANIFEST, plan.folder / JOURNAL
     if named.exists() and not overwrite and not (plan.folder / LOCK).exists():
-        return _finished(plan, mapper), 0  # a look does without writing
+        return _finished(plan, mapper), 0  # to look needs no right to write
     with claim(plan.folder, "a noisy copy") as out:
         if named.exists() and not overwrite:  # the last holder was faster
             return _finished(plan, mapper), 0
@@ -102,12 +98,10 @@ def write_noisy_copy(
             raise DatasetError(problems, f"{plan.folder} is not finished")
         report = NoiseReport.empty(len(noisy.metainfo["classes"]))
         report += sum(NoiseReport.from_dict(done[path]["report"]) for path in plan.paths)
-        manifest = {**plan.head, "head_sha256": hash_of(plan.head), "source": str(plan.root)}
-        manifest["report"] = report.to_dict()
-        parts = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items()]
+        manifest = {**plan.head, "source": str(plan.root), "report": report.to_dict()}
         manifest["files"] = [done[path]["record"] for path in plan.paths]
-        files = ",\n".join(map(json.dumps, manifest["files"]))
-        write_text(named, "{\n" + ",\n".join([*parts, f'"files": [\n{files}\n]']) + "\n}\n")
+        manifest["sha256"] = hash_of(manifest)
+        write_json(named, manifest)
         journal.unlink()
         return manifest, len(todo)
 
@@ -116,45 +110,51 @@ def verify_noisy_copy(
     folder: str | Path,
     noisy: NoisyLabels | None = None,
     *,
-    recount: bool = True,
     mapper: Mapper = map_here,
     progress: str | None = None,
 ) -> list[Problem]:
     """Return what has changed since a noisy copy was written.
 
-    Compared are the parts of the manifest with each other, the hashes of all clean and all noisy
-    files, the rates counted anew from both, and the files in the copy with the listed ones; with
-    `noisy`, also some masks with what the noise makes now. Files and folders whose names begin
-    with a dot are passed over.
+    Compared are the manifest, all clean and all noisy files with their hashes, and the files in
+    the copy with the listed ones; with `noisy`, also some masks with what the noise makes now.
+    Files and folders whose names begin with a dot are passed over.
 
     Args:
         folder: The copy.
         noisy: The data set and the noise that the copy should be of; the clean files are looked
             for in its folder. None takes whatever the manifest says.
-        recount: Decode the masks and count; False compares manifest, hashes and names only.
         mapper: See `write_noisy_copy`.
         progress: Title of a progress bar on stderr; None shows none.
 
     Raises:
-        DatasetError: If there is no manifest, or the copy is not finished.
+        DatasetError: If the copy is not finished, or its manifest is missing, damaged or edited.
     """
-    folder = Path(folder)
-    manifest, named = read_manifest(folder), str(folder / MANIFEST)
-    files, source = manifest["files"], Path(manifest["source"])
-    if noisy is not None:
-        plan = _Plan.of(noisy, folder)
-        source = plan.root
-        if different := plan.differs(manifest):
-            remedy = "give the config that the copy was written from, or none"
-            return [Problem(named, f"is of another copy: {different}", remedy)]
-    problems = [Problem(named, what, ANEW) for what in contradictions(manifest)]
-    counted = NoiseReport.empty(len(manifest["dataset"]["classes"]))
+    manifest = read_manifest(folder)
+    if noisy is None:
+        return _changes(manifest, Path(folder), Path(manifest["source"]), None, mapper, progress)
+    plan = _Plan.of(noisy, folder)
+    if different := plan.differs(manifest):
+        remedy = "give the config that the copy was written from, or none"
+        return [Problem(str(Path(folder, MANIFEST)), f"is of another copy: {different}", remedy)]
+    return _changes(manifest, Path(folder), plan.root, noisy, mapper, progress)
+
+
+def _changes(
+    manifest: dict[str, Any],
+    folder: Path,
+    source: Path,
+    noisy: NoisyLabels | None,
+    mapper: Mapper,
+    progress: str | None = None,
+) -> list[Problem]:
+    """Return what is not as the manifest says; masks are made anew where the noise is given."""
+    files = manifest["files"]
     chunks = chunks_of(range(len(files)), 2 * _CHUNK)
-    shared = (manifest, folder, source, noisy, recount)
+    problems: list[Problem] = []
     with progress_bar(len(files), progress, "mask") as bar:
-        for chunk, (found, report) in zip(chunks, mapper(_check_some, shared, chunks), strict=True):
-            problems += found
-            counted += report
+        found = mapper(_check_some, (files, source, folder, noisy), chunks)
+        for chunk, wrong in zip(chunks, found, strict=True):
+            problems += wrong
             bar.update(len(chunk))
     clean = {str(source / record["path"]) for record in files}
     others = [problem for problem in problems if problem.path not in clean]
@@ -172,8 +172,6 @@ def verify_noisy_copy(
     for path in sorted(set(folder.rglob("*")) - listed):
         if path.is_file() and "/." not in f"/{path.relative_to(folder).as_posix()}":
             problems.append(Problem(str(path), "is not in the manifest", "remove it"))
-    if recount and not problems and counted.to_dict() != manifest["report"]:
-        problems.append(Problem(named, "its report is not the sum of its files' noise", ANEW))
     return problems
 
 
@@ -237,8 +235,7 @@ def _finished(plan: _Plan, mapper: Mapper) -> dict[str, Any]:
             f"{plan.folder} holds another noisy copy: {different}; choose another folder, or "
             "replace it with --overwrite"
         )
-    problems = verify_noisy_copy(plan.folder, plan.noisy, recount=False, mapper=mapper)
-    if problems:
+    if problems := _changes(manifest, plan.folder, plan.root, None, mapper):
         raise DatasetError(problems, f"{plan.folder} is not as it was written")
     (plan.folder / JOURNAL).unlink(missing_ok=True)  # of a kill after the last file
     return manifest
@@ -252,21 +249,24 @@ def _begin(plan: _Plan, out: OutputFolder, overwrite: bool) -> dict[str, Any]:
     """
     journal = plan.folder / JOURNAL
     head, *lines = [line for _, line in read_lines(journal, dict)] or [None]
-    different = ""
-    if find_fault(head, HEAD) is not None or (different := plan.differs(head, "versions")):
-        lines = []
+    different = "" if head is None else plan.differs(head, "format", "versions")
     if different and not overwrite:
         raise ConfigError(
             f"{plan.folder} was begun as another noisy copy: {different}; choose another folder, "
             "or replace it with --overwrite"
         )
     done, paths = {}, set(plan.paths)
-    for line in lines:
+    for line in lines if head == plan.head else ():
         with contextlib.suppress(TypeError, ValueError):  # damaged
-            if find_fault(line, _LINE) is None and line["record"]["path"] in paths:
+            fault = find_fault(line, {"record": RECORD, "report": dict})
+            if fault is None and line["record"]["path"] in paths:
                 NoiseReport.from_dict(line["report"])
                 done[line["record"]["path"]] = line
-    kept = {k: v for k, v in done.items() if not _altered(v["record"], plan.root, plan.folder)}
+    kept = {
+        path: line
+        for path, line in done.items()
+        if not altered(line["record"], plan.root / path, plan.folder / path)
+    }
     if len(kept) < len(done) and "others" in plan.noisy.noise.needs:
         kept = {}  # the others may hold pieces of the one that has changed
     out.expect([*plan.paths, MANIFEST, JOURNAL])
@@ -282,7 +282,7 @@ def _corrupt_some(
     """Write some files; return their lines of the journal, and what could not be written."""
     noisy, lines = plan.noisy, []
     problems: list[Problem] = []
-    writer, void = MaskWriter(reader_of(noisy.dataset)), noisy.metainfo["ignore_index"]
+    reader, void = reader_of(noisy.dataset), noisy.metainfo["ignore_index"]
     for index in indices:
         path, name = plan.paths[index], noisy.sample_id(index)
         source = plan.root / path
@@ -290,65 +290,42 @@ def _corrupt_some(
             clean_hash = digest(source)
             clean, mask = noisy.load_masks(index)
             with replacing(plan.folder / path) as temporary:
-                writer.write(source, mask, temporary)
+                write_mask(reader, source, mask, temporary)
                 noisy_hash = digest(temporary)
         except DataError as error:
             problems += problems_of(error, source, "mend the sample or drop it from the split")
             continue
         report = realised_noise(clean, mask, len(noisy.metainfo["classes"]), void)
-        key = [noisy.seed, "noise", name]
-        values = (path, name, key, clean_hash, noisy_hash, *_counts(report))
-        record = dict(zip(RECORD, values, strict=True))
+        record = {
+            "path": path,
+            "sample_id": name,
+            "seed_key": [noisy.seed, "noise", name],  # of its segnoise.noise.generator
+            "clean_sha256": clean_hash,
+            "noisy_sha256": noisy_hash,
+            "valid": report.valid,
+            "changed": report.changed,
+            "pixel_rate": report.pixel_rate if report.valid else None,
+        }
         lines.append({"record": record, "report": report.to_dict()})
     return lines, problems
 
 
-def _check_some(
-    shared: tuple[Any, ...], indices: Sequence[int]
-) -> tuple[list[Problem], NoiseReport]:
-    """Check some files; return what is wrong with them, and the noise of those that are right."""
-    manifest, folder, source, noisy, recount = shared
-    files, reader = manifest["files"], files_reader(manifest)
+def _check_some(shared: tuple[Any, ...], indices: Sequence[int]) -> list[Problem]:
+    """Return what is wrong with the hashes of some files, and three of all masks made anew."""
+    files, source, folder, noisy = shared
     problems: list[Problem] = []
-    total = NoiseReport.empty(reader.num_classes)
     for index in indices:
-        record, path = files[index], folder / files[index]["path"]
-        altered = _altered(record, source, folder)
-        problems += altered
-        if altered or not recount:
+        record = files[index]
+        path = folder / record["path"]
+        wrong = altered(record, source / record["path"], path)
+        problems += wrong
+        if noisy is None or wrong or index not in (0, len(files) // 2, len(files) - 1):
             continue
         try:
-            clean, mask = reader(source / record["path"]), reader(path)
-            anew = index in (0, len(files) // 2, len(files) - 1) and noisy is not None
-            same = not anew or np.array_equal(noisy.load_mask(index), mask)
-        except DataError as error:
-            problems += problems_of(error, path, ANEW)
-            continue
-        report = realised_noise(clean, mask, reader.num_classes, reader.ignore_index)
-        total += report
-        counted, stated = _counts(report), tuple(record[key] for key in _COUNTS)
-        if counted != stated:
-            what = f"(valid, changed, rate) is {counted}, the manifest says {stated}"
-            problems.append(Problem(str(path), what, ANEW))
-        if not same:
+            if np.array_equal(noisy.load_mask(index), reader_of(noisy.dataset)(path)):
+                continue
             what = "is not the mask that noise and seed make with this program"
             problems.append(Problem(str(path), what, ANEW))
-    return problems, total
-
-
-def _counts(report: NoiseReport) -> tuple[int, int, float | None]:
-    return report.valid, report.changed, report.pixel_rate if report.valid else None
-
-
-def _altered(record: dict[str, Any], source: Path, folder: Path) -> list[Problem]:
-    """Return what is wrong with the hashes of a clean and a noisy file."""
-    problems = []
-    for root, kind, since, remedy in (
-        (source, "clean", "corrupted", f"restore it, or {ANEW}"),
-        (folder, "noisy", "written", ANEW),
-    ):
-        path = root / record["path"]
-        if (found := digest(path)) != record[f"{kind}_sha256"]:
-            what = f"has changed since it was {since}" if found else "missing"
-            problems.append(Problem(str(path), f"{kind} mask {what}", remedy))
+        except DataError as error:
+            problems += problems_of(error, path, ANEW)
     return problems

@@ -17,7 +17,7 @@ from segnoise.datasets.labels.relabelled import Relabelled
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.datasets.wrapped import labelled
 from segnoise.errors import ConfigError, RecordError
-from segnoise.noise import Noise, NoiseReport, build_noise, is_at_hand
+from segnoise.noise import Noise, build_noise, is_at_hand
 from segnoise.output_folder import is_below
 from segnoise.records import Maybe, OneOf, Within, read_record
 
@@ -25,29 +25,10 @@ MANIFEST = "manifest.json"
 JOURNAL = ".unfinished.jsonl"  # while a copy is being written
 ANEW = "write the copy anew: segnoise corrupt ... --overwrite"
 FORMAT = 1  # grows when older programs could misread a manifest
-_BYTE = Within(0, 255)
 
-HEAD = {  # what a copy is to be
-    "format": OneOf((FORMAT,)),
-    "noise": dict,
-    "seed": int,
-    "dataset": {
-        "samples": Within(0),
-        "samples_sha256": str,  # of their ids and paths
-        "classes": [str],
-        "masks": {  # how their files hold the classes, see MaskReader
-            "format": str,
-            "ignore_index": int,
-            "value_map": Maybe([(int, int)]),
-            "colors": Maybe([((_BYTE, _BYTE, _BYTE), int)]),
-        },
-    },
-    "versions": dict,  # of what has made it
-}
 RECORD = {  # one file of a copy
     "path": str,  # below the clean and the noisy folder alike, with forward slashes
     "sample_id": str,
-    "seed_key": [object],  # of the sample's segnoise.noise.generator
     "clean_sha256": str,
     "noisy_sha256": str,
     "valid": Within(0),  # pixels that are not void in the clean mask
@@ -55,11 +36,16 @@ RECORD = {  # one file of a copy
     "pixel_rate": Maybe(Within(0, 1, float)),  # changed / valid
 }
 _SCHEMA = {
-    **HEAD,
-    "head_sha256": str,
+    "format": OneOf((FORMAT,)),
+    "noise": dict,
+    "seed": int,
+    # masks: how their files hold the classes; samples_sha256: of their ids and paths
+    "dataset": {"samples_sha256": str, "classes": [str], "masks": {"ignore_index": int}},
+    "versions": dict,  # of what has made it
     "source": str,  # folder of the clean data set
     "report": dict,  # realised noise of all files, see NoiseReport
     "files": [RECORD],  # in the order of the data set
+    "sha256?": str,  # of all the rest as JSON has it; missing in the first copies
 }
 
 
@@ -67,7 +53,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     """Return what `manifest.json` says of a finished copy, its parts of the right kinds.
 
     Raises:
-        DatasetError: If there is none, the copy is not finished, or the file is damaged.
+        DatasetError: If there is none, the copy is not finished, or the file is damaged or edited.
     """
     path, remedy = Path(folder) / MANIFEST, ANEW.replace("anew", "again")
     if not path.exists() and (Path(folder) / JOURNAL).exists():
@@ -78,41 +64,14 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
         raise one_problem(path, what, "write one: segnoise corrupt --help")
     try:
         manifest: dict[str, Any] = read_record(path, _SCHEMA, remedy)
-        NoiseReport.from_dict(manifest["report"])
-        files_reader(manifest)
-        if outside := [r["path"] for r in manifest["files"] if not is_below(r["path"])]:
-            raise ValueError(f"path {outside[0]!r} leads out of the folder")
     except RecordError as error:
         raise DatasetError(str(error)) from None
-    except (TypeError, ValueError) as error:
-        raise one_problem(path, f"damaged: {error}", remedy) from None
+    rest = {key: value for key, value in manifest.items() if key != "sha256"}
+    if manifest.get("sha256") not in (None, hash_of(rest)):
+        raise one_problem(path, "has been edited since it was written", remedy)
+    if outside := [r["path"] for r in manifest["files"] if not is_below(r["path"])]:
+        raise one_problem(path, f"damaged: path {outside[0]!r} leads out of the folder", remedy)
     return manifest
-
-
-def files_reader(manifest: Mapping[str, Any]) -> MaskReader:
-    """Return what reads a copy's files, the clean and the noisy ones."""
-    classes, masks = manifest["dataset"]["classes"], manifest["dataset"]["masks"]
-    return MaskReader(
-        len(classes),
-        mask_format=masks["format"],
-        value_map=masks["value_map"] and dict(masks["value_map"]),
-        colors=masks["colors"] and {tuple(color): label for color, label in masks["colors"]},
-        ignore_index=masks["ignore_index"],
-    )
-
-
-def contradictions(manifest: Mapping[str, Any]) -> list[str]:
-    """Return in words where the parts of a manifest do not fit each other: it was edited."""
-    found, files, seed = [], manifest["files"], manifest["seed"]
-    if hash_of({key: manifest[key] for key in HEAD}) != manifest["head_sha256"]:
-        found.append("its noise, seed, dataset or versions are not those that were written")
-    samples = [[record[key] for record in files] for key in ("sample_id", "path")]
-    if hash_of(samples) != manifest["dataset"]["samples_sha256"]:
-        found.append("its files' sample_id and path are not those that were written")
-    if wrong := [r for r in files if r["seed_key"] != [seed, "noise", r["sample_id"]]]:
-        what = f"seed_key {wrong[0]['seed_key']} is not of {wrong[0]['sample_id']!r}"
-        found.append(f"{what} with seed {seed} ({len(wrong)} such files)")
-    return found
 
 
 class NoisyCopy(Relabelled):
@@ -137,7 +96,7 @@ class NoisyCopy(Relabelled):
         ConfigError: If the data set is not one whose masks can be copied, or its classes or the
             way in which its files hold them are not the copy's.
         DatasetError: If there is no finished copy in the folder, its manifest has been edited, or
-            it lacks some of the samples.
+            it lacks some of the samples; on reading, if a file is not the manifest's.
 
     Example:
         >>> import tempfile
@@ -158,8 +117,6 @@ class NoisyCopy(Relabelled):
         self.manifest = read_manifest(self.folder)
         named = self.folder / MANIFEST
         self.fingerprint = digest(named)
-        if edited := contradictions(self.manifest):
-            raise one_problem(named, edited[0], ANEW)
         if different := differences(labels_of(dataset), self.manifest["dataset"]):
             raise ConfigError(f"{folder} is a copy of another data set: {different}")
         records = {record["sample_id"]: record for record in self.manifest["files"]}
@@ -191,18 +148,13 @@ class NoisyCopy(Relabelled):
         record = self._records[index]
         path = self.folder / record["path"]
         if index not in self._compared:
-            for file, key, which in (
-                (self.paths(index)[1], "clean_sha256", "this copy was made from"),
-                (path, "noisy_sha256", "was written"),
-            ):
-                if digest(file) != record[key]:
-                    raise one_problem(
-                        file,
-                        f"is not the mask that {which} ({self.folder}, from "
-                        f"{self.manifest['source']})",
-                        "give the data set that was copied, or look what has changed: segnoise "
-                        f"corrupt --out {self.folder} --verify",
-                    )
+            if wrong := altered(record, self.paths(index)[1], path):
+                raise one_problem(
+                    wrong[0].path,
+                    f"{wrong[0].what}, or is of another data set than {self.manifest['source']}",
+                    "give the data set that was copied, or look what has changed: segnoise corrupt "
+                    f"--out {self.folder} --verify",
+                )
             self._compared.add(index)
         return self._reader(path)
 
@@ -242,7 +194,7 @@ def reader_of(dataset: LabelledImages) -> MaskReader:
     return reader
 
 
-def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
+def differences(here: Mapping[str, Any], there: Mapping[str, Any], above: str = "") -> str:
     """Return in words what separates two heads, or parts of heads; "" if nothing does.
 
     Example:
@@ -251,16 +203,28 @@ def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
         'seed (there 0, here 1); versions.numpy (there "2.3", here "2.4")'
     """
     found = []
-    for key, here_ in here.items():
-        there_: Any = there.get(key)
-        if key in ("dataset", "versions"):
-            parts = ({f"{key}.{name}": part[name] for name in part} for part in (here_, there_))
-            found.append(differences(*parts))
-        elif here_ != there_:
-            texts = [json.dumps(value) for value in (there_, here_)]
+    for key, ours in here.items():
+        theirs = there.get(key)
+        if key in ("dataset", "versions") and isinstance(theirs, Mapping):
+            found.append(differences(ours, theirs, f"{key}."))
+        elif ours != theirs:
+            texts = [json.dumps(value) for value in (theirs, ours)]
             texts = [text if len(text) <= 120 else text[:117] + "..." for text in texts]
-            found.append(f"{key} (there {texts[0]}, here {texts[1]})")
+            found.append(f"{above}{key} (there {texts[0]}, here {texts[1]})")
     return "; ".join(filter(None, found))
+
+
+def altered(record: Mapping[str, Any], clean: Path, noisy: Path) -> list[Problem]:
+    """Return which of the two files of a record are not those that its hashes are of."""
+    problems = []
+    for path, kind, since, remedy in (
+        (clean, "clean", "corrupted", f"restore it, or {ANEW}"),
+        (noisy, "noisy", "written", ANEW),
+    ):
+        if (found := digest(path)) != record[f"{kind}_sha256"]:
+            what = f"has changed since it was {since}" if found else "missing"
+            problems.append(Problem(str(path), f"{kind} mask {what}", remedy))
+    return problems
 
 
 def digest(path: Path) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import operator
+import contextlib
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from segnoise.checks import check_integer
 from segnoise.datasets.base import LabelledImages
 from segnoise.datasets.labels.relabelled import Relabelled
 from segnoise.datasets.problems import one_problem
@@ -85,7 +86,7 @@ class NoisyLabels(Relabelled):
         self.dataset = labelled(dataset)
         self.noise = built_noise(noise, self.metainfo)
         _check_sources(self.noise, self.dataset)
-        self.seed = _checked_seed(seed)
+        self.seed = check_integer("seed", seed)
 
     def __repr__(self) -> str:
         return f"NoisyLabels({self.dataset!r}, {self.noise!r}, seed={self.seed})"
@@ -99,32 +100,20 @@ class NoisyLabels(Relabelled):
             raise  # about another file: an image, an instance map, a mask to borrow from
         except NoiseContractError as error:
             raise ConfigError(str(error)) from error
-        except (TypeError, ValueError) as error:
-            raise one_problem(
-                file_paths(self.dataset, index)[1],
-                f"{self.noise!r} cannot corrupt it: {error}",
-                "correct the mask, or give the noise the data's classes",
-            ) from error
         except Exception as error:  # a noise may be anybody's code
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            raise one_problem(
-                file_paths(self.dataset, index)[1],
-                f"{self.noise!r} failed at it: {type(error).__name__}: {error}",
-                f"mend {Path(place.filename).name}, line {place.lineno}",
-            ) from error
+            what = f"{self.noise!r} cannot corrupt it: {error}"
+            remedy = "correct the mask, or give the noise the data's classes"
+            if not isinstance(error, (TypeError, ValueError)):
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                what = f"{self.noise!r} failed at it: {type(error).__name__}: {error}"
+                remedy = f"mend {Path(place.filename).name}, line {place.lineno}"
+            raise one_problem(file_paths(self.dataset, index)[1], what, remedy) from error
 
 
 def built_noise(
     noise: NoiseFunction | Mapping[str, Any] | str | type, metainfo: Mapping[str, Any]
 ) -> Noise:
-    """Build a noise from its config and check it against the data's classes.
-
-    Args:
-        noise: A noise as `NoisyLabels` takes it.
-        metainfo: The data set's classes and ignore_index.
-
-    Returns:
-        The noise model.
+    """Build a noise, as `NoisyLabels` takes one, for data with some classes and void.
 
     Raises:
         ConfigError: If it cannot be built, or does not fit the data.
@@ -156,27 +145,20 @@ def built_model(
     if isinstance(config, (str, type)):
         config = {"type": config}
     if isinstance(config, Mapping):
-        config = _with_a_dose(config)
+        with contextlib.suppress(KeyError, TypeError, ValueError):  # built_noise says what is wrong
+            config = expanded(config)
+            kind = NOISES.find(config["type"])
+            own = getattr(kind, "DOSE", None)
+            required = own is not None and noise_parameters(kind).get(own.parameter)
+            if own is not None and required and own.parameter not in config:
+                least = round(own.low) if own.integer else own.low
+                config = {**config, own.parameter: least}
     noise = built_noise(config, metainfo)
     try:
         _ = noise.dose
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return noise
-
-
-def _with_a_dose(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The config with the least dose where it gives none; as it is where it cannot be built."""
-    try:
-        config = expanded(config)
-        kind = NOISES.find(config["type"])
-        required = noise_parameters(kind)
-    except (KeyError, TypeError, ValueError):
-        return config
-    own = getattr(kind, "DOSE", None)
-    if own is None or own.parameter in config or not required.get(own.parameter):
-        return config
-    return {**config, own.parameter: round(own.low) if own.integer else own.low}
 
 
 def _check_sources(noise: Noise, dataset: LabelledImages) -> None:
@@ -196,24 +178,14 @@ def _check_sources(noise: Noise, dataset: LabelledImages) -> None:
             )
 
 
-def _completed(config: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+def _completed(config: Any, known: Mapping[str, Any]) -> Any:
     """Fill in what a noise config leaves out and the data set knows, at any depth of nesting."""
-    completed = {name: _completed_value(value, known) for name, value in config.items()}
-    if "type" in config:
-        parameters = noise_parameters(NOISES.find(config["type"]))
-        completed = {name: known[name] for name in known if name in parameters} | completed
-    return completed
-
-
-def _completed_value(value: Any, known: Mapping[str, Any]) -> Any:
-    if isinstance(value, Mapping):
-        return _completed(value, known)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_completed_value(item, known) for item in value]
-    return value
-
-
-def _checked_seed(seed: object) -> int:
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise ConfigError(f"seed must be an integer, not {seed!r}")
-    return operator.index(seed)
+    if isinstance(config, Mapping):
+        completed = {name: _completed(value, known) for name, value in config.items()}
+        if "type" in config:
+            parameters = noise_parameters(NOISES.find(config["type"]))
+            completed = {name: known[name] for name in known if name in parameters} | completed
+        return completed
+    if isinstance(config, Sequence) and not isinstance(config, str):
+        return [_completed(item, known) for item in config]
+    return config

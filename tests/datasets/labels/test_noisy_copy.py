@@ -1,11 +1,9 @@
 """Noisy masks as files: written, resumed, verified, and read as NoisyLabels gives them."""
 
-import errno
 import json
 import shutil
 from functools import partial
 from hashlib import sha256
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -36,7 +34,6 @@ from segnoise.noise import (
     NoiseReport,
     SymmetricFlip,
     generator,
-    realised_noise,
 )
 from segnoise.parallel import map_chunks
 
@@ -182,10 +179,9 @@ def test_the_number_of_processes_plays_no_part(voc, tmp_path):
     assert verify_noisy_copy(tmp_path / "more", noisy, mapper=two) == []
 
 
-@pytest.mark.parametrize("stop", [0, 4])
-def test_an_interrupted_copy_goes_on_and_ends_the_same(voc, noisy, folder, tmp_path, stop):
+def test_an_interrupted_copy_goes_on_and_ends_the_same(voc, noisy, folder, tmp_path):
     out = tmp_path / "other"
-    begin(noisy, out, stop)
+    begin(noisy, out, 4)
     (out / ".segnoise-a1b2c3d4.png").write_bytes(b"what a kill leaves")
     with (out / ".unfinished.jsonl").open("a") as journal:
         journal.write('{"record": {"path": "Segm')
@@ -193,7 +189,7 @@ def test_an_interrupted_copy_goes_on_and_ends_the_same(voc, noisy, folder, tmp_p
         with pytest.raises(DatasetError, match="not finished; run the same `segnoise corrupt`"):
             look(out)
     begin(noisy, out, 1)
-    assert write_noisy_copy(noisy, out)[1] == 6 - stop - 1
+    assert write_noisy_copy(noisy, out)[1] == 1
     assert tree(out) == tree(folder)
 
 
@@ -211,7 +207,6 @@ def test_what_changed_meanwhile_is_written_again(voc, voc_root, tmp_path, noise,
 
 JOURNALS = {
     "empty": lambda lines: [],
-    "an odd head": lambda lines: ['{"noise": 1}', *lines[1:]],
     "a cut head": lambda lines: [lines[0][:50], *lines[1:]],
     "odd lines": lambda lines: [
         lines[0], "7", '{"record": {"path": 5}, "report": {}}',
@@ -244,28 +239,25 @@ def test_a_finished_copy_is_left_alone(noisy, folder):
     assert verify_noisy_copy(folder, noisy) == []
 
 
-@pytest.mark.parametrize("finished", [True, False])
-def test_another_copy_is_replaced_only_when_told_to(
-    voc_root, noisy, tmp_path, monkeypatch, finished
-):
-    folder = tmp_path / "copy"
+def test_another_copy_is_replaced_only_when_told_to(voc_root, noisy, folder, tmp_path, monkeypatch):
+    out = tmp_path / "other"
     larger = NoisyLabels(PascalVOC(voc_root, "trainval"), {**FLIP, "rate": 0.4}, seed=1)
-    begin(larger, folder, 3)
-    if finished:
-        write_noisy_copy(larger, folder)
-    (folder / "notes.txt").write_text("mine")
-    before = tree(folder)
+    begin(larger, out, 3)
     words = (
         r"noise \(there .*0.4.*here .*0.3.*; seed \(there 1, here 0\); dataset.samples \(there 10, "
         r"here 6\).*--overwrite"
     )
     with pytest.raises(ConfigError, match=words):
-        write_noisy_copy(noisy, folder)
-    assert tree(folder) == before
-    begin(noisy, folder, 2, overwrite=True)
-    assert write_noisy_copy(noisy, folder, overwrite=True)[1] == 4
-    write_noisy_copy(noisy, tmp_path / "whole")
-    assert tree(folder) == {**tree(tmp_path / "whole"), "notes.txt": b"mine"}
+        write_noisy_copy(noisy, out)  # unfinished
+    write_noisy_copy(larger, out)
+    (out / "notes.txt").write_text("mine")
+    before = tree(out)
+    with pytest.raises(ConfigError, match=words):
+        write_noisy_copy(noisy, out)
+    assert tree(out) == before
+    begin(noisy, out, 2, overwrite=True)
+    assert write_noisy_copy(noisy, out, overwrite=True)[1] == 4
+    assert tree(out) == {**tree(folder), "notes.txt": b"mine"}
     begin(noisy, tmp_path / "third", 3)  # what other versions make is not mixed with it
     monkeypatch.setattr(np, "__version__", "9.9")
     with pytest.raises(ConfigError, match=r'versions.numpy \(there ".*", here "9.9"\)'):
@@ -274,15 +266,13 @@ def test_another_copy_is_replaced_only_when_told_to(
 
 def test_places_that_are_refused(noisy, voc_root, tmp_path):
     before = tree(voc_root)
-    for name in ("", "SegmentationClass", "SegmentationClass/x", "JPEGImages/x", "x/.."):
+    for name in ("", "SegmentationClass", "JPEGImages/x"):
         with pytest.raises(ConfigError, match=r"the data set.s files in"):
             write_noisy_copy(noisy, voc_root / name, overwrite=True)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("all of it")
     with pytest.raises(ConfigError, match=r"holds 'thesis\.txt', which segnoise has not put"):
         write_noisy_copy(noisy, tmp_path / "full", overwrite=True)
-    with pytest.raises(ConfigError, match="is a file"):
-        write_noisy_copy(noisy, tmp_path / "full" / "thesis.txt")
     assert tree(voc_root) == before
     assert write_noisy_copy(noisy, voc_root / "noisy")[1] == 6
 
@@ -330,14 +320,6 @@ def test_one_process_at_a_time(noisy, tmp_path):
     assert not (folder / LOCK).exists()
 
 
-def test_a_file_that_cannot_be_written_is_named(noisy, tmp_path, monkeypatch):
-    full = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
-    monkeypatch.setattr(copy_files.MaskWriter, "write", full)
-    with pytest.raises(OSError, match="No space") as raised:
-        write_noisy_copy(noisy, tmp_path / "copy")
-    assert raised.value.filename == str(tmp_path / "copy" / FIRST)
-
-
 def edit(folder, change):
     path = folder / "manifest.json"
     content = json.loads(path.read_text())
@@ -345,37 +327,24 @@ def edit(folder, change):
     path.write_text(json.dumps(content))
 
 
-def swap(content):
-    first, second = content["files"][:2]
-    for key in ("sample_id", "seed_key"):
-        first[key], second[key] = second[key], first[key]
-
-
-HEAD = "its noise, seed, dataset or versions are not those that were written"
-SAMPLES = "its files' sample_id and path are not those that were written"
-OF_SEED = "seed_key [0, 'noise', '2007_000001'] is not of '2007_000001' with seed 1 (6 such files)"
-EDITS = {  # of a manifest: what is found; False where NoisyCopy has no need to look
-    "noise": (lambda c: c["noise"].update(rate=0.4), [HEAD], True),
-    "versions": (lambda c: c["versions"].update(numpy="0"), [HEAD], True),
-    "samples": (lambda c: c["dataset"].update(samples=5), [HEAD], True),
-    "seed": (lambda c: c.update(seed=1), [HEAD, OF_SEED], True),
-    "order": (lambda c: c["files"].reverse(), [SAMPLES], True),
-    "swapped": (swap, [SAMPLES], True),
-    "rates": (lambda c: c["files"][1].update(changed=0), ["(valid, changed, rate) is ("], False),
-    "report": (lambda c: c["report"]["confusion"][0].__setitem__(0, 1),
-               ["its report is not the sum"], False),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", EDITS)
-def test_verify_finds_an_edited_manifest(folder, voc, name):
-    change, words, refused = EDITS[name]
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c["noise"].update(rate=0.4),
+        lambda c: c.update(seed=1),
+        lambda c: c["dataset"]["masks"].update(format="rgb"),
+        lambda c: c["files"].reverse(),
+        lambda c: c["files"][1].update(changed=0),
+        lambda c: c["report"]["confusion"][0].__setitem__(0, 1),
+    ],
+)
+def test_an_edited_manifest_is_not_believed(folder, noisy, voc, change):
     edit(folder, change)
-    found = [problem.what for problem in verify_noisy_copy(folder)]
-    assert [what[: len(w)] for what, w in zip(found, words, strict=True)] == words
-    if refused:
-        with pytest.raises(DatasetError, match=r"manifest.json: its "):
-            NoisyCopy(voc, folder)
+    for look in (verify_noisy_copy, partial(NoisyCopy, voc)):
+        with pytest.raises(DatasetError, match=r"manifest.json: has been edited since it was wri"):
+            look(folder)
+    write_noisy_copy(noisy, folder, overwrite=True)
+    assert verify_noisy_copy(folder) == []
 
 
 def test_verify_finds_every_changed_missing_and_additional_file(folder, voc_root):
@@ -434,17 +403,14 @@ def test_clean_data_that_have_moved(folder, voc_root, tmp_path):
     "change",
     [
         "", "[]", '{"format": 99}',
-        lambda c: c["dataset"]["masks"].update(format="bogus"),
         lambda c: c.update(seed="0"),
-        lambda c: c.update(report={}),
         lambda c: c["files"].append(4),
-        lambda c: c["files"][0].update(path="../../etc/passwd"),
-        lambda c: c["files"][0].update(path="/etc/passwd"),
-        lambda c: c["files"][0].update(path="C:/x"),
         lambda c: c["files"][0].pop("clean_sha256"),
+        lambda c: (c.pop("sha256"), c["files"][0].update(path="../../etc/passwd")),
+        lambda c: (c.pop("sha256"), c["files"][0].update(path="C:/x")),
     ],
 )  # fmt: skip
-def test_a_damaged_manifest(folder, noisy, voc, change):
+def test_a_damaged_manifest(folder, voc, change):
     if isinstance(change, str):
         (folder / "manifest.json").write_text(change)
     else:
@@ -452,38 +418,22 @@ def test_a_damaged_manifest(folder, noisy, voc, change):
     for look in (verify_noisy_copy, partial(NoisyCopy, voc)):
         with pytest.raises(DatasetError, match=r"manifest.json: damaged: "):
             look(folder)
-    write_noisy_copy(noisy, folder, overwrite=True)
-    assert verify_noisy_copy(folder) == []
     (folder / "manifest.json").unlink()
     with pytest.raises(DatasetError, match=r"manifest.json: no such file, so here is no"):
         verify_noisy_copy(folder)
 
 
-def test_a_copy_of_an_earlier_version(tmp_path):
-    """One as version 0.1.0 wrote them, value by value."""
-    root, out = tmp_path / "data", tmp_path / "copy"
-    hashes = []
-    for folder, row in ((root / "images", [0] * 4), (root / "masks", [0, 0, 1, 255]),
-                        (out / "masks", [1, 0, 1, 255])):  # fmt: skip
-        folder.mkdir(parents=True)
-        Image.fromarray(np.array([row], np.uint8)).save(folder / "a.png")
-        hashes.append(sha256((folder / "a.png").read_bytes()).hexdigest())
-    masks = {"format": "ids", "ignore_index": 255, "value_map": None, "colors": None}
-    samples = sha256(b'[["a"], ["masks/a.png"]]').hexdigest()
-    dataset = {"type": "FolderDataset", "samples": 1, "samples_sha256": samples,
-               "classes": ["no", "yes"], "masks": masks}  # fmt: skip
-    manifest = {"format": 1, "noise": {"type": "Mine"}, "seed": 3, "dataset": dataset,
-                "versions": {"segnoise": "0.1.0"}}  # fmt: skip
-    report = realised_noise(np.array([[0, 0, 1, 255]]), np.array([[1, 0, 1, 255]]), 2).to_dict()
-    manifest["head_sha256"] = sha256(json.dumps(manifest).encode()).hexdigest()
-    record = {"path": "masks/a.png", "sample_id": "a", "seed_key": [3, "noise", "a"],
-              "clean_sha256": hashes[1], "noisy_sha256": hashes[2], "valid": 3, "changed": 1,
-              "pixel_rate": 1 / 3}  # fmt: skip
-    manifest |= {"source": str(root), "report": report, "files": [record]}
-    (out / "manifest.json").write_text(json.dumps(manifest))
-    assert verify_noisy_copy(out) == []
-    copied = NoisyCopy(FolderDataset(root, classes=["no", "yes"]), out)
-    assert (copied[0]["mask"].tolist(), copied.noise) == ([[1, 0, 1, 255]], None)
+def test_a_copy_of_an_earlier_version(folder, voc, noisy):
+    """Their manifests had no hash of themselves, and their noise need not be at hand."""
+
+    def of_before(content):
+        content.pop("sha256")
+        content["noise"] = {"type": "Mine"}
+
+    edit(folder, of_before)
+    assert verify_noisy_copy(folder) == []
+    same(NoisyCopy(voc, folder), noisy)
+    assert NoisyCopy(voc, folder).noise is None
 
 
 class TestNoisyCopy:
@@ -495,7 +445,7 @@ class TestNoisyCopy:
         )
         write_noisy_copy(NoisyLabels(ours, FLIP), tmp_path / "copy")
         copied = NoisyCopy(other, tmp_path / "copy")
-        words = r"train_0001.png: is not the mask that this copy was made from .*--verify"
+        words = r"train_0001.png: clean mask has changed .* or is of another data set .*--verify"
         for read in (copied.load_masks, copied.load_mask, copied.__getitem__):
             with pytest.raises(DatasetError, match=words) as raised:
                 read(1)
@@ -505,7 +455,7 @@ class TestNoisyCopy:
     def test_edited_masks(self, voc, folder):
         repaint(folder / FIRST)
         copied = NoisyCopy(voc, folder)
-        with pytest.raises(DatasetError, match=f"{folder / FIRST}: is not the mask that was writt"):
+        with pytest.raises(DatasetError, match=f"{folder / FIRST}: noisy mask has changed"):
             copied[0]
         assert copied[1]["sample_id"] == "2007_000002"
 
