@@ -33,6 +33,7 @@ from torch import Tensor
 
 from segnoise.kernels import KINDS, VARIABLE
 from segnoise.losses import LOSSES, build_loss
+from segnoise.losses.names import short_names
 
 # Full size on a GPU, a quarter of the batch or of the pixels on a CPU.
 SHAPES = {
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--json", type=Path, metavar="OUT")
     settings = parser.parse_args(arguments)
-    names = settings.losses or [n for n in LOSSES if not n.endswith(("Loss", "Regularizer"))]
+    names = settings.losses or [n for n in short_names() if n != "L1"]
     unknown = [n for n in names if n not in LOSSES]
     if unknown:
         sys.exit(f"--losses {unknown[0]}: no such loss; there are: {', '.join(LOSSES)}")

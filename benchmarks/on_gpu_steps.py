@@ -171,10 +171,10 @@ def loss_jobs(device: str) -> Iterator[tuple[tuple[tuple[int, ...], str, bool], 
     """What to measure, in the order in which it is missed least: variant, loss, path."""
     from losses import SHAPES
 
-    from segnoise.losses import LOSSES
+    from segnoise.losses.names import short_names
 
     shapes = SHAPES["cuda"] if device == "cuda" else TINY
-    others = [n for n in LOSSES if n not in FIRST and not n.endswith(("Loss", "Regularizer"))]
+    others = [n for n in short_names() if n not in (*FIRST, "L1")]
     dtypes = ("float32", "bfloat16")
     variants = [(s, dtype, last) for last in (False, True) for dtype in dtypes for s in shapes]
     if device == "cpu":

@@ -18,14 +18,9 @@ from typing import Any
 
 from docstrings import code, parameter_table, sections
 
-from segnoise.losses import (
-    LOSSES,
-    ActivePassiveLoss,
-    EntropyRegularizer,
-    L1Penalty,
-    LogitClipLoss,
-    build_loss,
-)
+from segnoise.losses import LOSSES, ActivePassiveLoss, build_loss
+from segnoise.losses.base import says
+from segnoise.losses.names import short_names
 from segnoise.losses.theory import asymmetry_ratio, curves, is_symmetric, tolerated_rate
 
 FOLDER = Path(__file__).parent
@@ -82,19 +77,13 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 
 def class_of(name: str) -> type:
     """The class behind a short name, where its documentation is."""
-    if name == "L1":
-        return L1Penalty
-    builder = LOSSES[name]
-    if isinstance(builder, partial):
-        return builder.func
-    return builder if isinstance(builder, type) else LogitClipLoss
+    builder: Any = LOSSES[name]
+    return builder.func if isinstance(builder, partial) else builder
 
 
-def short_names(cls: type) -> list[str]:
+def short_names_of(cls: type) -> list[str]:
     """All short names of a class, as the table has them."""
-    if cls is L1Penalty:
-        return ["L1"]
-    return [n for n in LOSSES if class_of(n) is cls and not n.endswith(("Loss", "Regularizer"))]
+    return [n for n in short_names() if class_of(n) is cls]
 
 
 def build(name: str, **own: Any) -> Any:
@@ -111,7 +100,7 @@ def measured_names() -> Iterator[str]:
     """Names whose theory is measured: multi-class losses of one pixel."""
     for group in GROUPS.values():
         for name in group:
-            for short in short_names(class_of(name)) or [name]:
+            for short in short_names_of(class_of(name)) or [name]:
                 if short not in (*BINARY, "ER", "L1", "NormalizedLoss", "NormalizedNegativeLoss"):
                     yield short
 
@@ -183,8 +172,8 @@ def overview(theory: dict[str, dict[str, Any]]) -> list[str]:
     for group in GROUPS.values():
         for name in group:
             cls = class_of(name)
-            for short in short_names(cls) or [name]:
-                found = "regulariser" if cls in (EntropyRegularizer, L1Penalty) else ""
+            for short in short_names_of(cls) or [name]:
+                found = "regulariser" if says(cls, "regularizer") else ""
                 if name.startswith("Normalized"):
                     found = (
                         f"symmetric, constant {1 if cls.__name__ == 'NormalizedLoss' else 'K - 1'}"
@@ -202,7 +191,7 @@ def one_loss(name: str, theory: dict[str, dict[str, Any]]) -> list[str]:
     """The section of one class."""
     cls = class_of(name)
     parts = sections(cls)
-    shorts = short_names(cls)
+    shorts = short_names_of(cls)
     lines = [f"### {cls.__name__}", ""]
     if shorts:
         lines += ["In configs: " + ", ".join(f"`{s}`" for s in shorts) + ".", ""]
@@ -246,7 +235,7 @@ def figure_lines(name: str) -> list[tuple[str, Callable[[], Any]]]:
         return [
             (label, lambda x=x, y=y: curves(x, points=POINTS, label=y)) for label, x, y in settings
         ]
-    shorts = short_names(cls) or [name]
+    shorts = short_names_of(cls) or [name]
     if cls is ActivePassiveLoss:
         shorts = ["NCE+MAE", "NCE+RCE", "NCE+AGCE", "NCE+AUL", "NCE+AEL", "NFL+RCE"]
     lines = []

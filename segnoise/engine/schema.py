@@ -34,7 +34,6 @@ from segnoise.noise import expanded
 from segnoise.registry import Registry, path_of
 
 _MMENGINES = ("OPTIM_WRAPPERS", "OPTIM_WRAPPER_CONSTRUCTORS")
-_REGULARIZERS = ("L1", "L1Penalty")  # of the parameters: no losses of scores and labels
 _ALWAYS_THERE = ("segnoise.", "mmengine.", "torch.", "functools")
 # Filled in by the engine or by mmengine, so neither asked for nor refused.
 _PROVIDED = {"self", "runner", "dataloader", "optimizer"}
@@ -183,8 +182,6 @@ def _check_typed(
     kind = node.get("type", default)
     if kind is None:
         raise ConfigError(f"{where} has no 'type'; known: {', '.join(sorted(registry))}")
-    if registry is LOSSES and kind in _REGULARIZERS:
-        return
     cls = registry.find(kind, where)
     if registry is TRACKERS:
         check_installed(cls, where)

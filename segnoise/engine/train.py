@@ -37,7 +37,7 @@ from segnoise.engine.schema import storable
 from segnoise.engine.tables import memorised, score_table
 from segnoise.errors import CheckpointError, ConfigError
 from segnoise.files import user_path
-from segnoise.losses import EarlyLearningRegularizedLoss
+from segnoise.losses.base import says
 from segnoise.metrics.segmentation import SegmentationMetric
 from segnoise.models import Segmentor
 from segnoise.output_folder import OutputFolder
@@ -321,13 +321,14 @@ def _cell_stride(model: Segmentor, config: Mapping[str, Any]) -> int | None:
     """Size of the cells by which a loss remembers pixels; None where no loss does."""
     strides: dict[int, int] = {}
     for number, loss in enumerate(model.losses.values()):
-        if not isinstance(loss, EarlyLearningRegularizedLoss):
+        stride = says(loss, "cell_stride")
+        if stride is None:
             continue
         if (config["ema"] or {}).get("update_buffers"):
             raise ConfigError(
                 f"losses.{number} has a memory that ema.update_buffers cannot average: leave it out"
             )
-        strides[loss.stride] = number
+        strides[stride] = number
     if len(strides) > 1:
         named = " and ".join(f"losses.{n} stride={stride}" for stride, n in strides.items())
         raise ConfigError(f"{named}: losses that remember pixels share one stride")

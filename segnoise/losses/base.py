@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,16 @@ from segnoise.losses.weighting import batch_scheme, label_counts, scheme_weights
 from segnoise.naming import did_you_mean
 
 REDUCTIONS = ("mean", "sum", "none")
+
+
+def says(loss: object, what: str) -> Any:
+    """Return what a loss, or its class, says of itself; any other says what all do by default.
+
+    Example:
+        >>> says(nn.CrossEntropyLoss(), "inputs")
+        ('logits', 'labels')
+    """
+    return getattr(loss, what, getattr(SegmentationLoss, what))
 
 
 class CommonArguments(TypedDict, total=False):
@@ -78,8 +88,18 @@ class SegmentationLoss(nn.Module, ABC):
 
     admits_soft_labels: ClassVar[bool] = False
     own_parameters: ClassVar[tuple[str, ...]] = ()
+    # What a training must know of a loss, which it asks by ``says``:
+    inputs: tuple[str, ...] = ("logits", "labels")
+    """What forward is given first: "logits", or "views" of an image, and "labels"; "parameters"."""
     needs: tuple[str, ...] = ()
     """Keyword arguments of forward beyond the three that all have, such as "sample_id"."""
+    regularizer: ClassVar[bool] = False
+    """Whether labels do not matter to it: no method weighs its pixels or asks for their values."""
+    per_pixel: bool = False
+    """Whether ``reduction="none"`` gives every pixel a value, a function of that pixel alone."""
+    cell_stride: int | None = None
+    """Side of the cells by which it remembers the pixels of a sample; None: it remembers none."""
+    bounded_below: ClassVar[bool] = True
     logit_map: LogitMap | None = None
     class_weights: Tensor | None
 
@@ -244,6 +264,8 @@ class PixelwiseLoss(SegmentationLoss):
     Args, Shape, Raises: see ``SegmentationLoss``.
     """
 
+    per_pixel = True
+
     @abstractmethod
     def loss_map(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of every pixel, without void and weights, from the core's shapes."""
@@ -317,6 +339,8 @@ class StatisticsLoss(PixelwiseLoss):
 
     sums: tuple[ClassSum | ClassMax, ...] = ()
     label_model: LabelModel | None = None
+    plain_labels: ClassVar[bool] = True
+    """Whether the statistics are those of the labels as given, not of others drawn or checked."""
 
     @abstractmethod
     def pixel_loss(self, statistics: PixelStatistics) -> Tensor:

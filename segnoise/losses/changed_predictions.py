@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from segnoise.checks import check_float
 from segnoise.losses.base import SegmentationLoss, StatisticsLoss
 from segnoise.losses.core import ClassMax, ClassSum, NormClip, PixelStatistics, PowerTerm, UnitNorm
 from segnoise.losses.epoch import EpochAware, register_epoch
-from segnoise.losses.names import LOSSES, build_loss, register
+from segnoise.losses.names import build_loss, register
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -86,6 +86,7 @@ class SparseRegularizationLoss(EpochAware, StatisticsLoss):
         return weight * sparse - statistics.log_p
 
 
+@register("LogitClip")
 class LogitClipLoss(SegmentationLoss):
     """Logit clipping (LogitClip), any loss on ``z min(1, tau / ||z||)``: a pixel's logits bounded.
 
@@ -96,43 +97,56 @@ class LogitClipLoss(SegmentationLoss):
     order; their probabilities are those of the clipped logits.
 
     Args:
-        base: the loss, built: ``LogitClipLoss(build_loss("CE", mode="multiclass"))``; by
-            ``build_loss("LogitClip", mode=..., base="CE", tau=..., ...)`` its name, the other
-            arguments being the base's.
+        mode: "binary", "multiclass" or "multilabel".
+        base: the loss, by what ``build_loss`` knows it: a name, a dotted path, or a class.
         tau: greatest norm, > 0; the paper tunes 0.5 to 2.5.
+        **own: the base's own parameters and ``ignore_index``, ``reduction``, ``class_weights``, see
+            ``SegmentationLoss``.
 
     Shape: as the base's.
 
     Raises:
-        ValueError: if tau is out of its domain.
-        TypeError: if the base is no loss of logits, or maps its logits itself.
+        ValueError: if there is no such base, or tau is out of its domain.
+        TypeError: if the base is no loss of logits, maps its logits itself, or has no parameter of
+            such a name.
 
     Source: Wei et al., Mitigating Memorization of Noisy Labels by Clipping the Model Prediction,
     ICML 2023, equation 4; where the published code differs from the paper, this is the paper's.
 
     Example:
         >>> import torch
-        >>> from segnoise.losses import CrossEntropyLoss
-        >>> loss = LogitClipLoss(CrossEntropyLoss("multiclass"), tau=1.0)
+        >>> loss = LogitClipLoss("multiclass", base="CE", tau=1.0)
         >>> loss(torch.tensor([[[300.0], [400.0]]]), torch.tensor([[0]]))
         tensor(0.7981)
     """
 
     own_parameters = ("tau",)
 
-    def __init__(self, base: SegmentationLoss, *, tau: float = 1.0) -> None:
-        if not isinstance(base, SegmentationLoss):
-            raise TypeError(f"LogitClip wraps a loss of logits, got {type(base).__name__}")
-        if base.logit_map is not None or isinstance(base, LogitClipLoss):
-            raise TypeError(
-                f"{type(base).__name__} maps its logits itself: it cannot be clipped as well"
-            )
-        super().__init__(base.mode, ignore_index=base.ignore_index, reduction=base.reduction)
+    def __init__(
+        self,
+        mode: str,
+        *,
+        base: str | Callable[..., nn.Module] = "CE",
+        tau: float = 1.0,
+        **own: Any,
+    ) -> None:
+        loss: Any = build_loss(base, mode=mode, **own)
+        if not hasattr(loss, "logit_map"):
+            raise TypeError(f"LogitClip wraps a loss of logits, got {base!r}")
+        if loss.logit_map is not None:
+            raise TypeError(f"{base!r} maps its logits itself: it cannot be clipped as well")
+        super().__init__(mode, ignore_index=loss.ignore_index, reduction=loss.reduction)
         self.tau = check_float("tau", tau, above=0)
-        self.base = copy.copy(base)  # with the same parameters, but a map of its own
-        self.base.logit_map = NormClip(self.tau)
-        self.class_weights, self.batch_weights = base.class_weights, base.batch_weights
-        self.needs = base.needs
+        self.logit_map = loss.logit_map = NormClip(self.tau)
+        self.base = loss
+        self.class_weights, self.batch_weights = loss.class_weights, loss.batch_weights
+        self.inputs, self.needs = loss.inputs, loss.needs
+        self.per_pixel, self.cell_stride = loss.per_pixel, loss.cell_stride
+
+    def loss_map(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the base's loss of every pixel on clipped logits, if it has one."""
+        value: Tensor = self.base.loss_map(logits, labels)
+        return value
 
     def forward(
         self,
@@ -144,17 +158,6 @@ class LogitClipLoss(SegmentationLoss):
         """Return the base's loss on clipped logits."""
         value: Tensor = self.base(y_pred, y_true, pixel_weights, **more)
         return value
-
-
-def _clipped(mode: str, *, base: str = "CE", tau: float = 1.0, **own: Any) -> LogitClipLoss:
-    """Build a loss by name and clip its logits."""
-    inner = build_loss(base, mode=mode, **own)
-    if not isinstance(inner, SegmentationLoss):
-        raise TypeError(f"LogitClip wraps a loss of logits, got {base!r}")
-    return LogitClipLoss(inner, tau=tau)
-
-
-LOSSES["LogitClip"] = LOSSES["LogitClipLoss"] = _clipped
 
 
 @register("EpsSoftmax")

@@ -25,6 +25,7 @@ class _MatrixLoss(StatisticsLoss):
 
     matrix: Tensor
     kind: ClassVar[str]
+    plain_labels = False
 
     def __init__(
         self,
@@ -134,6 +135,7 @@ class BackwardCorrectionLoss(_MatrixLoss):
     """
 
     kind = "linear"
+    bounded_below = False
 
     def _of_labels(self, matrix: Tensor) -> Tensor:
         condition = float(torch.linalg.cond(matrix))
@@ -166,6 +168,7 @@ class NegativeLearningLoss(StatisticsLoss):
     """
 
     label_model = LabelModel("margin")
+    plain_labels = False
 
     def loss_map(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of every pixel for complementary labels drawn now."""

@@ -85,6 +85,7 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
     admits_soft_labels = True
     own_parameters = ("beta", "momentum", "min_prob", "stride")
     needs = ("sample_id", "cells")
+    bounded_below = False
     remembers: ClassVar[str] = "means."
     """What the names of the remembered samples begin with in the state dict."""
 
@@ -102,7 +103,7 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         self.beta = check_float("beta", beta, least=0)
         self.momentum = check_float("momentum", momentum, least=0, below=1)
         self.min_prob = check_min_prob(min_prob)
-        self.stride = check_integer("stride", stride, least=1)
+        self.stride = self.cell_stride = check_integer("stride", stride, least=1)
         self._memory = PredictionMemory(self.momentum)
 
     def forward(

@@ -143,6 +143,7 @@ class GeneralizedJensenShannonLoss(PixelwiseLoss):
         tensor(1.0976)
     """
 
+    inputs = ("views", "labels")
     own_parameters = ("pi",)
 
     def __init__(self, mode: str, *, pi: float = 0.7, **common: Unpack[CommonArguments]) -> None:

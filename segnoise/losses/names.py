@@ -36,6 +36,16 @@ def register(*names: str) -> Callable[[Builder], Builder]:
     return enter
 
 
+def short_names() -> list[str]:
+    """Return the losses' names as papers print them, in the order of the table.
+
+    Example:
+        >>> "ANL-CE" in short_names(), "ActiveNegativeLoss" in short_names()
+        (True, False)
+    """
+    return [name for name in LOSSES if not name.endswith(("Loss", "Regularizer", "Penalty"))]
+
+
 def build_loss(name: str | Callable[..., nn.Module], /, **parameters: object) -> nn.Module:
     """Build a loss by its class name or short name.
 

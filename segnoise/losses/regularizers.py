@@ -64,6 +64,7 @@ class EntropyRegularizer(nn.Module):
         tensor(0.6931)
     """
 
+    regularizer = True
     prior: Tensor | None
 
     def __init__(
@@ -174,6 +175,7 @@ def _prior(mode: str, prior: str | Sequence[float] | Tensor) -> Tensor | None:
     return values
 
 
+@register("L1")
 class L1Penalty(nn.Module):
     """L1 norm of the parameters, ``sum |theta|``: the sum of the absolute values of all of them.
 
@@ -187,6 +189,9 @@ class L1Penalty(nn.Module):
         >>> L1Penalty()([torch.tensor([1.0, -2.0]), torch.tensor([[0.5]])])
         tensor(3.5000)
     """
+
+    inputs = ("parameters",)
+    regularizer = True
 
     def forward(self, parameters: Iterable[Tensor]) -> Tensor:
         """Return the norm as a scalar on the first parameter's device.

@@ -59,6 +59,8 @@ class TLoss(StatisticsLoss):
         ['log_nu']
     """
 
+    per_pixel = False
+    bounded_below = False
     sums = (ClassSum(PowerTerm(2.0), 0.0),)
 
     def __init__(self, mode: str, *, nu: float = 1.0, **common: Unpack[CommonArguments]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -61,11 +63,7 @@ class UpsampledLoss(nn.Module):
         self.loss = loss
         self.align_corners = align_corners
         # Those with their own way to the statistics, such as random labels, go it in full size.
-        self.fused = (
-            isinstance(loss, StatisticsLoss)
-            and loss.mode == "multiclass"
-            and type(loss).loss_map is StatisticsLoss.loss_map
-        )
+        self.fused = getattr(loss, "plain_labels", False) and loss.mode == "multiclass"
 
     def forward(
         self, y_pred: Tensor, y_true: Tensor, pixel_weights: Tensor | None = None
@@ -74,13 +72,13 @@ class UpsampledLoss(nn.Module):
         if y_pred.dim() != 4:
             raise ValueError(f"y_pred must be (N, K, h, w), got the shape {tuple(y_pred.shape)}")
         size = y_true.shape[-2:]
-        loss = self.loss
-        if not self.fused or y_true.is_floating_point() or not isinstance(loss, StatisticsLoss):
+        if not self.fused or y_true.is_floating_point():
             whole = F.interpolate(
                 y_pred, size=size, mode="bilinear", align_corners=self.align_corners
             )
-            result: Tensor = loss(whole, y_true, pixel_weights)
+            result: Tensor = self.loss(whole, y_true, pixel_weights)
             return result
+        loss = cast(StatisticsLoss, self.loss)
         # A stand-in for the upsampled logits: their shape, dtype and device, without memory.
         stand_in = y_pred.new_empty(()).expand(*y_pred.shape[:2], *size)
         target = loss.prepare(stand_in, y_true)

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from segnoise.errors import ConfigError, words_of
-from segnoise.losses import GeneralizedJensenShannonLoss, L1Penalty, build_loss
-from segnoise.methods.composing import has_map
+from segnoise.losses import LOSSES, build_loss
+from segnoise.losses.base import says
 from segnoise.methods.training_step import Task, TrainingStep
 from segnoise.registry import Registry
 
@@ -127,10 +127,9 @@ def loss_of_labels(entry: Mapping[str, Any], task: Task, reduction: str = "mean"
     kind = arguments.pop("type")
     common = {"mode": task.mode, "ignore_index": task.ignore_index, "reduction": reduction}
     try:
-        if kind in ("L1", "L1Penalty", "ER", "EntropyRegularizer", L1Penalty):
+        if says(LOSSES.find(kind), "regularizer"):
             raise ValueError(f"{kind} is no loss of labels; take one such as 'CE'")
-        arguments = {**common, **arguments}
-        loss = build_loss(kind, **arguments) if isinstance(kind, str) else kind(**arguments)
+        loss = build_loss(kind, **{**common, **arguments})
     except Exception as error:  # whatever somebody's class raises for arguments that do not fit
         raise ConfigError(f"loss: {words_of(error)}") from error
     weights = getattr(loss, "class_weights", None)
@@ -139,18 +138,16 @@ def loss_of_labels(entry: Mapping[str, Any], task: Task, reduction: str = "mean"
             f"loss.class_weights has {len(weights)} numbers for {task.num_classes} classes; give "
             "one a class, or a scheme such as 'inverse_sqrt'"
         )
-    assert isinstance(loss, nn.Module)
     kind = type(loss).__name__
-    needs = getattr(loss, "needs", ())
-    if needs or isinstance(loss, GeneralizedJensenShannonLoss):
-        more = ", ".join(needs) or "a second view of the image"
+    if says(loss, "needs") or "views" in says(loss, "inputs"):
+        more = ", ".join(says(loss, "needs")) or "a second view of the image"
         raise ConfigError(
             f"loss: {kind} asks for {more}, and a method's own loss sees logits and labels only: "
             "take another, such as 'CE'"
         )
     if reduction == "none":
         trained = any(True for _ in loss.parameters())
-        if trained or not has_map(loss, 1 if task.mode == "binary" else task.num_classes):
+        if trained or not says(loss, "per_pixel"):
             lack = "has parameters to train" if trained else "has no value for every pixel"
             raise ConfigError(
                 f"loss: pixels are compared by it, and {kind} {lack}: take another, such as 'CE'"

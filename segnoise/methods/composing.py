@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from segnoise.errors import ConfigError
-from segnoise.losses import EntropyRegularizer, L1Penalty
-from segnoise.losses.base import PixelwiseLoss
+from segnoise.losses.base import says
 
 
 def check_methods(
@@ -54,8 +52,7 @@ def check_methods(
                     "one of them"
                 )
         for label, loss in losses.items():
-            needs = getattr(loss, "needs", ())
-            if needs:
+            if needs := says(loss, "needs"):
                 raise ConfigError(
                     f"the loss {label!r} ({type(loss).__name__}, which asks for "
                     f"{', '.join(needs)}) would mix what it remembers of {name}'s two networks: "
@@ -84,48 +81,23 @@ def check_name(name: object, where: str) -> None:
         )
 
 
-def keep_maps(method: str, losses: Mapping[str, nn.Module], channels: int) -> None:
+def keep_maps(method: str, losses: Mapping[str, nn.Module]) -> None:
     """Let the losses stay maps over the pixels, which a method reduces; regularisers stay as is.
 
     Args:
         method: its name, for the error.
         losses: of the config, by name.
-        channels: of the scores.
 
     Raises:
         ConfigError: if one has no such map.
     """
     for name, loss in losses.items():
-        if isinstance(loss, (L1Penalty, EntropyRegularizer)):
+        if says(loss, "regularizer"):
             continue
-        if isinstance(loss, PixelwiseLoss):
-            loss.reduction = "none"
-        if not (isinstance(loss, PixelwiseLoss) and has_map(loss, channels)):
+        if not says(loss, "per_pixel"):
             raise ConfigError(
                 f"{method} needs losses with a value for every pixel, and {name!r} "
                 f"({type(loss).__name__}) has none: take another, such as 'GCE'"
             )
-
-
-@torch.no_grad()
-def has_map(loss: nn.Module, channels: int) -> bool:
-    """Tell whether a loss that is not to be reduced gives every pixel a value.
-
-    Args:
-        loss: with the reduction "none".
-        channels: of the scores: 1 in binary mode, else K.
-
-    Example:
-        >>> from segnoise.losses import build_loss
-        >>> common = dict(mode="multiclass", reduction="none")
-        >>> [has_map(build_loss(kind, **common), 3) for kind in ("CE", "TLoss", "Dice")]
-        [True, False, False]
-    """
-    tensors = [*loss.parameters(), *loss.buffers()]
-    device = tensors[0].device if tensors else None
-    labels = torch.zeros(1, 2, 3, dtype=torch.long, device=device)
-    try:
-        value = loss(torch.zeros(1, channels, 2, 3, device=device), labels)
-    except NotImplementedError:
-        return False
-    return isinstance(value, Tensor) and value.shape == labels.shape
+        for part in loss.modules():  # a loss may be around another, as LogitClip is
+            part.reduction = "none"  # type: ignore[assignment]

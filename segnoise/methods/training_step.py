@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,11 @@ class TrainingStep:
     weights: Tensor | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     cells: Tensor | None = None
+
+    @property
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The network's, for losses of them."""
+        return self.network.parameters()
 
 
 def pad_to_multiple(tensor: Tensor, divisor: int, fill: float) -> Tensor:

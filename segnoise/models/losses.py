@@ -10,13 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from segnoise.errors import ConfigError, words_of
-from segnoise.losses import (
-    LOSSES,
-    EntropyRegularizer,
-    GeneralizedJensenShannonLoss,
-    L1Penalty,
-    build_loss,
-)
+from segnoise.losses import LOSSES, build_loss
+from segnoise.losses.base import says
 from segnoise.losses.signatures import parameters
 from segnoise.methods.composing import check_name
 
@@ -57,10 +52,10 @@ def build_losses(
         check_name(name, where)
         if name in built:
             raise ConfigError(f"{where}: a second loss called {name!r}; set its 'name'")
-        class_weights = getattr(loss, "class_weights", None)
-        if isinstance(loss, ForeignLoss):
-            class_weights = arguments.get("class_weights")
-        if class_weights is not None and len(class_weights) != num_classes:
+        class_weights = arguments.get("class_weights")
+        if not (class_weights is None or isinstance(class_weights, str)) and (
+            len(class_weights) != num_classes
+        ):
             raise ConfigError(
                 f"{where}.class_weights has {len(class_weights)} numbers for {num_classes} "
                 "classes; give one a class, or a scheme such as 'inverse_sqrt'"
@@ -117,11 +112,11 @@ class ForeignLoss(nn.Module):
 
 def _built(where: str, kind: Any, common: dict[str, Any], arguments: dict[str, Any]) -> nn.Module:
     try:
-        if kind in ("L1", "L1Penalty", L1Penalty):
-            return L1Penalty(**arguments)
         _check_meaning(common, arguments)
-        taken = parameters(LOSSES.find(kind))
-        loss = build_loss(kind, **_arguments(taken, common, arguments))
+        found = LOSSES.find(kind)
+        if "labels" in says(found, "inputs"):
+            arguments = _arguments(parameters(found), common, arguments)
+        loss = build_loss(kind, **arguments)
     except Exception as error:  # whatever somebody's class raises for arguments that do not fit
         raise ConfigError(f"{where}: {words_of(error)}") from error
     if not isinstance(loss, nn.Module):
@@ -129,9 +124,9 @@ def _built(where: str, kind: Any, common: dict[str, Any], arguments: dict[str, A
     if isinstance(loss, nn.NLLLoss):
         raise ConfigError(f"{where}: it takes log-probabilities, not logits: take 'CE'")
     ours = "pixel_weights" in inspect.signature(loss.forward).parameters
-    if not (ours or isinstance(loss, EntropyRegularizer)):
+    if not (ours or says(loss, "regularizer")):
         loss = ForeignLoss(loss, common["mode"])
-    if isinstance(loss, GeneralizedJensenShannonLoss):
+    if "views" in says(loss, "inputs"):
         raise ConfigError(
             f"{where}: GJS compares two views of an image, and a training step sees one; take "
             "JS, or GJS in a loop of your own"

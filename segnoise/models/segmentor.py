@@ -11,8 +11,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from segnoise.errors import ConfigError, TrainingError
-from segnoise.losses import EntropyRegularizer, L1Penalty
-from segnoise.losses.base import product
+from segnoise.losses.base import product, says
 from segnoise.methods.composing import check_methods, keep_maps
 from segnoise.methods.training_step import Task, TrainingStep
 from segnoise.models.contract import check_outputs, explained
@@ -164,7 +163,7 @@ class Segmentor(BaseModel):
             method.name = name
             method.begin(self.network, task)
             if method.per_pixel:
-                keep_maps(name, losses, self.class_outputs)
+                keep_maps(name, losses)
         device = self.data_preprocessor.mean.device
         self.methods = nn.ModuleDict(dict(methods)).to(device)
 
@@ -267,13 +266,10 @@ class Segmentor(BaseModel):
         """The config's losses of a step, weighted."""
         values = {}
         for name, loss in self.losses.items():
-            if isinstance(loss, L1Penalty):
-                value = loss(step.network.parameters())
-            else:
-                more = {need: getattr(step, need) for need in getattr(loss, "needs", ())}
-                if step.weights is not None and not isinstance(loss, EntropyRegularizer):
-                    more["pixel_weights"] = step.weights
-                value = loss(step.logits, step.labels, **more)
+            more = {need: getattr(step, need) for need in says(loss, "needs")}
+            if step.weights is not None and not says(loss, "regularizer"):
+                more["pixel_weights"] = step.weights
+            value = loss(*(getattr(step, given) for given in says(loss, "inputs")), **more)
             values[f"loss_{name}"] = self.loss_weights[name] * value
         return values
 

@@ -8,7 +8,7 @@ from segnoise.losses import LOSSES, build_loss
 from segnoise.losses.missing_labels import ScoreLoss
 from segnoise.losses.signatures import parameters
 
-SHORT = {*naive_losses.CASES, "ER"} - {"NormalizedLoss", "NormalizedNegativeLoss"}
+SHORT = {*naive_losses.CASES, "ER", "L1"} - {"NormalizedLoss", "NormalizedNegativeLoss"}
 MISSING = [b for b in LOSSES.values() if isinstance(b, type) and issubclass(b, ScoreLoss)]
 MATRIX = {"transition_matrix": [[0.9, 0.1], [0.0, 1.0]]}
 
@@ -17,7 +17,7 @@ def test_every_short_name_and_every_public_loss_is_in_the_table():
     public = [
         name
         for name in segnoise.losses.__all__
-        if name.endswith(("Loss", "Regularizer"))
+        if name.endswith(("Loss", "Regularizer", "Penalty"))
         # The base of all, and one around a loss that has been built.
         and name not in ("SegmentationLoss", "UpsampledLoss")
     ]
@@ -25,7 +25,10 @@ def test_every_short_name_and_every_public_loss_is_in_the_table():
 
 
 def test_every_entry_builds_and_takes_the_common_arguments_by_keyword():
+    assert isinstance(build_loss("L1"), build_loss("L1Penalty").__class__)
     for name, entry in LOSSES.items():
+        if name in ("L1", "L1Penalty"):
+            continue
         mode = "binary" if name in ("Hill", "SPLC", "ASL") or entry in MISSING else "multiclass"
         own = MATRIX if "Correction" in name and mode == "multiclass" else {}
         common = {"ignore_index": 7, "reduction": "sum", "class_weights": [1.0, 2.0]}

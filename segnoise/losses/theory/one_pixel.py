@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from segnoise.losses.base import SegmentationLoss, StatisticsLoss
-from segnoise.losses.changed_predictions import LogitClipLoss
-from segnoise.losses.missing_labels import ScoreLoss
-from segnoise.losses.t_loss import TLoss
+from segnoise.losses.base import PixelwiseLoss, SegmentationLoss, says
 
 FAR = 40.0  # a logit that far above the others makes a vertex of the simplex: 1 - u = 4e-18
 
@@ -53,20 +51,19 @@ def loss_of_pixels(
         TypeError: if it is none.
         ValueError: if it is of another mode, or has class weights.
     """
-    inner = loss.base if isinstance(loss, LogitClipLoss) else loss
-    if not isinstance(inner, (StatisticsLoss, ScoreLoss)) or isinstance(inner, TLoss):
+    name = type(loss).__name__
+    if not says(loss, "per_pixel") or loss.needs or loss.inputs != SegmentationLoss.inputs:
         raise TypeError(
-            f"{type(inner).__name__} is no function of one pixel's logits and label, which the "
-            "theory is about"
+            f"{name} is no function of one pixel's logits and label, which the theory is about"
         )
-    if inner.class_weights is not None or inner.batch_weights:
+    if loss.class_weights is not None or loss.batch_weights:
         raise ValueError(
-            f"{type(inner).__name__} has class weights, which make another loss of it for every "
-            "label: give the bare loss"
+            f"{name} has class weights, which make another loss of it for every label: give the "
+            "bare loss"
         )
     if multiclass and loss.mode != "multiclass":
         raise ValueError(f"the loss must be of multiclass mode, got {loss.mode!r}")
-    return inner.loss_map
+    return cast(PixelwiseLoss, loss).loss_map
 
 
 def pull(loss: SegmentationLoss, logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from segnoise.losses.base import SegmentationLoss
-from segnoise.losses.correction import BackwardCorrectionLoss, check_transition_matrix
+from segnoise.losses.correction import check_transition_matrix
 from segnoise.losses.theory.one_pixel import (
     all_over_the_simplex,
     descended,
@@ -247,11 +247,8 @@ def noise_tolerance(
         >>> noise_tolerance(build_loss("ANL-CE", mode="multiclass"), 3, 0.4).tolerant
         True
     """
-    if isinstance(loss, BackwardCorrectionLoss):
-        raise TypeError(
-            "BackwardCorrectionLoss has no lower bound, hence no minimiser; on average over its "
-            "own noise it is cross-entropy of the true class"
-        )
+    if not loss.bounded_below:
+        raise TypeError(f"{type(loss).__name__} has no lower bound, hence no minimiser")
     matrix = _matrix(num_classes, noise)
     rows, gaps = [], []
     for label, weights in enumerate(matrix):
