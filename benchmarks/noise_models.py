@@ -9,7 +9,7 @@ from street_scene import BICYCLE, CAR, NUM_CLASSES, PERSON, ROAD, SIDEWALK
 
 K = {"num_classes": NUM_CLASSES}
 THINGS = list(range(PERSON, BICYCLE + 1))
-INSTANCES = {"classes": THINGS, "instances": True}
+INSTANCES = {"classes": THINGS, "regions": "instances"}
 EROSION = {"type": "BoundaryErosion", "width": 3}
 FLIP = {"type": "SymmetricFlip", "rate": 0.4, **K}
 WALK = {"type": "MarkovBoundary", "expand": 0.7, "boundary_flip": 0.05}
@@ -57,9 +57,19 @@ MODELS: dict[str, dict[str, Any]] = {
     "polygon noise": {"type": "PolygonNoise", "class_flip": 0.2, **K},
     "polygon noise, instances": {"type": "PolygonNoise", "class_flip": 0.2, **K, **INSTANCES},
     "shift": {"type": "Shift", "distance": 5},
-    "shift of instances": {"type": "Shift", "distance": 5, "per": "instance", "classes": THINGS},
+    "shift of instances": {
+        "type": "Shift",
+        "distance": 5,
+        "regions": "instances",
+        "classes": THINGS,
+    },
     "rotation": {"type": "Rotate", "angle": 5},
-    "rotation of objects": {"type": "Rotate", "angle": 5, "per": "object", "classes": THINGS},
+    "rotation of objects": {
+        "type": "Rotate",
+        "angle": 5,
+        "regions": "components",
+        "classes": THINGS,
+    },
     "elastic": {"type": "Elastic", "amplitude": 4},
     "region swap": {"type": "RegionSwap", "rate": 0.2, **K},
     "region swap, instances": {"type": "RegionSwap", "rate": 0.2, "regions": "instances", **K},
@@ -75,7 +85,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "annotators, omission": {"type": "Annotators", "omission": 0.1, "classes": THINGS},
     "compose": {"type": "Compose", "noises": [EROSION, FLIP]},
     "one of": {"type": "OneOf", "noises": [EROSION, {**EROSION, "width": 5}]},
-    "sometimes": {"type": "Sometimes", "noise": EROSION, "probability": 1.0},
+    "sometimes": {"type": "Sometimes", "noise": EROSION, "rate": 1.0},
     "per class": {"type": "PerClass", "noises": [[[ROAD, SIDEWALK], EROSION], [[CAR], FLIP]]},
 }
 

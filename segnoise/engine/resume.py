@@ -12,6 +12,7 @@ from segnoise.engine import run_folder
 from segnoise.engine.keys import DEFAULTS, KEYS
 from segnoise.engine.schema import storable
 from segnoise.errors import CheckpointError, ConfigError
+from segnoise.noise import expanded
 from segnoise.output_folder import OutputFolder
 from segnoise.records import Within, as_text, find_fault, parse
 
@@ -145,13 +146,14 @@ def as_json(config: Mapping[str, Any]) -> str:
 def comparable(value: Any) -> Any:
     """A value of a config as it is compared: without the place of a data set's files.
 
-    Types of ours are compared by name, for a module may have moved since the run began.
+    Types of ours are compared by name, for a module may have moved since the run began, and noise
+    by today's names of its parameters.
 
     Example:
         >>> comparable({"type": "segnoise.datasets.Phantoms", "root": "/data", "size": 64})
         {'type': 'Phantoms', 'size': 64}
     """
-    value = _by_name(value)
+    value = _by_name(expanded(value) if isinstance(value, dict) else value)
     return {k: v for k, v in value.items() if k != "root"} if isinstance(value, dict) else value
 
 

@@ -98,8 +98,11 @@ class Noise(ABC):
 
     @property
     def needs(self) -> frozenset[str]:
-        """Names of the `Sources` that the model cannot do without."""
-        return frozenset()
+        """Names of the `Sources` that the model cannot do without: what its `regions` come from."""
+        regions = getattr(self, "regions", None)
+        if regions == "superpixels":
+            return frozenset({"image"})
+        return frozenset({"instances"} if regions == "instances" else ())
 
     @property
     def dose_range(self) -> tuple[float, float]:

@@ -76,6 +76,11 @@ def choice(options: Sequence[str], default: str) -> Any:
     return checked(check, default)
 
 
+def regions(*options: str) -> Any:
+    """What a model treats as a whole, the default first; `Noise.needs` follows from it."""
+    return choice(options, options[0])
+
+
 def void(default: int = 255) -> Any:
     """The id of void: `ignore_index`, none of the model's `num_classes` where it has such."""
 

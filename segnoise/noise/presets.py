@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from segnoise.registry import path_of
+
 
 def _level(width: int, share: float) -> dict[str, Any]:
     kinds = [{"type": name, "width": width} for name in ("BoundaryDilation", "BoundaryErosion")]
     return {
         "type": "Sometimes",
-        "probability": share,
+        "rate": share,
         "noise": {"type": "OneOf", "noises": kinds},
     }
 
@@ -118,6 +120,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 def expanded(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a noise config with the names of presets replaced by what they stand for.
 
+    Former names of parameters, as in what was written before, become today's.
+
     Args:
         config: A config; where its "type" names a preset, its other entries replace the preset's.
             Configs within it are expanded too.
@@ -125,11 +129,13 @@ def expanded(config: Mapping[str, Any]) -> dict[str, Any]:
     Example:
         >>> expanded({"type": "t-loss-50-70", "beta": 0.6})
         {'type': 'AreaControlled', 'alpha': 0.5, 'beta': 0.6}
+        >>> expanded({"type": "Omission", "rate": 0.5, "instances": True})
+        {'type': 'Omission', 'rate': 0.5, 'regions': 'instances'}
     """
     kind = config.get("type")
     if isinstance(kind, str) and kind in PRESETS:
         config = {**PRESETS[kind], **{name: v for name, v in config.items() if name != "type"}}
-    return {name: _expanded_value(value) for name, value in config.items()}
+    return {name: _expanded_value(value) for name, value in _in_todays_words(config).items()}
 
 
 def _expanded_value(value: Any) -> Any:
@@ -138,3 +144,28 @@ def _expanded_value(value: Any) -> Any:
     if isinstance(value, list):
         return [_expanded_value(item) for item in value]
     return value
+
+
+_FORMER: dict[str, tuple[str, str, dict[Any, str]]] = {
+    "Sometimes": ("probability", "rate", {}),
+    **dict.fromkeys(
+        ("Shift", "Rotate"),
+        ("per", "regions", {"object": "components", "instance": "instances"}),
+    ),
+    **dict.fromkeys(
+        ("Omission", "PolygonNoise", "Annotators", "CoarsePolygon", "BoxMask", "HullMask"),
+        ("instances", "regions", {False: "components", True: "instances"}),
+    ),
+}
+"""By model: a parameter's former name, today's, and today's words for the values that it had."""
+
+
+def _in_todays_words(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    kind = config.get("type")
+    module, _, model = (kind if isinstance(kind, str) else path_of(kind)).rpartition(".")
+    former, today, words = _FORMER.get(model, ("", "", {}))
+    if former not in config or (module and not module.startswith("segnoise.")):
+        return config
+    value = config[former]
+    value = next((word for meant, word in words.items() if meant == value), value)
+    return {today if name == former else name: config[name] for name in config} | {today: value}

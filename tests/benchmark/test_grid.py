@@ -128,7 +128,7 @@ def test_a_noise_of_some_data_sets_has_no_cells_on_others():
 
 
 def test_a_noise_around_another_is_no_dose():
-    around = {"type": "Sometimes", "probability": 0.5, "noise": NOISE}
+    around = {"type": "Sometimes", "rate": 0.5, "noise": NOISE}
     made = grid(noises={"clean": None, "x": around, "y": {"per_dataset": {"a": around}}})
     assert made.noise_of("a", "x") == made.noise_of("a", "y") == around
 

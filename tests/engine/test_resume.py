@@ -218,3 +218,9 @@ def test_types_of_ours_are_compared_by_name():
     now = {"type": "segnoise.datasets.augmentations.Augment", "transforms": [{"type": "Affine"}]}
     assert comparable(before) == comparable(now)
     assert comparable({"type": "mine.Augment"}) != comparable({"type": "Augment"})
+
+
+def test_noise_is_compared_by_todays_names():
+    before = {"type": "Sometimes", "probability": 0.5, "noise": {"type": "Shift", "per": "object"}}
+    now = {"type": "Sometimes", "rate": 0.5, "noise": {"type": "Shift", "regions": "components"}}
+    assert comparable(before) == now

@@ -3,7 +3,16 @@ import pytest
 from segnoise.datasets.labels.noisy_labels import built_noise
 from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError
-from segnoise.noise import NOISES, PRESETS, Noise, build_noise, expanded
+from segnoise.noise import (
+    NOISES,
+    PRESETS,
+    HullMask,
+    Noise,
+    Shift,
+    Sometimes,
+    build_noise,
+    expanded,
+)
 
 METAINFO = {"classes": ("ground", "house", "tree"), "ignore_index": 255}
 
@@ -35,7 +44,7 @@ def test_the_numbers_of_the_papers():
     walk = build_noise("jsrt-clavicle-shrink")
     assert (walk.steps, walk.expand, walk.boundary_flip, walk.pixel_flip) == (100, 0.2, 0.02, 0.2)
     level = build_noise("cadis-20")
-    assert level.probability == 0.67
+    assert level.rate == 0.67
     assert {part.width for part in level.noise.noises} == {5}
 
 
@@ -47,6 +56,43 @@ def test_in_a_training_config():
 
 
 def test_expansion_leaves_its_argument_alone():
-    config = {"type": "Sometimes", "probability": 0.5, "noise": {"type": "aio2-omission"}}
+    config = {"type": "Sometimes", "rate": 0.5, "noise": {"type": "aio2-omission"}}
     assert expanded(config)["noise"]["type"] == "Omission"
     assert config["noise"] == {"type": "aio2-omission"}
+
+
+@pytest.mark.parametrize(
+    ("former", "today"),
+    [
+        ({"type": "Sometimes", "probability": 0.3}, {"type": "Sometimes", "rate": 0.3}),
+        ({"type": "Shift", "per": "mask"}, {"type": "Shift", "regions": "mask"}),
+        ({"type": "Rotate", "per": "object"}, {"type": "Rotate", "regions": "components"}),
+        ({"type": Shift, "per": "instance"}, {"type": Shift, "regions": "instances"}),
+        ({"type": "Omission", "instances": True}, {"type": "Omission", "regions": "instances"}),
+        (
+            {"type": "coco-n-hard", "instances": False},
+            {"type": "coco-n-hard", "regions": "components"},
+        ),
+        (
+            {"noises": [{"type": "segnoise.noise.models.coarse.BoxMask", "instances": True}]},
+            {"noises": [{"type": "segnoise.noise.models.coarse.BoxMask", "regions": "instances"}]},
+        ),
+        ({"type": "mine.Shift", "per": "object"}, {"type": "mine.Shift", "per": "object"}),
+    ],
+)
+def test_former_names_of_parameters_become_todays(former, today):
+    assert expanded(former) == expanded(today)
+    assert former != today or "mine" in today["type"]
+
+
+def test_what_was_written_with_former_names_can_be_built():
+    former = {
+        "type": "Sometimes",
+        "probability": 0.5,
+        "noise": {"type": "HullMask", "instances": True},
+    }
+    noise = build_noise(former)
+    assert noise == Sometimes(HullMask(regions="instances"), rate=0.5)
+    assert noise.to_dict()["rate"] == 0.5
+    with pytest.raises(ValueError, match=r"regions must be .* not 'pixel'"):
+        build_noise("Shift", distance=1, per="pixel")

@@ -1,5 +1,7 @@
 """What must hold for every noise model and any mask."""
 
+import dataclasses
+import doctest
 import json
 import pickle
 import random
@@ -28,6 +30,7 @@ from segnoise.noise import (
     FeatureDependent,
     HullMask,
     MarkovBoundary,
+    Noise,
     Omission,
     OneOf,
     PerClass,
@@ -77,7 +80,7 @@ MODELS = {
     ),
     "region swap, superpixels": RegionSwap(0.5, K, "superpixels", size=4, classes=(0, 2)),
     "omission": Omission(0.3),
-    "omission of 2": Omission(0.6, fill=0, classes=(2, 3), instances=True, vary=True),
+    "omission of 2": Omission(0.6, fill=0, classes=(2, 3), regions="instances", vary=True),
     "omission to void": Omission(0.6, fill="void", max_area=400),
     "spurious": SpuriousObjects(2),
     "spurious 2": SpuriousObjects(3, classes=(2, 3), donors=3),
@@ -87,26 +90,26 @@ MODELS = {
     "void superpixels": VoidDropout(0.5, "superpixels", size=4),
     "shift": Shift(2),
     "shift of 2": Shift(1.5, classes=(1, 2), fill=0),
-    "shift of objects": Shift(2, "object"),
-    "shift to void": Shift(2, "instance", fill="void"),
+    "shift of objects": Shift(2, "components"),
+    "shift to void": Shift(2, "instances", fill="void"),
     "rotation": Rotate(30),
-    "rotation of objects": Rotate(40, "object", classes=(1, 2, 3)),
+    "rotation of objects": Rotate(40, "components", classes=(1, 2, 3)),
     "rotation to void": Rotate(20, fill="void"),
     "elastic": Elastic(2, 6),
     "elastic of 2": Elastic(1.5, 1, classes=(1, 2)),
     "polygons": build_noise("coco-n-hard", num_classes=K),
     "polygons, matrix": PolygonNoise(
-        K, 0.4, 0.3, 0.3, kernel=5, sigma=1, tolerance=2, instances=True,
+        K, 0.4, 0.3, 0.3, kernel=5, sigma=1, tolerance=2, regions="instances",
         class_flip=[[0.5, 0.5, 0, 0], [0, 1, 0, 0], [0.2, 0.2, 0.2, 0.4], [1, 0, 0, 0]],
     ),
     "polygons to void": PolygonNoise(K, kernel=5, fill="void", classes=(1, 2)),
-    "coarse": CoarsePolygon(4, instances=True),
+    "coarse": CoarsePolygon(4, regions="instances"),
     "coarse, some": CoarsePolygon(4, rate=0.5, fill=0, classes=(0, 1, 3)),
     "coarse to void": CoarsePolygon(2, fill="void"),
-    "boxes": BoxMask(instances=True),
-    "boxes, some": BoxMask(0.5, classes=(1, 2, 3), instances=True),
-    "hulls": HullMask(instances=True),
-    "hulls, some": HullMask(0.5, classes=(1, 2, 3), instances=True),
+    "boxes": BoxMask(regions="instances"),
+    "boxes, some": BoxMask(0.5, classes=(1, 2, 3), regions="instances"),
+    "hulls": HullMask(regions="instances"),
+    "hulls, some": HullMask(0.5, classes=(1, 2, 3), regions="instances"),
     "feature-dependent": FeatureDependent(0.1, length=4),
     "feature-dependent, near": FeatureDependent(0.05, depth=0, reach=2.5, length=4),
     "area": AreaControlled(0.8, 0.5),
@@ -114,11 +117,32 @@ MODELS = {
     "area, moved": AreaControlled(1, 0.7, ("affine",), fill=3, max_angle=90),
     "annotators": Annotators(3, wobble=0.2, tail=0.3),
     "annotators, px": Annotators(2, 1, 0.5, 1, 1, 5, 1, omission=0.1, unit="pixel", classes=(1, 2)),
-    "annotators to void": Annotators(omission=0.3, fill="void", instances=True),
+    "annotators to void": Annotators(omission=0.3, fill="void", regions="instances"),
     "markov": MarkovBoundary(20, 0.7, 0.1, 0.2),
     "markov, shrinking": MarkovBoundary(30, 0.2, 0.1, classes=(1, 2), fill=3),
     "markov to void": MarkovBoundary(10, 0.3, 0.2, 0.1, blur=False, fill="void"),
 }  # fmt: skip
+
+
+def of_the_example(model):
+    """The object of the example in a model's docstring, for as many classes as the masks have."""
+    used, names = [], {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Noise, "__call__", lambda self, mask, *_, **__: used.append(self) or mask)
+        for example in doctest.DocTestParser().get_examples(model.__doc__):
+            exec(example.source, names)
+    noise = next(noise for noise in used if type(noise) is model)
+    fit = {"num_classes": K, "classes": None}
+    return dataclasses.replace(noise, **{name: fit[name] for name in fit if hasattr(noise, name)})
+
+
+# A model without a row is tested as its docstring shows it.
+ROWS = frozenset(MODELS)
+MODELS |= {
+    name: of_the_example(model)
+    for name, model in NOISES.items()
+    if model not in map(type, MODELS.values())
+}
 # Models that make pixels void on purpose, and those that do not draw at random.
 MAKES_VOID = {
     "annotators to void",
@@ -175,8 +199,9 @@ def sources(mask):
     return {"image": image, "instances": instances, "others": others, "sample_id": "a"}
 
 
-def test_every_model_is_covered():
-    assert {type(noise).__name__ for noise in MODELS.values()} == set(NOISES)
+def test_a_model_without_a_row_is_tested_as_its_docstring_shows_it():
+    assert of_the_example(RegionSwap) == RegionSwap(0.5, K)
+    assert of_the_example(Sometimes) == Sometimes(BoundaryErosion(1), 0.3)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -270,6 +295,6 @@ def test_void_only():
 
 def test_random_models_depend_on_the_generator(patches):
     mask = patches(0, (40, 40))
-    for name in MODELS.keys() - NOT_RANDOM:
+    for name in ROWS - NOT_RANDOM:
         noisy = [MODELS[name](mask, generator(seed), **sources(mask)) for seed in range(8)]
         assert any((other != noisy[0]).any() for other in noisy), name

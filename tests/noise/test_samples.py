@@ -36,6 +36,6 @@ def test_images_and_instances_that_make_no_sense():
     with pytest.raises(ValueError, match="image has shape"):
         FeatureDependent(0.1)(mask, generator(0), image=np.zeros((4, 5, 4), np.uint8))
     with pytest.raises(ValueError, match="instances holds -1"):
-        Shift(1, "instance")(mask, generator(0), instances=mask.astype(np.int32) - 1)
+        Shift(1, "instances")(mask, generator(0), instances=mask.astype(np.int32) - 1)
     with pytest.raises(ValueError, match="needs a second class"):
         FeatureDependent(0.1).check_fit(1, 255)

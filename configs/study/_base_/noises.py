@@ -28,18 +28,14 @@ noises = dict(
         per_dataset=dict(
             phantoms=dict(
                 type="Sometimes",
-                probability=0.46875,
+                rate=0.46875,
                 noise=dict(type="BoundaryDilation", width=3.5),
             ),
-            camvid=dict(
-                type="Sometimes", probability=0.5, noise=dict(type="BoundaryDilation", width=15)
-            ),
+            camvid=dict(type="Sometimes", rate=0.5, noise=dict(type="BoundaryDilation", width=15)),
             nuclei=dict(
-                type="Sometimes", probability=0.40625, noise=dict(type="BoundaryDilation", width=11)
+                type="Sometimes", rate=0.40625, noise=dict(type="BoundaryDilation", width=11)
             ),
-            cells=dict(
-                type="Sometimes", probability=0.5, noise=dict(type="BoundaryDilation", width=10)
-            ),
+            cells=dict(type="Sometimes", rate=0.5, noise=dict(type="BoundaryDilation", width=10)),
         )
     ),
     omission=dict(

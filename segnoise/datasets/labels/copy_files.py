@@ -34,7 +34,7 @@ from segnoise.datasets.problems import DatasetError, Problem, one_problem, probl
 from segnoise.errors import ConfigError, DataError
 from segnoise.files import naming, replacing, write_json, write_text
 from segnoise.lock import LOCK
-from segnoise.noise import NoiseReport, realised_noise
+from segnoise.noise import NoiseReport, expanded, realised_noise
 from segnoise.output_folder import OutputFolder, claim, common_folder, keep_apart
 from segnoise.parallel import Mapper, chunks_of, map_here, progress_bar
 from segnoise.records import find_fault, read_lines
@@ -224,6 +224,7 @@ class _Plan:
     def differs(self, head: dict[str, Any], *more: str) -> str:
         """Return in words how a copy with another head is another one."""
         keys = ("noise", "seed", "dataset", *more)
+        head = {**head, "noise": expanded(head["noise"])}  # as today's models are written down
         return differences({key: self.head[key] for key in keys}, head)
 
 

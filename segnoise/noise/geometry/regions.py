@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,32 +12,7 @@ from segnoise.noise.geometry.superpixels import superpixels
 from segnoise.noise.mask import Mask, check_storable
 from segnoise.noise.sources import Sources
 
-REGIONS = ("components", "instances", "superpixels")
-"""What a region can be."""
-
-_NEEDS = {"instances": frozenset({"instances"}), "superpixels": frozenset({"image"})}
 _BLOCK = 1 << 17  # pixels; looking up numbers takes eight bytes for each
-
-
-def check_regions(name: str, regions: object, known: Sequence[str] = REGIONS) -> str:
-    """Return the name of a kind of region.
-
-    Args:
-        name: The parameter, for the error.
-        regions: What the user gave.
-        known: The names allowed.
-
-    Raises:
-        ValueError: If it is none of them.
-    """
-    if not isinstance(regions, str) or regions not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}, not {regions!r}")
-    return regions
-
-
-def region_needs(regions: str) -> frozenset[str]:
-    """Return the names of the `Sources` that regions of a kind are made from."""
-    return _NEEDS.get(regions, frozenset())
 
 
 def find_regions(
@@ -52,7 +26,7 @@ def find_regions(
             instance number; those without a number as components. "superpixels": all pixels of
             one class in a superpixel of the image.
         size: Side of a superpixel, in pixels.
-        sources: Holds what `region_needs` names.
+        sources: Holds what the regions are made from.
         ignore_index: Void.
     """
     numbers = sources.instances if regions == "instances" else None

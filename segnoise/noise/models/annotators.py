@@ -87,8 +87,7 @@ class Annotators(Noise):
         seed: Of the styles. The errors on a mask come from the generator of the call, as ever.
         classes: Ids of the classes of things, the ones outlined; None stands for all. In a mask
             with stuff such as road or background, list the things: stuff is what they leave.
-        instances: Whether objects are those of the instance map (then the model needs
-            `instances`) rather than connected regions.
+        regions: What an object is: "components" or "instances", see `RegionSwap`.
         ignore_index: Void; stays as it is.
 
     Raises:
@@ -124,13 +123,8 @@ class Annotators(Noise):
     fill: str | int = parameters.fill()
     seed: int = parameters.integer(default=0)
     classes: tuple[int, ...] | None = parameters.classes()
-    instances: bool = parameters.flag(default=False)
+    regions: str = parameters.regions("components", "instances")
     ignore_index: int = parameters.void()
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """The instances, if objects are told apart by them."""
-        return frozenset({"instances"} if self.instances else ())
 
     @property
     def styles(self) -> tuple[Style, ...]:

@@ -24,15 +24,9 @@ class _Replacement(Noise):
     # Fields of every subclass; they stand here for their types only.
     rate: float
     classes: tuple[int, ...] | None
-    instances: bool
     ignore_index: int
     # A field only of a model whose shapes may leave parts of their objects bare.
     fill: str | int = "neighbor"
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """The instances, if objects are told apart by them."""
-        return frozenset({"instances"} if self.instances else ())
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         found = connected_components(mask, self.ignore_index, sources.instances)
@@ -84,8 +78,7 @@ class CoarsePolygon(_Replacement):
         fill: What vacated pixels become: "neighbor" (the label of the nearest other object),
             "void", or a class id.
         classes: Ids of the classes whose objects are simplified; None stands for all.
-        instances: Whether objects are those of the instance map (then the model needs
-            `instances`) rather than connected regions.
+        regions: What an object is: "components" or "instances", see `RegionSwap`.
         ignore_index: Void; stays as it is.
 
     Raises:
@@ -108,7 +101,7 @@ class CoarsePolygon(_Replacement):
     rate: float = parameters.rate(default=1.0)
     fill: str | int = parameters.fill()
     classes: tuple[int, ...] | None = parameters.classes()
-    instances: bool = parameters.flag(default=False)
+    regions: str = parameters.regions("components", "instances")
     ignore_index: int = parameters.void()
 
     def _alters(self, objects: Components) -> NDArray[np.bool_]:
@@ -138,8 +131,7 @@ class BoxMask(_Replacement):
     Args:
         rate: Probability of each object to be replaced.
         classes: Ids of the classes whose objects are replaced; None stands for all.
-        instances: Whether objects are those of the instance map (then the model needs
-            `instances`) rather than connected regions.
+        regions: What an object is: "components" or "instances", see `RegionSwap`.
         ignore_index: Void; stays as it is.
 
     Raises:
@@ -158,7 +150,7 @@ class BoxMask(_Replacement):
 
     rate: float = parameters.rate(default=1.0)
     classes: tuple[int, ...] | None = parameters.classes()
-    instances: bool = parameters.flag(default=False)
+    regions: str = parameters.regions("components", "instances")
     ignore_index: int = parameters.void()
 
     def _outlines(self, objects: Components, number: int) -> Sequence[Outline]:
@@ -184,8 +176,7 @@ class HullMask(_Replacement):
     Args:
         rate: Probability of each object to be replaced.
         classes: Ids of the classes whose objects are replaced; None stands for all.
-        instances: Whether objects are those of the instance map (then the model needs
-            `instances`) rather than connected regions.
+        regions: What an object is: "components" or "instances", see `RegionSwap`.
         ignore_index: Void; stays as it is.
 
     Raises:
@@ -204,7 +195,7 @@ class HullMask(_Replacement):
 
     rate: float = parameters.rate(default=1.0)
     classes: tuple[int, ...] | None = parameters.classes()
-    instances: bool = parameters.flag(default=False)
+    regions: str = parameters.regions("components", "instances")
     ignore_index: int = parameters.void()
 
     def _outlines(self, objects: Components, number: int) -> Sequence[Outline]:

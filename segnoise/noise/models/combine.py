@@ -189,41 +189,41 @@ class OneOf(_Combination):
 class Sometimes(_Combination):
     """A noise model applied to a share of the masks; the others stay clean.
 
-    Its dose is the probability: `calibrate` turns how many masks are noisy, not how noisy they are.
+    Its dose is the rate: `calibrate` turns how many masks are noisy, not how noisy they are.
 
     Args:
         noise: A noise model, or its config.
-        probability: Of a mask being corrupted, from 0 to 1.
+        rate: Probability of a mask to be corrupted, from 0 to 1.
 
     Raises:
-        TypeError: If `noise` is no model and no config, or the probability no number.
-        ValueError: If the config names no known model, or the probability is out of range.
+        TypeError: If `noise` is no model and no config, or the rate no number.
+        ValueError: If the config names no known model, or the rate is out of range.
 
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import BoundaryErosion, Sometimes, generator
-        >>> noise = Sometimes(BoundaryErosion(1), probability=0.3)
+        >>> noise = Sometimes(BoundaryErosion(1), rate=0.3)
         >>> mask = np.array([[0, 0, 0, 0, 0, 7, 7, 7]], np.uint8)
         >>> [noise(mask, generator(0, name)).tolist()[0].count(7) for name in "abcdef"]
         [3, 2, 2, 2, 3, 3]
     """
 
-    DOSE = Dose("probability", high=1.0)
+    DOSE = Dose("rate", high=1.0)
 
     noise: Noise
-    probability: float
+    rate: float
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "noise", _built([self.noise])[0])
-        object.__setattr__(self, "probability", check_rate("probability", self.probability))
+        object.__setattr__(self, "rate", check_rate("rate", self.rate))
 
     def _parts(self) -> Sequence[Noise]:
         return (self.noise,)
 
     @property
     def dose(self) -> float:
-        """The probability."""
-        return self.probability
+        """The rate."""
+        return self.rate
 
     @property
     def dose_range(self) -> tuple[float, float]:
@@ -231,11 +231,11 @@ class Sometimes(_Combination):
         return 0.0, 1.0
 
     def with_dose(self, dose: float) -> Noise:
-        """Return the model with another probability."""
+        """Return the model with another rate."""
         return Sometimes(self.noise, dose)
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
-        if rng.random() >= self.probability:
+        if rng.random() >= self.rate:
             untouched: Mask = mask.copy()
             return untouched
         return self.noise(mask, rng, **sources.with_names(self.noise.needs))

@@ -46,8 +46,7 @@ class Omission(Noise):
             the rate nears 1, since ever fewer labels remain to take an object's place.
         max_area: Objects of more pixels are never omitted, since it is the small ones that people
             overlook; None for no limit.
-        instances: Whether objects are those of an instance map, which is needed then; pixels
-            without an instance number are divided into connected regions.
+        regions: What an object is: "components" or "instances", see `RegionSwap`.
         vary: Whether each mask draws its r.
         ignore_index: Void; stays as it is.
 
@@ -71,14 +70,9 @@ class Omission(Noise):
     fill: str | int = parameters.fill()
     classes: tuple[int, ...] | None = parameters.classes()
     max_area: int | None = parameters.checked(_check_area, default=None)
-    instances: bool = parameters.flag(default=False)
+    regions: str = parameters.regions("components", "instances")
     vary: bool = parameters.flag(default=False)
     ignore_index: int = parameters.void()
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """The instance map, with `instances`."""
-        return frozenset({"instances"} if self.instances else ())
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         found = connected_components(mask, self.ignore_index, sources.instances)

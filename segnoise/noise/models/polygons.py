@@ -96,8 +96,7 @@ class PolygonNoise(Noise):
         fill: What vacated pixels become: "neighbor" (the label of the nearest other object),
             "void", or a class id.
         classes: Ids of the classes whose objects take part; None stands for all.
-        instances: Whether objects are those of the instance map (then the model needs
-            `instances`) rather than connected regions.
+        regions: What an object is: "components" or "instances", see `RegionSwap`.
         ignore_index: Void; stays as it is.
 
     Raises:
@@ -132,7 +131,7 @@ class PolygonNoise(Noise):
     scale: float = parameters.number(0, DOSE.high, default=1.0)
     fill: str | int = parameters.fill()
     classes: tuple[int, ...] | None = parameters.classes()
-    instances: bool = parameters.flag(default=False)
+    regions: str = parameters.regions("components", "instances")
     ignore_index: int = parameters.void()
 
     def __post_init__(self) -> None:
@@ -155,11 +154,6 @@ class PolygonNoise(Noise):
                 f"class_flip={self.class_flip} needs a second class to flip to: list more in "
                 "classes, give a transition matrix, or set it to 0"
             )
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """The instances, if objects are told apart by them."""
-        return frozenset({"instances"} if self.instances else ())
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         check_class_ids(mask, self.num_classes, self.ignore_index)

@@ -10,7 +10,7 @@ import numpy as np
 from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.categorical import CategoricalTable
-from segnoise.noise.geometry.regions import check_regions, find_regions, of_each_pixel, region_needs
+from segnoise.noise.geometry.regions import find_regions, of_each_pixel
 from segnoise.noise.geometry.transitions import transition_matrix
 from segnoise.noise.mask import Mask, check_class_ids, check_storable
 from segnoise.noise.sources import Sources
@@ -66,7 +66,7 @@ class RegionSwap(Noise):
 
     rate: float = parameters.rate()
     num_classes: int = parameters.integer(2)
-    regions: str = parameters.checked(check_regions, default="components")
+    regions: str = parameters.regions("components", "instances", "superpixels")
     transition_matrix: tuple[tuple[float, ...], ...] | None = None
     size: int = parameters.integer(1, default=24)
     classes: tuple[int, ...] | None = parameters.classes()
@@ -82,11 +82,6 @@ class RegionSwap(Noise):
                     f"{self.num_classes}"
                 )
             object.__setattr__(self, "transition_matrix", tuple(map(tuple, matrix.tolist())))
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """The instance map or the image, if regions are made from it."""
-        return region_needs(self.regions)
 
     def __repr__(self) -> str:
         shown = {field.name: repr(getattr(self, field.name)) for field in dataclasses.fields(self)}

@@ -9,19 +9,9 @@ from numpy.typing import NDArray
 
 from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.geometry.regions import (
-    REGIONS,
-    check_regions,
-    find_regions,
-    of_each_pixel,
-    region_needs,
-)
+from segnoise.noise.geometry.regions import find_regions, of_each_pixel
 from segnoise.noise.mask import Mask, check_storable, is_any_of
 from segnoise.noise.sources import Sources
-
-
-def _check_regions(name: str, regions: object) -> str:
-    return check_regions(name, regions, ("pixels", *REGIONS))
 
 
 @register
@@ -37,10 +27,8 @@ class VoidDropout(Noise):
 
     Args:
         rate: r, from 0 to 1.
-        regions: What becomes void as a whole. "pixels": each pixel on its own. "components": an
-            8-connected region of one class. "instances": all pixels of one class and one instance
-            number; pixels without a number as components. Needs the instance map. "superpixels":
-            all pixels of one class in a superpixel of the image; needs the image.
+        regions: What becomes void as a whole: "pixels" (each on its own), "components", "instances"
+            or "superpixels", see `RegionSwap`.
         size: Side of a superpixel, in pixels, at least 1; of no effect for other regions.
         classes: Ids of the classes that may become void; None stands for all.
         ignore_index: Void.
@@ -62,15 +50,10 @@ class VoidDropout(Noise):
     DOSE = Dose("rate", high=1.0)
 
     rate: float = parameters.rate()
-    regions: str = parameters.checked(_check_regions, default="pixels")
+    regions: str = parameters.regions("pixels", "components", "instances", "superpixels")
     size: int = parameters.integer(1, default=24)
     classes: tuple[int, ...] | None = parameters.classes()
     ignore_index: int = parameters.void()
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """The instance map or the image, if regions are made from it."""
-        return region_needs(self.regions)
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         check_storable(self.ignore_index, mask, "ignore_index")

@@ -19,7 +19,6 @@ from segnoise.noise.geometry.smooth_field import LARGEST_LENGTH, SmoothField
 from segnoise.noise.mask import Mask
 from segnoise.noise.sources import Sources
 
-_PER = ("mask", "object", "instance")
 _SMALL = 64  # pixels; objects that are shifted pixel by pixel rather than one by one
 
 
@@ -33,13 +32,12 @@ class Shift(Noise):
     it is right on average. The distance itself is not random, so that all masks get the same dose;
     for a random one, list several shifts in `OneOf`.
 
-    - per="mask": one offset for all. Pixel p takes the label at p - offset; with
+    - regions="mask": one offset for all. Pixel p takes the label at p - offset; with
       fill="neighbor", what lies outside the image continues the nearest pixel of the border.
-    - per="object" or "instance": each object gets an offset of its own. Objects are 8-connected
-      regions of one class; with "instance", all pixels of one class and one number in the sample's
-      instance map. Larger objects are laid down first. None is moved further down or right, up or
-      left, than leaves a row and a column of its bounding box inside the mask: beyond that, a
-      greater distance does not do more.
+    - regions="components" or "instances" (see `RegionSwap`): each gets an offset of its own. Larger
+      ones are laid down first. None is moved further down or right, up or left, than leaves a row
+      and a column of its bounding box inside the mask: beyond that, a greater distance does not do
+      more.
 
     A pixel that its label leaves, and that nothing moves onto, takes the fill. Void does not move:
     it stays where it is, and nothing moves onto pixels where void would have come to lie.
@@ -50,7 +48,7 @@ class Shift(Noise):
 
     Args:
         distance: In pixels, from 0 to 16384.
-        per: What moves as one: "mask", "object" or "instance".
+        regions: What moves as one: "mask", "components" or "instances".
         classes: Ids of the classes that move, as a layer over the others, which stay (such as the
             buildings of a map); None stands for all.
         fill: What a pixel becomes that its label left and that nothing moved onto: "void", a class
@@ -69,25 +67,20 @@ class Shift(Noise):
         >>> Shift(distance=2)(mask, generator(1)).tolist()
         [[0, 0, 0, 1, 1, 0, 0, 2, 2, 255]]
         >>> mask = np.repeat(mask, 3, axis=0)
-        >>> Shift(distance=1, per="object", classes=[1, 2])(mask, generator(4)).tolist()[1]
+        >>> Shift(distance=1, regions="components", classes=[1, 2])(mask, generator(4)).tolist()[1]
         [0, 1, 1, 0, 0, 0, 0, 2, 0, 255]
     """
 
     DOSE = Dose("distance", high=1 << 14)
 
     distance: float = parameters.number(0, DOSE.high)
-    per: str = parameters.choice(_PER, default="mask")
+    regions: str = parameters.regions("mask", "components", "instances")
     classes: tuple[int, ...] | None = parameters.classes()
     fill: str | int = parameters.fill()
     ignore_index: int = parameters.void()
 
-    @property
-    def needs(self) -> frozenset[str]:
-        """The instance map, if instances move."""
-        return frozenset({"instances"} if self.per == "instance" else ())
-
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
-        if self.per != "mask":
+        if self.regions != "mask":
             return self._shift_objects(mask, rng, sources)
         down, right = self._offsets(rng, 1)[0]
         if not down and not right:
@@ -142,7 +135,7 @@ class Rotate(Noise):
 
     The angle is uniform on [-angle, angle] degrees. The label at p is the one at the pixel nearest
     to c + R (p - c), where R turns by the drawn angle and c is the centre of the image or, with
-    per="object" or "instance", of the object: the mean of its pixels. What comes from outside,
+    "components" or "instances", of the object: the mean of its pixels. What comes from outside,
     what nothing moves onto, and void are treated as `Shift` treats them, and so are objects. Each
     object of two pixels or more takes some 0.1 ms, so that a mask of a hundred thousand crumbs,
     such as pixel flips leave, takes seconds.
@@ -153,7 +146,7 @@ class Rotate(Noise):
 
     Args:
         angle: The greatest angle, in degrees, from 0 to 180.
-        per: What turns as one: "mask", "object" or "instance".
+        regions: What turns as one: "mask", "components" or "instances".
         classes: Ids of the classes that turn, as a layer over the others; None stands for all.
         fill: See `Shift`.
         ignore_index: Void; stays as it is.
@@ -174,21 +167,16 @@ class Rotate(Noise):
     DOSE = Dose("angle", high=180)
 
     angle: float = parameters.number(0, 180)
-    per: str = parameters.choice(_PER, default="mask")
+    regions: str = parameters.regions("mask", "components", "instances")
     classes: tuple[int, ...] | None = parameters.classes()
     fill: str | int = parameters.fill()
     ignore_index: int = parameters.void()
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """The instance map, if instances turn."""
-        return frozenset({"instances"} if self.per == "instance" else ())
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         if not self.angle:
             unmoved: Mask = mask.copy()
             return unmoved
-        if self.per != "mask":
+        if self.regions != "mask":
             return self._rotate_objects(mask, rng, sources)
         height, width = mask.shape
         centre = (height - 1) / 2, (width - 1) / 2

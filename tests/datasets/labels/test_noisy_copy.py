@@ -32,6 +32,7 @@ from segnoise.noise import (
     BoundaryErosion,
     Compose,
     NoiseReport,
+    Omission,
     SymmetricFlip,
     generator,
 )
@@ -421,6 +422,20 @@ def test_a_damaged_manifest(folder, voc, change):
     (folder / "manifest.json").unlink()
     with pytest.raises(DatasetError, match=r"manifest.json: no such file, so here is no"):
         verify_noisy_copy(folder)
+
+
+def test_a_copy_that_knows_former_names_of_parameters(voc, tmp_path):
+    noisy, out = NoisyLabels(voc, Omission(0.5), seed=0), tmp_path / "copy"
+    write_noisy_copy(noisy, out)
+
+    def former(content):
+        content["noise"]["instances"] = content["noise"].pop("regions") == "instances"
+        content.pop("sha256")
+
+    edit(out, former)
+    assert verify_noisy_copy(out, noisy) == []
+    assert write_noisy_copy(noisy, out)[1] == 0
+    assert NoisyCopy(voc, out).noise == noisy.noise
 
 
 def test_a_copy_of_an_earlier_version(folder, voc, noisy):

@@ -188,7 +188,7 @@ def test_nothing_is_loaded_that_is_not_needed(full_dataset):
     with pytest.raises(DataError, match=r"0\.jpg: file not found"):
         NoisyLabels(full_dataset, Seen("image")).load_masks(0)
     with pytest.raises(DataError, match=r"0_objects\.png: file not found"):
-        NoisyLabels(full_dataset, Omission(0.5, instances=True)).load_masks(0)
+        NoisyLabels(full_dataset, Omission(0.5, regions="instances")).load_masks(0)
 
 
 def test_a_mask_to_borrow_from_that_cannot_be_read_is_named(full_dataset):
@@ -200,7 +200,7 @@ def test_a_mask_to_borrow_from_that_cannot_be_read_is_named(full_dataset):
 
 def test_an_instance_map_of_another_size(full_dataset):
     cv2.imwrite(str(full_dataset._files[1].instances), np.ones((5, 6), np.uint8))
-    noisy = NoisyLabels(full_dataset, Omission(0.5, instances=True))
+    noisy = NoisyLabels(full_dataset, Omission(0.5, regions="instances"))
     with pytest.raises(DataError, match=r"1\.png: .*instances has shape \(5, 6\), but the mask"):
         noisy.load_mask(1)
 
@@ -211,7 +211,7 @@ def test_noise_that_needs_what_the_data_lack_is_refused_at_once(dataset, full_da
         NoisyLabels(dataset, by_instance)
     full_dataset._files[3] = full_dataset._files[3]._replace(instances=None)
     with pytest.raises(ConfigError, match=r"1 of the 5 samples .* such as 's3'"):
-        NoisyLabels(full_dataset, Omission(0.5, instances=True))
+        NoisyLabels(full_dataset, Omission(0.5, regions="instances"))
 
     class Plain:
         metainfo = dataset.metainfo

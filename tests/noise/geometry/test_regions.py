@@ -1,8 +1,7 @@
 import numpy as np
-import pytest
 
 from segnoise.noise.geometry.components import connected_components
-from segnoise.noise.geometry.regions import check_regions, find_regions, of_each_pixel, region_needs
+from segnoise.noise.geometry.regions import find_regions, of_each_pixel
 from segnoise.noise.geometry.superpixels import superpixels
 from segnoise.noise.sources import Sources
 
@@ -34,12 +33,3 @@ def test_superpixel_regions_are_of_one_class_and_one_superpixel(patches):
             pairs.setdefault((mask[place], pieces[place]), set()).add(int(found.index[place]))
     assert all(len(numbers) == 1 for numbers in pairs.values())
     assert len(pairs) == len(found)
-
-
-def test_names():
-    assert region_needs("components") == region_needs("pixels") == frozenset()
-    assert region_needs("instances") == {"instances"}
-    assert region_needs("superpixels") == {"image"}
-    for wrong in ("objects", None, ["components"]):
-        with pytest.raises(ValueError, match="regions must be one of components, instances, super"):
-            check_regions("regions", wrong)

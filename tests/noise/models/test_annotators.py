@@ -60,7 +60,7 @@ def test_annotate_is_deterministic_and_each_mask_is_somebodys():
     known = {int(m.sum()) for m in far.annotate(mask, generator(0))}
     assert {int(far(mask, generator(s)).sum()) for s in range(30)} == known
     with pytest.raises(ValueError, match="needs instances"):
-        Annotators(instances=True).annotate(mask, generator(0))
+        Annotators(regions="instances").annotate(mask, generator(0))
     with pytest.raises(TypeError, match="float64"):
         three.annotate(mask.astype(float), generator(0))
 
@@ -108,7 +108,7 @@ def test_bad_parameters():
         ({"unit": "px"}, 'unit must be "diameter" or "pixel", not \'px\''),
         ({"scale": 1001}, "scale must be at least 0 and at most 1000.0, not 1001"),
         ({"classes": [255]}, "classes lists 255"),
-        ({"instances": 1}, "instances must be true or false"),
+        ({"regions": "pixels"}, 'regions must be "components" or "instances"'),
     ]:
         with pytest.raises((TypeError, ValueError), match=message):
             Annotators(**parameters)

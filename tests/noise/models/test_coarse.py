@@ -53,7 +53,7 @@ def test_boxes_of_instances(patches):
         instances[:, ::2] = 0
         found = naive.objects(mask, instances=instances)
         shapes = {n: (boxed(found[n][1], mask.shape), found[n][0]) for n in range(len(found))}
-        noisy = BoxMask(instances=True)(mask, generator(0), instances=instances)
+        noisy = BoxMask(regions="instances")(mask, generator(0), instances=instances)
         np.testing.assert_array_equal(noisy, naive.pile(mask, found, shapes, GAP))
 
 
@@ -77,7 +77,7 @@ def test_hull_against_brute_force():
         for y, x in zip(*rng.integers(3, 13, (2, 5)), strict=True):
             mask[y : y + 3, x : x + 2] = 1
         instances = mask.astype(np.int32)
-        noisy = HullMask(classes=[1], instances=True)(mask, generator(0), instances=instances)
+        noisy = HullMask(classes=[1], regions="instances")(mask, generator(0), instances=instances)
         pixels = np.argwhere(mask == 1)
         for p in np.ndindex(mask.shape):
             depth = depth_in_hull(np.array(p), pixels)
@@ -147,11 +147,17 @@ def test_vacated_pixels_go_to_the_surround_not_back_to_the_object():
 
 @pytest.mark.parametrize(
     "noise",
-    [CoarsePolygon(2.5, 0.5, "void", (3, 1), True), BoxMask(0.5, [2]), HullMask(1, None, True)],
+    [
+        CoarsePolygon(2.5, 0.5, "void", (3, 1), "instances"),
+        BoxMask(0.5, [2]),
+        HullMask(1, None, "instances"),
+    ],
 )
 def test_json_round_trip(noise):
     assert build_noise(json.loads(json.dumps(noise.to_dict()))) == noise
-    assert noise.needs == (frozenset({"instances"}) if noise.instances else frozenset())
+    assert noise.needs == (
+        frozenset({"instances"}) if noise.regions == "instances" else frozenset()
+    )
 
 
 def test_wrong_parameters():
@@ -162,7 +168,12 @@ def test_wrong_parameters():
         (CoarsePolygon, {"tolerance": 5, "fill": "near"}, ValueError, "fill must be"),
         (BoxMask, {"rate": -0.1}, ValueError, "rate must be from 0 to 1, not -0.1"),
         (BoxMask, {"classes": [255]}, ValueError, "classes lists 255"),
-        (HullMask, {"instances": 1}, TypeError, "instances must be true or false, not 1"),
+        (
+            HullMask,
+            {"regions": "pixels"},
+            ValueError,
+            'regions must be "components" or "instances"',
+        ),
         (HullMask, {"ignore_index": None}, TypeError, "ignore_index must be an integer"),
     ]:
         with pytest.raises(error, match=message):
@@ -171,4 +182,4 @@ def test_wrong_parameters():
 
 def test_instances_must_be_given():
     with pytest.raises(ValueError, match="needs instances"):
-        BoxMask(instances=True)(np.zeros((3, 3), np.uint8), generator(0))
+        BoxMask(regions="instances")(np.zeros((3, 3), np.uint8), generator(0))

@@ -100,7 +100,7 @@ def test_instances():
     instances = np.array([[0, 7, 8, 8, 0, 7]], np.uint16)
     seen = set()
     for seed in range(40):
-        noise = Omission(0.5, fill=0, classes=[1], instances=True)
+        noise = Omission(0.5, fill=0, classes=[1], regions="instances")
         noisy = noise(mask, generator(seed), instances=instances)[0].tolist()
         assert noisy[1] == noisy[5]
         assert noisy[2] == noisy[3]
@@ -117,7 +117,7 @@ def test_bad_parameters():
         ({"classes": 3}, TypeError, "classes must be"),
         ({"max_area": 0}, ValueError, "max_area must be at least 1, not 0"),
         ({"max_area": 2.5}, TypeError, "max_area must be an integer"),
-        ({"instances": 1}, TypeError, "instances must be true or false, not 1"),
+        ({"regions": "pixels"}, ValueError, 'regions must be "components" or "instances"'),
         ({"vary": "yes"}, TypeError, "vary must be true or false, not 'yes'"),
     ]:
         with pytest.raises(error, match=message):
@@ -127,6 +127,6 @@ def test_bad_parameters():
 def test_missing_instances_and_a_fill_that_does_not_fit():
     mask = np.zeros((1, 2), np.uint8)
     with pytest.raises(ValueError, match="needs instances"):
-        Omission(0.5, instances=True)(mask, generator(0))
+        Omission(0.5, regions="instances")(mask, generator(0))
     with pytest.raises(ValueError, match="fill=300 does not fit"):
         Omission(1.0, fill=300)(mask, generator(0))

@@ -85,7 +85,7 @@ def protocol(noise, mask, seed, instances=None):
         {"class_flip": T, "scale": 0.8, "kernel": 7},
         {"class_flip": T, "scale": 3.0, "classes": [0, 2]},
         {"scale": 0.0, "class_flip": T},
-        {"instances": True, "class_flip": T, "jitter": 0.5},
+        {"regions": "instances", "class_flip": T, "jitter": 0.5},
     ],
 )
 def test_against_the_definition(patches, parameters):
@@ -93,7 +93,9 @@ def test_against_the_definition(patches, parameters):
     changed = 0
     for seed in range(3):
         mask = np.kron(patches(seed, (7, 9)), np.ones((2, 2), np.uint8))
-        instances = np.where(patches(seed + 9, mask.shape) == 1, 5, 0) if noise.instances else None
+        instances = None
+        if noise.regions == "instances":
+            instances = np.where(patches(seed + 9, mask.shape) == 1, 5, 0)
         noisy = noise(mask, generator(seed), instances=instances)
         np.testing.assert_array_equal(noisy, protocol(noise, mask, seed, instances))
         for dtype in (np.uint16, np.int32, np.int64):
@@ -213,7 +215,7 @@ def test_an_instance_in_two_parts_has_one_fate():
     mask = np.zeros((12, 30), np.uint8)
     mask[3:8, 3:8] = mask[3:8, 20:25] = 1
     instances = (mask * 4).astype(np.int32)
-    noise = PolygonNoise(3, 1, 0, 0, class_flip=0.5, classes=[1, 2], instances=True)
+    noise = PolygonNoise(3, 1, 0, 0, class_flip=0.5, classes=[1, 2], regions="instances")
     for seed in range(10):
         noisy = noise(mask, generator(seed), instances=instances)
         np.testing.assert_array_equal(noisy[:, 1:12], noisy[:, 18:29])
@@ -273,7 +275,7 @@ def test_wrong_parameters():
         ({"class_flip": 0.1, "classes": [2]}, ValueError, "class_flip=0.1 needs a second class"),
         ({"classes": [4]}, ValueError, r"classes lists 4, but there are 4 classes \(0 to 3\)"),
         ({"scale": float("nan")}, ValueError, "scale must be at least 0 and at most 8.0, not nan"),
-        ({"instances": None}, TypeError, "instances must be true or false, not None"),
+        ({"regions": "pixels"}, ValueError, 'regions must be "components" or "instances"'),
         ({"ignore_index": 2}, ValueError, "ignore_index=2 is one of the 4 classes"),
     ]:
         with pytest.raises(error, match=message):

@@ -116,7 +116,7 @@ def test_bad_parameters():
         ({"rate": 1.1}, ValueError, r"rate must be from 0 to 1, not 1\.1"),
         ({"rate": -0.1}, ValueError, "rate must be"),
         ({"num_classes": 1}, ValueError, "num_classes must be at least 2, not 1"),
-        ({"regions": "objects"}, ValueError, "regions must be one of .* not 'objects'"),
+        ({"regions": "objects"}, ValueError, "regions must be .* or .superpixels., not 'objects'"),
         ({"transition_matrix": [[0.9, 0.2], [0, 1]]}, ValueError, "row 0 .* sums to 1.1"),
         ({"transition_matrix": "voc"}, TypeError, "must be K rows"),
         (

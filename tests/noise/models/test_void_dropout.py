@@ -86,7 +86,11 @@ def test_any_void_and_dtype(void):
 def test_bad_parameters():
     for parameters, error, message in [
         ({"rate": 2}, ValueError, "rate must be from 0 to 1, not 2"),
-        ({"regions": "objects"}, ValueError, "one of pixels, components, instances, superpixels"),
+        (
+            {"regions": "objects"},
+            ValueError,
+            '"pixels", "components", "instances" or "superpixels"',
+        ),
         ({"size": 0}, ValueError, "size must be at least 1"),
         ({"classes": []}, TypeError, "classes must be None or a list"),
         ({"ignore_index": 25.5}, TypeError, "ignore_index must be an integer"),

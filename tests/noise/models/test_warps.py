@@ -186,10 +186,10 @@ def squares(dtype=np.uint8):
     return mask
 
 
-@pytest.mark.parametrize("per", ["mask", "object"])
-def test_things_move_as_they_are_and_uncover_what_is_behind(per):
+@pytest.mark.parametrize("regions", ["mask", "components"])
+def test_things_move_as_they_are_and_uncover_what_is_behind(regions):
     mask = squares()
-    noisy = Shift(6, per, classes=[1, 2])(mask, generator(3))
+    noisy = Shift(6, regions, classes=[1, 2])(mask, generator(3))
     assert np.bincount(noisy.ravel()).tolist() == np.bincount(mask.ravel()).tolist()
     offsets = set()
     for top, left in [(15, 20), (15, 80), (60, 20), (60, 80)]:
@@ -197,13 +197,13 @@ def test_things_move_as_they_are_and_uncover_what_is_behind(per):
         rows, columns = np.nonzero(around.any(1))[0], np.nonzero(around.any(0))[0]
         assert (rows.size, columns.size, around.sum()) == (12, 16, 12 * 16)
         offsets.add((int(rows[0]) - 8, int(columns[0]) - 8))
-        assert abs(math.hypot(*offsets.pop() if per == "mask" else (6, 0)) - 6) < 1.5
-    assert len(offsets) == (0 if per == "mask" else 4)
+        assert abs(math.hypot(*offsets.pop() if regions == "mask" else (6, 0)) - 6) < 1.5
+    assert len(offsets) == (0 if regions == "mask" else 4)
 
 
 def test_each_object_turns_about_its_own_centre():
     mask = squares()
-    noisy = Rotate(90, "object", classes=[1, 2])(mask, generator(5))
+    noisy = Rotate(90, "components", classes=[1, 2])(mask, generator(5))
     drawn = generator(5).uniform(-90, 90, 4)
     for angle, (top, left) in zip(drawn, [(15, 20), (15, 80), (60, 20), (60, 80)], strict=True):
         part = np.ascontiguousarray(noisy[top - 12 : top + 24, left - 12 : left + 28] > 0)
@@ -222,7 +222,7 @@ def test_instances_move_as_one():
     together = mask.astype(np.int32)
     apart = np.where(mask == 1, np.arange(80) // 40 + 1, 0)
     with pytest.raises(ValueError, match="needs instances"):
-        Shift(4, "instance")(mask, generator(0))
+        Shift(4, "instances")(mask, generator(0))
 
     def vectors(noise, instances):
         """Return the ways from the left bar's centre to the right one's, for some seeds."""
@@ -233,10 +233,10 @@ def test_instances_move_as_one():
             )
             yield right - left + (0, 40)
 
-    shift = Shift(4, "instance", classes=[1], fill=0)
+    shift = Shift(4, "instances", classes=[1], fill=0)
     np.testing.assert_array_equal(list(vectors(shift, together)), [(0, 35)] * 6)
     assert np.ptp(list(vectors(shift, apart)), axis=0).min() >= 2
-    turn = Rotate(40, "instance", classes=[1], fill=0)
+    turn = Rotate(40, "instances", classes=[1], fill=0)
     down, right = np.transpose(list(vectors(turn, together)))
     np.testing.assert_allclose(np.hypot(down, right), 35, atol=0.7)
     assert np.ptp(down) > 10
@@ -260,7 +260,7 @@ def test_masks_longer_than_opencv_maps(shape):
         Shift(5),
         Shift(5, classes=(1,)),
         Rotate(30),
-        Rotate(30, "object", classes=(1, 2)),
+        Rotate(30, "components", classes=(1, 2)),
         Elastic(4),
     ],
 )
@@ -292,7 +292,12 @@ def test_memory_is_a_small_multiple_of_the_mask(noise):
 
 @pytest.mark.parametrize(
     "noise",
-    [Shift(3), Shift(2.5, "object", [2, 1], 0, 9), Rotate(np.int64(5), fill="void"), Elastic(1, 2)],
+    [
+        Shift(3),
+        Shift(2.5, "components", [2, 1], 0, 9),
+        Rotate(np.int64(5), fill="void"),
+        Elastic(1, 2),
+    ],
 )
 def test_json_round_trip(noise):
     assert build_noise(json.loads(json.dumps(noise.to_dict()))) == noise
@@ -309,14 +314,14 @@ def test_wrong_parameters():
         (Shift, {"distance": "3"}, TypeError, "distance must be a number, not '3'"),
         (
             Shift,
-            {"distance": 1, "per": "pixel"},
+            {"distance": 1, "regions": "pixels"},
             ValueError,
-            "per must be \"mask\", .* not 'pixel'",
+            "regions must be \"mask\", .* not 'pixels'",
         ),
         (Shift, {"distance": 1, "fill": "edge"}, ValueError, "fill must be .* not 'edge'"),
         (Shift, {"distance": 1, "classes": [255]}, ValueError, "classes lists 255, which is void"),
         (Rotate, {"angle": 181}, ValueError, "angle must be at least 0 and at most 180, not 181"),
-        (Rotate, {"angle": 5, "per": None}, ValueError, "not None"),
+        (Rotate, {"angle": 5, "regions": None}, ValueError, "not None"),
         (
             Elastic,
             {"amplitude": math.nan},
@@ -343,9 +348,9 @@ def test_far_shifts_leave_a_part_of_each_object_inside(distance):
     mask[4:16, 5:25] = 1
     mask[9, 14] = 2
     for seed in range(5):
-        noisy = Shift(distance, "object", classes=(1,))(mask, generator(seed))
+        noisy = Shift(distance, "components", classes=(1,))(mask, generator(seed))
         assert 0 < np.count_nonzero(noisy == 1) < 239
-        noisy = Shift(distance, "object", classes=(2,))(mask, generator(seed))
+        noisy = Shift(distance, "components", classes=(2,))(mask, generator(seed))
         assert np.count_nonzero(noisy == 2) == 1
         assert noisy[9, 14] != 2
 

@@ -58,11 +58,11 @@ small = Omission(rate=0.05, fill=0, classes=(1, 2, 3))
         (BoundaryDilation(width=4), "boundaries"),
         (Shift(distance=4), "boundaries"),
         # In some of the images only, so that most objects are untouched.
-        (Sometimes(BoundaryDilation(width=2), probability=0.4), "boundaries"),
-        (Sometimes(BoundaryDilation(width=8), probability=0.4), "boundaries"),
-        (Sometimes(BoundaryErosion(width=3, fill=0), probability=0.4), "boundaries"),
-        (Compose([Sometimes(Shift(distance=4), probability=0.5), small]), "boundaries"),
-        (Sometimes(Shift(distance=8), probability=0.4), "boundaries"),
+        (Sometimes(BoundaryDilation(width=2), rate=0.4), "boundaries"),
+        (Sometimes(BoundaryDilation(width=8), rate=0.4), "boundaries"),
+        (Sometimes(BoundaryErosion(width=3, fill=0), rate=0.4), "boundaries"),
+        (Compose([Sometimes(Shift(distance=4), rate=0.5), small]), "boundaries"),
+        (Sometimes(Shift(distance=8), rate=0.4), "boundaries"),
     ],
     ids=repr,
 )
