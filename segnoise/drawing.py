@@ -57,15 +57,6 @@ def overlay(
 
     Classes whose colour is near black are not tinted: black is the usual colour of background,
     and would only darken the picture.
-
-    Args:
-        image: (H, W, 3) uint8.
-        mask: (H, W) class ids.
-        palette: K colours.
-        alpha: Share of the colour, 0..1.
-
-    Returns:
-        (H, W, 3) uint8.
     """
     colors = colorize(mask, palette)
     tinted = (colors.max(axis=2) > _DARK)[..., None]
@@ -94,14 +85,7 @@ def legend(
     width: int = 720,
     void: bool = True,
 ) -> np.ndarray:
-    """Return a key of class names beside their colours, in as many lines as it takes.
-
-    Args:
-        classes: K names.
-        palette: K colours.
-        width: Width of the picture in pixels; wider only if a single name asks for it.
-        void: Also show the colour of void.
-    """
+    """Return a key of class names beside their colours, in as many lines as it takes."""
     font, swatch, line = _font(13), 14, 24
     entries = [(printable(name), color) for name, color in zip(classes, palette, strict=True)]
     if void:
@@ -176,11 +160,7 @@ def grid(
 
 
 def save_png(path: str | Path, picture: np.ndarray) -> None:
-    """Write a picture as PNG, whole or not at all; makes missing folders.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
+    """Write a picture as PNG, whole or not at all; makes missing folders."""
     with replacing(path) as temporary:
         Image.fromarray(picture).save(temporary, format="PNG")
 

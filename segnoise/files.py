@@ -28,11 +28,7 @@ _KINDS = {
 
 
 def user_path(path: str | Path) -> Path:
-    """Return a path as a user writes it, with `~` and `~name` looked up.
-
-    Raises:
-        ConfigError: If there is no such user, or the path holds a NUL character.
-    """
+    """Return a path as a user writes it, with `~` and `~name` looked up."""
     if not isinstance(path, (str, os.PathLike)) or not str(path):
         raise ConfigError(f"a path must be a text such as 'data/mine', not {path!r}")
     if "\0" in str(path):
@@ -50,9 +46,6 @@ def not_a_file(path: str | Path) -> str | None:
     """Return what is at a path where it is no regular file, such as "a named pipe"; else None.
 
     Reading a pipe, a socket or a device may never end.
-
-    Raises:
-        OSError: If nothing is there, or it cannot be looked at.
     """
     try:
         kind = stat.S_IFMT(os.stat(path).st_mode)
@@ -62,12 +55,7 @@ def not_a_file(path: str | Path) -> str | None:
 
 
 def regular(path: str | Path) -> Path:
-    """Return the path of a regular file: whatever opens a user's file asks here first.
-
-    Raises:
-        DataError: If something else is there, such as a folder or a named pipe.
-        OSError: If nothing is there, or it cannot be looked at.
-    """
+    """Return the path of a regular file: whatever opens a user's file asks here first."""
     if what := not_a_file(path):
         raise DataError(f"{path}: is {what}, not a file; name a file, or put one in its place")
     return Path(path)
@@ -114,13 +102,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def read_text(path: str | Path, errors: str = "strict") -> str:
     """Read a text file as people's editors save one: UTF-8, or UTF-16 with its mark.
 
-    Args:
-        path: A regular file.
-        errors: `"surrogateescape"` takes what is no UTF-8 as Python takes names of files.
-
-    Raises:
-        DataError: If it is no regular file, or no text.
-        OSError: If it cannot be read.
+    With ``errors="surrogateescape"`` what is no UTF-8 is taken as Python takes names of files.
     """
     content = regular(path).read_bytes()
     utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -141,9 +123,6 @@ def check_new_json(path: str | Path, flag: str, overwrite: bool, schema: Schema)
 
     Raises:
         ConfigError: if it has another suffix, is there, is a folder, or lies below a file.
-
-    Example:
-        >>> check_new_json("no-such-folder/scores.json", "--json", overwrite=False, schema=dict)
     """
     path = Path(path)
     if path.is_dir():
@@ -166,12 +145,7 @@ def check_new_json(path: str | Path, flag: str, overwrite: bool, schema: Schema)
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file's name is one that :func:`replacing` writes to, such as a kill leaves.
-
-    Example:
-        >>> is_temporary(".segnoise-a1b2c3d4.png"), is_temporary(".segnoise-notes.png")
-        (True, False)
-    """
+    """Whether a file's name is one that :func:`replacing` writes to, such as a kill leaves."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
@@ -179,11 +153,7 @@ def is_temporary(name: str) -> bool:
 def naming(path: Path, instead_of: Path | None = None) -> Iterator[None]:
     """Let the operating system's errors in the block name the file that is written.
 
-    A failed write names none. An error about another file is left as it is.
-
-    Args:
-        path: the file.
-        instead_of: a file whose errors are its errors; None takes those of every file for them.
+    A failed write names none. With ``instead_of``, errors about other files than that are left.
     """
     try:
         yield

@@ -37,13 +37,7 @@ _chosen: ContextVar[str | None] = ContextVar("chosen", default=None)
 
 @contextlib.contextmanager
 def using(kind: str) -> Iterator[None]:
-    """Compute in a way whatever ``SEGNOISE_KERNELS`` says.
-
-    Example:
-        >>> with using("eager"):
-        ...     wanted()
-        'eager'
-    """
+    """Compute in a way whatever ``SEGNOISE_KERNELS`` says."""
     token = _chosen.set(kind)
     try:
         yield
@@ -52,15 +46,7 @@ def using(kind: str) -> Iterator[None]:
 
 
 def wanted() -> str:
-    """Return what ``SEGNOISE_KERNELS`` asks for, or :func:`using`.
-
-    Raises:
-        ValueError: if it is none of ``KINDS``.
-
-    Example:
-        >>> wanted() in KINDS
-        True
-    """
+    """Return what ``SEGNOISE_KERNELS`` asks for, or :func:`using`."""
     kind = _chosen.get() or os.environ.get(VARIABLE, "auto")
     if kind not in KINDS:
         raise ValueError(f"{VARIABLE}={kind!r}: {did_you_mean(kind, KINDS)}")
@@ -74,13 +60,6 @@ def use_triton(scores: Tensor, check: Callable[[torch.device], None]) -> bool:
         scores: what is to be computed from.
         check: compares the kernels with the eager numbers on a device, and raises where they
             differ. Called once a process and device, and only by "auto".
-
-    Raises:
-        RuntimeError: if Triton is wanted by name and cannot be.
-
-    Example:
-        >>> use_triton(torch.zeros(1), check=print)
-        False
     """
     kind = wanted()
     if kind == "auto":
@@ -97,14 +76,7 @@ def use_triton(scores: Tensor, check: Callable[[torch.device], None]) -> bool:
 
 @functools.cache
 def sound(check: Callable[[torch.device], None], device: torch.device) -> bool:
-    """Return whether Triton is installed and its kernels pass a check on a device.
-
-    Example:
-        >>> def check(device):
-        ...     raise ArithmeticError("1 is not 2")
-        >>> sound(check, torch.device("cpu"))
-        False
-    """
+    """Return whether Triton is installed and its kernels pass a check on a device."""
     if importlib.util.find_spec("triton") is None:
         return False
     try:

@@ -37,10 +37,6 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
         folder: an existing folder.
         patience: seconds to wait for another process that holds it.
 
-    Raises:
-        ConfigError: if another process holds the lock; says which.
-        OSError: if no file can be written there.
-
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())

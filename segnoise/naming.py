@@ -9,11 +9,6 @@ from collections.abc import Iterable
 def near(name: object, known: Iterable[object], most: int = 1) -> str:
     """Return the end of an error message that suggests the nearest known names.
 
-    Args:
-        name: the unknown name.
-        known: the names that exist.
-        most: how many to suggest.
-
     Example:
         >>> near("Cityscape", ["Cityscapes", "PascalVOC"])
         '; did you mean Cityscapes?'

@@ -58,11 +58,7 @@ class OutputFolder:
         return [name for name in names if os.path.lexists(self._real / name)]
 
     def refuse_finished(self) -> None:
-        """Refuse a folder that has whole results, see :meth:`finish`.
-
-        Raises:
-            ConfigError: if a listed file is there, and an earlier claim has finished.
-        """
+        """Refuse a folder that has whole results, see :meth:`finish`."""
         if (held := self.held()) and self._finished:
             raise ConfigError(
                 f"{self._flag} {self.path} holds {self.kind} already ({_some(held)}): take another "
@@ -70,11 +66,7 @@ class OutputFolder:
             )
 
     def clear(self, keep: Collection[str] = ()) -> None:
-        """Remove the listed files, and folders that are empty without them; say what stays.
-
-        Args:
-            keep: listed names to leave, besides the attribute's.
-        """
+        """Remove the listed files, and folders that are empty without them; say what stays."""
         kept = self.keep.union(keep)
         removed = [name for name in self._names or () if name not in kept]
         for name in removed:
@@ -101,14 +93,7 @@ class OutputFolder:
         _append(self._real / MARK, [_FINISHED])
 
     def expect(self, names: Iterable[str]) -> None:
-        """List files that are going to be written.
-
-        Args:
-            names: paths below the folder, with forward slashes.
-
-        Raises:
-            ConfigError: if one is there that is not ours, or lies behind a link.
-        """
+        """List files that are going to be written."""
         wanted = dict.fromkeys(names)
         for parent in {PurePosixPath(name).parent for name in wanted}:
             refuse_link(self._real, str(parent), self._flag)
@@ -132,11 +117,7 @@ class OutputFolder:
         write_text(self._real / MARK, "".join(json.dumps(line) + "\n" for line in lines))
 
     def _enter(self, adopt: Adopt | None) -> None:
-        """Read the list, or see that the folder is empty or one of an earlier version.
-
-        Raises:
-            ConfigError: if it is somebody else's.
-        """
+        """Read the list, or see that the folder is empty or one of an earlier version."""
         self._names = None
         found = _read(self._real, self.path)
         if found is not None:
@@ -224,13 +205,7 @@ def claim(
 def announce(folder: Path, *names: str, made: bool = False) -> None:
     """List files that are going to be written, where a folder is ours; else do nothing.
 
-    Args:
-        folder: such as that of a running training.
-        names: paths below it, with forward slashes.
-        made: they are there already, since nobody knew before how they would be called.
-
-    Raises:
-        ConfigError: if a file is there that is not ours, or lies behind a link.
+    Those that are ``made`` are there: nobody knew before how they would be called.
     """
     found = _read(folder, folder)
     if found is not None:
@@ -243,16 +218,7 @@ def announce(folder: Path, *names: str, made: bool = False) -> None:
 
 
 def refuse_link(folder: Path, below: str, flag: str) -> None:
-    """Refuse to write into a folder below another one by way of a link.
-
-    Args:
-        folder: of results.
-        below: path of the folder below it, with forward slashes.
-        flag: what the folder was given by.
-
-    Raises:
-        ConfigError: if a part of the path is a link.
-    """
+    """Refuse to write into a folder below another one by way of a link."""
     if link := _link_above(folder, f"{below}/x"):
         raise ConfigError(
             f"{link} is a link to {os.path.realpath(link)}, and what is written there would land "
@@ -267,9 +233,6 @@ def keep_apart(place: str | Path, *groups: Sequence[str | Path], flag: str = "--
         place: a file or folder of results, whether or not it is there.
         groups: the data set's images, its masks, and so on: files that lie together.
         flag: what the place was given by.
-
-    Raises:
-        ConfigError: if it does.
     """
     real = Path(os.path.realpath(place))
     files = [[os.path.abspath(file) for file in group] for group in groups]

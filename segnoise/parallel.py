@@ -59,9 +59,6 @@ def map_chunks(
         shared: What every call needs; sent to a process once.
         chunks: Sample numbers.
         workers: Processes; 0 and 1 stay in this one.
-
-    Raises:
-        DataError: If a process dies.
     """
     workers = min(workers, len(chunks))
     if workers < 2:

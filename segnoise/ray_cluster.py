@@ -25,19 +25,8 @@ def map_on_ray(
 ) -> Iterator[R]:
     """Yield `work(shared, chunk)` for every chunk, in their order, computed by Ray tasks.
 
-    Every node must have segnoise and see the same files at the same paths.
-
-    Args:
-        work: See `map_chunks`.
-        shared: What every call needs; stored in the cluster once.
-        chunks: Sample numbers.
-        workers: Processes of a local cluster; another cluster decides itself.
-        address: Of a running cluster, such as `"auto"` or `"ray://head:10001"`; None starts a
-            local one, which ends with the work.
-
-    Raises:
-        ConfigError: If Ray is not installed, or the cluster cannot be reached.
-        DataError: If a process of the cluster dies.
+    Every node must have segnoise and see the same files at the same paths. Without an address of a
+    running cluster ("auto", "ray://head:10001") a local one of `workers` processes is started.
     """
     with _cluster(workers, address) as ray:
         task: Any = ray.remote(_task)
@@ -52,17 +41,8 @@ def run_on_ray(
     """Call `work(*arguments[i])` in a Ray task for every i, and yield each i when it is done.
 
     Calls take long and may start processes of their own: each has a CPU to itself, and where the
-    cluster has GPUs, a share of one. Closing the generator cancels what is left.
-
-    Args:
-        work: An importable function.
-        arguments: Of each call.
-        workers: Calls at once on a local cluster, and calls that share a GPU on any.
-        address: See `map_on_ray`.
-
-    Raises:
-        ConfigError: If Ray is not installed, or the cluster cannot be reached.
-        DataError: If a process of the cluster dies.
+    cluster has GPUs, a share of one: `workers` calls share it, and are run at once on a local
+    cluster. Closing the generator cancels what is left.
     """
     with _cluster(workers, address) as ray:
         gpus = 1 / max(workers, 1) if ray.cluster_resources().get("GPU") else 0

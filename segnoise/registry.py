@@ -74,10 +74,6 @@ class Registry(MutableMapping[str, Any]):
 
         A definition that is executed again, as in a notebook, replaces the one before.
 
-        Args:
-            thing: what to add.
-            name: what configs call it; by default as Python does.
-
         Raises:
             ConfigError: if something else has that name, or a name holds a dot.
         """
@@ -103,11 +99,6 @@ class Registry(MutableMapping[str, Any]):
             where: path in the config, for the error.
             modules: the modules that a dotted path may import, with all that is below them; None:
                 any. What is registered needs none.
-
-        Raises:
-            KindError: if it is none of these.
-            ConfigError: if there is no such thing (names near ones), or its module may not be, or
-                cannot be, imported.
         """
         place = f"{where}.type" if where else self.kind
         if callable(name):
@@ -161,11 +152,6 @@ def path_of(thing: Any) -> str:
 def imported(path: str, where: str, modules: Collection[str] | None = None) -> Callable[..., Any]:
     """Import a class or a function by its dotted path.
 
-    Args:
-        path: such as "torch.nn.CrossEntropyLoss"; a class within a class can be named too.
-        where: path in the config, for the error.
-        modules: as :meth:`Registry.find` has them.
-
     Raises:
         ConfigError: if that fails, whatever the module does, or is not allowed.
 
@@ -201,21 +187,13 @@ module by --allow-imports os, if you trust it
 
 
 def import_module(name: str, where: str, modules: Collection[str] | None = None) -> None:
-    """Import a module, for what it registers.
-
-    Raises:
-        ConfigError: as :func:`imported`.
-    """
+    """Import a module, for what it registers."""
     check_allowed(name, where, modules)
     _import(name, name, where)
 
 
 def check_allowed(path: str, where: str, modules: Collection[str] | None) -> None:
-    """Raise unless a module, or what lies in one, may be imported.
-
-    Raises:
-        ConfigError: as :func:`imported`.
-    """
+    """Raise unless a module, or what lies in one, may be imported."""
     if modules is None or any(f"{path}.".startswith(f"{module}.") for module in modules):
         return
     raise ConfigError(

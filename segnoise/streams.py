@@ -28,9 +28,6 @@ def for_terminal(text: str) -> str:
 class Stream:
     """A text stream that writes control characters out, and outlives its reader where asked to.
 
-    Args:
-        stream: what is written to.
-
     Attributes:
         outlives: go on in silence when nobody reads any more, instead of raising.
     """

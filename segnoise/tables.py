@@ -13,10 +13,6 @@ def printable(text: str) -> str:
     r"""Return a text on one line, with escapes for what steers a terminal or is no character.
 
     File names may hold line breaks, ESC, and bytes that are no UTF-8.
-
-    Example:
-        >>> printable("a\nb \x1b[31m \udcff é")
-        'a\\nb \\x1b[31m \\udcff é'
     """
     return _UNSHOWN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 

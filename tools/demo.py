@@ -59,7 +59,7 @@ def run(folder: Path, options: dict[str, Any], overwrite: bool) -> None:
     """Train or go on, print the comparison and draw it."""
     # Imported late, so that --help answers at once.
     from segnoise.engine.config import load_config
-    from segnoise.engine.tables import percent, score_table
+    from segnoise.engine.evaluate import percent, score_table
     from segnoise.engine.train import train
 
     results: dict[str, Any] = {}

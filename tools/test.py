@@ -66,11 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             SCORES,
             checkpoint_in,
             evaluate,
+            score_table,
             stored_config,
             with_test_time_augmentation,
         )
         from segnoise.engine.run_folder import RECORDS
-        from segnoise.engine.tables import score_table
         from segnoise.errors import ConfigError
         from segnoise.files import check_new_json, write_json
         from segnoise.output_folder import MARK, announce

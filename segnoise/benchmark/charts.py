@@ -22,13 +22,7 @@ class Point(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A line of a chart.
-
-    Attributes:
-        name: for people.
-        style: CSS class of its colour.
-        points: in the order of x.
-    """
+    """A line of a chart."""
 
     name: str
     style: str
@@ -38,18 +32,7 @@ class Series(NamedTuple):
 def line_chart(
     title: str, series: Sequence[Series], x_label: str, y_label: str, from_zero: bool = False
 ) -> str:
-    """An SVG with axes, lines, bands from lowest to highest, and a tooltip on every point.
-
-    Args:
-        title: what screen readers say, and what is said without data.
-        series: the lines; those without a point are left out.
-        x_label: of the horizontal axis.
-        y_label: of the vertical axis.
-        from_zero: let the vertical axis begin at 0.
-
-    Returns:
-        An <svg> element, or a paragraph where there is no point.
-    """
+    """An SVG with axes, lines, bands from lowest to highest, and a tooltip on every point."""
     drawn = [line for line in series if line.points]
     if not drawn:
         return f'<p class="faint none">{escape(title)}: no data</p>'

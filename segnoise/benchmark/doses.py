@@ -30,13 +30,7 @@ class OutOfReachError(ConfigError):
 
 
 def check_dose(wanted: Mapping[str, Any], metainfo: Mapping[str, Any]) -> None:
-    """Build a noise with a dose, and check what is wanted of it.
-
-    Raises:
-        ConfigError: if the noise cannot be built or has no dose.
-        ValueError: if a number or the measure is out of range.
-        TypeError: if an argument is of another type.
-    """
+    """Build a noise with a dose, and check what is wanted of it."""
     model = built_model(wanted["noise"], metainfo)
     _ = model.dose
     check_number("dose", wanted["dose"], above=0, most=1)
@@ -54,14 +48,7 @@ def dose_file(dataset: str, noise: str) -> str:
 def stored_dose(
     folder: Path, dataset: str, noise: str, wanted: Mapping[str, Any], config: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """What a calibration has found of the dose that is wanted; arguments as :func:`calibrated`.
-
-    Returns:
-        noise, measure, target, reached, hit; None if there was none, or for something else.
-
-    Raises:
-        RecordError: if the file is damaged.
-    """
+    """What a calibration has found of the dose that is wanted; None if there was none of it."""
     path = folder / dose_file(dataset, noise)
     found: dict[str, Any] | None = read_record(path, _SCHEMA, optional=True)
     if found is None:
@@ -114,14 +101,6 @@ def calibrated(
         noise: name in the grid.
         wanted: dose, measure (default "pixel_rate"), noise and sample (default 64 masks).
         config: a training config of the data set; its noise_seed draws the noise.
-
-    Returns:
-        As :func:`stored_dose`.
-
-    Raises:
-        ConfigError: if the noise has no dose, or an argument does not fit.
-        OutOfReachError: if no dose reaches what is wanted.
-        DatasetError: if files are missing or unreadable.
     """
     stored = stored_dose(folder, dataset, noise, wanted, config)
     if stored:

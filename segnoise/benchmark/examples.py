@@ -25,12 +25,6 @@ def draw_examples(config: Mapping[str, Any], checkpoint: Path, folder: Path, cou
     The images are spread evenly over the validation set. Validation labels are never corrupted:
     "noisy" shows what the training's noise would make of them, and is left out where there is no
     noise, or one that looks at what only training images have.
-
-    Args:
-        config: the cell's.
-        checkpoint: whose predictions are drawn.
-        folder: of the pictures.
-        count: number of images.
     """
     dataset = data.build_dataset(config, "val_data")
     palette, classes = dataset.metainfo["palette"], dataset.metainfo["classes"]

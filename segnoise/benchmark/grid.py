@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from segnoise.benchmark.options import check_options
 from segnoise.checks import MAX_SEED, check_choice, check_integer
 from segnoise.engine.config_files import find_config, is_data, is_shipped, read_config
+from segnoise.engine.keys import DEFAULTS
 from segnoise.engine.notation import shortened
 from segnoise.engine.schema import check_plain
 from segnoise.errors import ConfigError
@@ -20,6 +20,14 @@ from segnoise.naming import near
 PLAIN = "plain"  # the method that is none
 AXES = ("dataset", "noise", "loss", "method", "seed")
 _TABLES = {"datasets": "dataset", "noises": "noise", "losses": "loss", "methods": "method"}
+# Keys of the training config that a cell's place in the grid decides.
+_DECIDED = {
+    "losses": "the grid's losses decide; name it there",
+    "noise": "the grid's noises decide; name it there",
+    "noise_seed": "the grid's seeds decide; leave it out",
+    "seed": "the grid's seeds decide; leave it out",
+    "work_dir": "the benchmark's folder decides; give --work-dir",
+}
 _DOSE = ("dose", "measure", "noise", "sample")
 
 
@@ -83,6 +91,11 @@ class Grid:
         """Name of the noise that is none."""
         return next((name for name, noise in self.noises.items() if noise is None), None)
 
+    @property
+    def main_score(self) -> str:
+        """Which score decides: "test" where test data are scored, else the selected one."""
+        return "test" if self.evaluate == "test" else self.select
+
     def noise_of(self, dataset: str, noise: str) -> Any:
         """What a noise is on a data set."""
         found = self.noises[noise]
@@ -141,11 +154,6 @@ def load_grid(
 
     An entry of ``skip`` leaves out the cells that fit all of its keys (dataset, noise, loss,
     method, seed); a value is one name, a list of names, or ``{"not": <list of names>}``.
-
-    Raises:
-        ConfigError: for a file that does not load, an unknown or missing key (names the nearest
-            known one), a value of the wrong kind, names whose folders would be the same, or a
-            grid without cells.
     """
     file = find_config(path)
     loaded = dict(read_config(file, allow_imports))
@@ -278,6 +286,18 @@ def _check(grid: Grid) -> None:
         _check_rule(grid, f"skip.{number}", rule)
     if not grid.cells():
         raise ConfigError("skip leaves no cell")
+
+
+def check_options(where: str, options: Any) -> None:
+    """Check changes of the training config that a grid or a command line makes."""
+    if not isinstance(options, dict):
+        raise ConfigError(f"{where} must be a dict of config changes, got {options!r}")
+    for key in options:
+        first = str(key).split(".")[0]
+        if first not in DEFAULTS:
+            raise ConfigError(f"unknown key {where}.{key}{near(first, DEFAULTS)}")
+        if first in _DECIDED:
+            raise ConfigError(f"{where}.{key}: {_DECIDED[first]}")
 
 
 def _check_noise(grid: Grid, where: str, noise: Any) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from segnoise.benchmark.charts import Series, line_chart
-from segnoise.benchmark.curves import score_curve, share_curve
+import numpy as np
+from PIL import Image
+
+from segnoise.benchmark.charts import Point, Series, line_chart
 from segnoise.benchmark.grid import Grid, slug
 from segnoise.benchmark.page_style import NUM_STYLES, STYLE
-from segnoise.benchmark.pictures import pictures
 from segnoise.benchmark.plan import Plan
 from segnoise.benchmark.report import block_title, cells, explanation, header, notes
 from segnoise.benchmark.report import plus_minus as spread_text
-from segnoise.benchmark.results import Row, main_score
+from segnoise.benchmark.results import Row
 from segnoise.benchmark.tables import Block, Line, blocks, line_name
-from segnoise.pages import escape, page
+from segnoise.drawing import VOID_COLOR
+from segnoise.pages import escape, page, picture_uri
 
+_TITLES = {"image": "image", "clean": "clean labels", "noisy": "labels under the noise"}
 _CHARTS = {
     "given": "wrong labels predicted as given (memorised), %",
     "true": "wrong labels predicted as they truly are, %",
@@ -66,7 +72,7 @@ def _navigation(found: Sequence[Block]) -> str:
 
 def _overview(grid: Grid, found: Sequence[Block]) -> str:
     """Main scores of all lines under all noises; the highest mean of a column stands out."""
-    main = main_score(grid)
+    main = grid.main_score
     table = {(b.dataset, b.noise): {(x.loss, x.method): x for x in b.lines} for b in found}
     names = dict.fromkeys(key for lines in table.values() for key in lines)
     head = "".join(
@@ -107,7 +113,7 @@ def _section(plan: Plan, block: Block, rows: Sequence[Row]) -> str:
     ]
     return (
         f'<section class="block" id="{_identity(block)}"><h2>{escape(block_title(block))}</h2>'
-        f"{_table(plan.grid, block)}{_charts(plan.grid, block, own)}{pictures(plan, block, own)}"
+        f"{_table(plan.grid, block)}{_charts(plan.grid, block, own)}{_pictures(plan, block, own)}"
         "</section>"
     )
 
@@ -158,11 +164,17 @@ def _charts(grid: Grid, block: Block, rows: Sequence[Row]) -> str:
         hiding.append(
             f'[id="{identity}"]:has([id="{box}"]:not(:checked)) .line.n{number}{{display:none}}'
         )
-    scores = [Series(name, style, score_curve(own)) for name, style, own in lines]
+    scores = [
+        Series(name, style, _mean_curve(own, lambda row: row.scores, "iter", "mIoU"))
+        for name, style, own in lines
+    ]
     where = f"{block.dataset}, {block.noise}"
     charts = [_figure("mIoU on clean validation labels, %", where, scores, "iteration")]
     for share, words in _CHARTS.items():
-        shares = [Series(name, style, share_curve(own, share)) for name, style, own in lines]
+        shares = [
+            Series(name, style, _mean_curve(own, lambda row: row.memorisation, "epoch", share))
+            for name, style, own in lines
+        ]
         if any(series.points for series in shares):
             charts.append(_figure(words, where, shares, "epoch", from_zero=True))
     return (
@@ -172,11 +184,86 @@ def _charts(grid: Grid, block: Block, rows: Sequence[Row]) -> str:
     )
 
 
+def _mean_curve(
+    rows: Sequence[Row], entries: Callable[[Row], Sequence[Mapping[str, Any]]], x: str, y: str
+) -> list[Point]:
+    """Means at the places that all rows have a value for."""
+    curves = [
+        {entry[x]: entry[y] for entry in entries(row) if entry[y] is not None}
+        for row in rows
+        if row.result
+    ]
+    if not curves:
+        return []
+    shared = sorted(set(curves[0]).intersection(*curves[1:]))
+    values = {place: [curve[place] for curve in curves] for place in shared}
+    return [
+        Point(place, math.fsum(found) / len(found), min(found), max(found))
+        for place, found in values.items()
+    ]
+
+
 def _figure(
     words: str, where: str, series: Sequence[Series], x_label: str, from_zero: bool = False
 ) -> str:
     drawn = line_chart(f"{words}; {where}", series, x_label, "%", from_zero)
     return f"<figure><figcaption>{escape(words)}</figcaption>{drawn}</figure>"
+
+
+def _pictures(plan: Plan, block: Block, rows: Sequence[Row]) -> str:
+    """A table of pictures, one row a validation image; empty where nothing was drawn.
+
+    Those of the grid's first seed and selected checkpoint; labels come from the first cell that
+    has them.
+    """
+    first = plan.grid.seeds[0]
+    chosen = {
+        line.name: row
+        for line in block.lines
+        for row in rows
+        if (row.cell.loss, row.cell.method, row.cell.seed) == (line.loss, line.method, first)
+        and (row.examples or {}).get("checkpoint") == plan.grid.select
+    }
+    if not chosen:
+        return ""
+    drawn = {name: row.folder / "examples" for name, row in chosen.items()}
+    source, about = next(iter(drawn.values())), next(iter(chosen.values())).examples or {}
+    shown = [name for name in _TITLES if (source / f"0_{name}.png").is_file()]
+    head = [*(_TITLES[name] for name in shown), *drawn]
+    body = []
+    for number, sample in enumerate(about["samples"]):
+        files = [source / f"{number}_{name}.png" for name in shown]
+        files += [folder / f"{number}_prediction.png" for folder in drawn.values()]
+        cells = [_cell(f, f"{sample}: {t}") for f, t in zip(files, head, strict=True)]
+        body.append(f'<tr><th scope="row">{escape(sample)}</th>{"".join(cells)}</tr>')
+    titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+    what = "The best" if plan.grid.select == "best" else "The last"
+    return (
+        f"<details open><summary>Pictures</summary>"
+        f'<p class="faint">Validation images. {what} epoch, seed {first}. Training labels only are '
+        f"corrupted; the noise on these is for the eye.</p>{_legend(about)}"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="pictures: '
+        f'{escape(block.dataset)}, {escape(block.noise)}"><table class="pictures"><thead><tr>'
+        f'<th scope="col">sample</th>{titles}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+        f"</div></details>"
+    )
+
+
+def _cell(file: Path, words: str) -> str:
+    try:
+        picture = np.asarray(Image.open(file).convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow's, for a file that is damaged
+        return f"<td>{escape(f'{file}: cannot be read ({error})')}</td>"
+    return f'<td><img alt="{escape(words)}" src="{picture_uri(picture)}"></td>'
+
+
+def _legend(about: Mapping[str, Any]) -> str:
+    entries = [*zip(about["classes"], about["palette"], strict=True), ("void", VOID_COLOR)]
+    swatches = "".join(
+        f'<span><i style="background:rgb({r},{g},{b})"></i>{escape(name)}</span>'
+        for name, (r, g, b) in entries
+    )
+    return f'<p class="classes">{swatches}</p>'
 
 
 def _notes(plan: Plan, rows: Sequence[Row]) -> str:

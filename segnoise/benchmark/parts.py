@@ -28,15 +28,6 @@ def check_parts(grid: Grid, bases: Mapping[str, Mapping[str, Any]], folder: Path
     """Build every loss with every method, and every noise, of the cells that there are.
 
     Where a data set's files are missing, only what needs no classes is checked: its cells fail.
-
-    Args:
-        grid: the grid.
-        bases: training config of each data set.
-        folder: of the benchmark.
-
-    Raises:
-        ConfigError: for a name or an argument that does not fit; names the entry of the grid. If
-            the folder lies among a data set's files.
     """
     splits = ["val_data", *(["test_data"] if grid.evaluate == "test" else [])]
     known = {n: _metainfo(f"datasets.{n}", base, splits, folder) for n, base in bases.items()}

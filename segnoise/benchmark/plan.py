@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from segnoise.benchmark.doses import OutOfReachError, calibrated, stored_dose
-from segnoise.benchmark.grid import Cell, Grid
-from segnoise.benchmark.options import check_options
+from segnoise.benchmark.grid import Cell, Grid, check_options
 from segnoise.benchmark.parts import check_parts
 from segnoise.engine import run_folder
 from segnoise.engine.config import dump_config, load_config, with_options
@@ -72,9 +71,6 @@ def make_plan(
         folder: of the benchmark.
         options: further changes for all cells, after the grid's.
         calibrate: find doses that are not known yet; otherwise cells that need one get no config.
-
-    Raises:
-        ConfigError: for anything in the configs that can be known to be wrong before a training.
     """
     check_options("--cfg-options", dict(options or {}))
     plan = Plan(grid, folder)
@@ -225,9 +221,6 @@ def prepare(plan: Plan, overwrite: bool = False) -> list[Cell]:
         plan: of the benchmark.
         overwrite: clear cells whose config has changed, instead of refusing, and those that
             cannot be tested or have damaged files.
-
-    Raises:
-        ConfigError: if a cell was begun or finished under another config.
     """
     states = {cell: state(plan, cell) for cell in plan.configs}
     changed = [cell for cell, what in states.items() if what == "changed"]
@@ -271,12 +264,7 @@ def prepare(plan: Plan, overwrite: bool = False) -> list[Cell]:
 def claimed_cell(
     folder: Path, keep: Collection[str] = ()
 ) -> contextlib.AbstractContextManager[OutputFolder]:
-    """A cell's folder, claimed once the process of a killed benchmark has left it.
-
-    Args:
-        folder: of the cell.
-        keep: names that a clearing leaves.
-    """
+    """A cell's folder, claimed once the process of a killed benchmark has left it."""
     flag = "--work-dir"
     return claim(folder, _KIND, flag=flag, adopt=_earlier_cell, keep=keep, patience=_PATIENCE)
 
@@ -291,11 +279,7 @@ def _earlier_cell(folder: Path) -> list[str] | None:
 
 
 def read_cell(folder: Path) -> dict[str, Any] | None:
-    """What a cell was begun with; None if it was not begun.
-
-    Raises:
-        RecordError: if the file is damaged.
-    """
+    """What a cell was begun with; None if it was not begun."""
     remedy = "train the cell anew by --overwrite"
     found: dict[str, Any] | None = read_record(
         folder / CELL, {"config": dict}, remedy, optional=True
@@ -304,10 +288,6 @@ def read_cell(folder: Path) -> dict[str, Any] | None:
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
-    """What a cell has come to; None if it has not come to an end.
-
-    Raises:
-        RecordError: if the file is damaged.
-    """
+    """What a cell has come to; None if it has not come to an end."""
     found: dict[str, Any] | None = read_record(folder / RESULT, _RESULT_SCHEMA, optional=True)
     return found

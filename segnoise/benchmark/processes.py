@@ -22,23 +22,14 @@ _POLL = 0.1
 
 
 class Job(NamedTuple):
-    """What a cell's process is told.
-
-    Attributes:
-        folder: of the cell.
-        select: "last" or "best".
-        evaluate: "val" or "test".
-        num_examples: validation images to draw.
-        checkpoints: "keep" or "delete" them when all is done.
-        threads: its share of the CPU's threads.
-    """
+    """What a cell's process is told: its folder, and what the grid says."""
 
     folder: Path
     select: str
     evaluate: str
     num_examples: int
     checkpoints: str
-    threads: int
+    threads: int  # of the CPU's, for this cell
 
 
 def run_here(jobs: Sequence[Job], at_once: int) -> Generator[int, None, None]:
@@ -72,11 +63,6 @@ def run_with_ray(
     """Run jobs as Ray tasks and yield their numbers as they end.
 
     All nodes must see the benchmark's folder and the data at the same paths.
-
-    Args:
-        jobs: the jobs.
-        at_once: jobs of a local cluster; jobs that share a GPU, where a cluster has any.
-        address: of a running cluster; None starts a local one.
     """
     yield from run_on_ray(run_job, [(job,) for job in jobs], at_once, address)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from segnoise.benchmark.grid import Grid
 from segnoise.benchmark.plan import Plan
-from segnoise.benchmark.results import Row, main_score
+from segnoise.benchmark.results import Row
 from segnoise.benchmark.statistics import Difference, Spread
 from segnoise.benchmark.tables import Block, Line, blocks
 from segnoise.tables import markdown, printable
@@ -77,7 +77,7 @@ def block_title(block: Block) -> str:
 
 def explanation(grid: Grid) -> list[str]:
     """What the columns are."""
-    main = main_score(grid)
+    main = grid.main_score
     where = "the test data" if main == "test" else f"the {main} epoch"
     return [
         "mIoU in percent on clean labels, mean ± sample standard deviation over the seeds. A seed "

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segnoise.benchmark.grid import Cell, Grid
+from segnoise.benchmark.grid import Cell
 from segnoise.benchmark.plan import FAILURE, OUTPUT, Plan, read_cell, read_result, state
 from segnoise.engine.hooks import memorisation, scores
 from segnoise.errors import RecordError
@@ -102,11 +102,6 @@ def _examples(folder: Path) -> dict[str, Any] | None:
         cell = read_cell(folder) or {"config": {}}
         found["checkpoint"] = cell["config"].get("select")
     return found
-
-
-def main_score(grid: Grid) -> str:
-    """Which score decides: "test" where test data are scored, else the selected one."""
-    return "test" if grid.evaluate == "test" else grid.select
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:

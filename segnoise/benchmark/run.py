@@ -16,7 +16,8 @@ from segnoise.benchmark.page import report_page
 from segnoise.benchmark.plan import CELL, Plan, make_plan, prepare, state
 from segnoise.benchmark.processes import Job, run_here, run_with_ray
 from segnoise.benchmark.report import report
-from segnoise.benchmark.results import Row, main_score, read_rows, write_csv
+from segnoise.benchmark.results import Row, read_rows, write_csv
+from segnoise.engine.evaluate import percent
 from segnoise.errors import ConfigError
 from segnoise.files import write_text
 from segnoise.output_folder import claim
@@ -46,12 +47,6 @@ def run_benchmark(
         jobs: cells at once.
         ray: run on Ray; True starts a local cluster, a text is the address of a running one.
         overwrite: train cells anew whose config has changed, instead of refusing.
-
-    Returns:
-        The outcome of every cell.
-
-    Raises:
-        ConfigError: for what can be known to be wrong before the first training.
     """
     if jobs < 1:
         raise ConfigError(f"--jobs {jobs}: at least 1")
@@ -89,11 +84,7 @@ def run_benchmark(
 def report_only(
     grid: Grid, folder: Path, title: str, options: Mapping[str, Any] | None = None
 ) -> list[Row]:
-    """Write the report from what there is, and train nothing.
-
-    Raises:
-        ConfigError: if there is no such folder, or anything in the configs is wrong.
-    """
+    """Write the report from what there is, and train nothing."""
     if not folder.is_dir():
         raise ConfigError(f"--report-only: no folder {folder}; name a benchmark's by --work-dir")
     with _claimed(grid, folder):
@@ -125,12 +116,7 @@ def write_report(plan: Plan, title: str) -> list[Row]:
 
 
 def _threads(jobs: int, waiting: int) -> int:
-    """A cell's share of the CPU's threads beside those that run at once.
-
-    Example:
-        >>> _threads(64, 1) == os.cpu_count()
-        True
-    """
+    """A cell's share of the CPU's threads beside those that run at once."""
     return max(1, (os.cpu_count() or 1) // max(1, min(jobs, waiting)))
 
 
@@ -142,15 +128,11 @@ def _examples(grid: Grid, cell: Cell) -> int:
 def _words(grid: Grid, row: Row) -> str:
     if row.status != "done":
         return f"{row.cell}: FAILED: {row.error} (log: {row.log})"
-    main = main_score(grid)
+    main = grid.main_score
     seconds = row.result["seconds"]
     took = "" if seconds is None else f", {seconds:.0f} s"
-    scores = [f"{which} {_percent(row.score(which))}" for which in dict.fromkeys((main, "best"))]
+    scores = [f"{which} {percent(row.score(which))}" for which in dict.fromkeys((main, "best"))]
     return f"{row.cell}: mIoU {', '.join(scores)}{took}"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
 
 
 def _eta(seconds: float) -> str:

@@ -21,9 +21,6 @@ _LEAST_DAMAGE = 1.0
 def t95(freedom: int) -> float:
     """The two-sided 95 % quantile of Student's t; beyond 30 degrees of freedom that of 30.
 
-    Raises:
-        ValueError: if there is no degree of freedom.
-
     Example:
         >>> t95(2)
         4.3027
@@ -72,13 +69,6 @@ def paired_difference(
 
     .. math:: \bar d \pm t_{0.975, n - 1} \, s_d / \sqrt{n}
 
-    Args:
-        values: seed -> value.
-        baseline: seed -> value.
-
-    Returns:
-        None without a common seed.
-
     Example:
         >>> paired_difference({0: 3.0, 1: 5.0}, {0: 1.0, 1: 2.0, 2: 9.0})
         Difference(mean=2.5, half=6.3530999999999995, n=2)
@@ -101,9 +91,6 @@ def damage_recovered(
 
     with the means of the method under the noise :math:`m`, the baseline under the noise :math:`n`
     and the baseline on clean labels :math:`c`, over the seeds that all three have.
-
-    Returns:
-        None without a common seed, or where the damage is under a percent point.
 
     Example:
         >>> damage_recovered({0: 75.0}, {0: 70.0}, {0: 80.0})

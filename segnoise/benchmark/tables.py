@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from segnoise.benchmark.grid import Grid
-from segnoise.benchmark.results import Row, main_score
+from segnoise.benchmark.results import Row
 from segnoise.benchmark.statistics import (
     Difference,
     Spread,
@@ -70,18 +70,13 @@ class Block(NamedTuple):
 
 
 def line_name(loss: str, method: str) -> str:
-    """Loss, and method where it is not plain.
-
-    Example:
-        >>> line_name("CE", "plain"), line_name("CE", "EMA")
-        ('CE', 'CE, EMA')
-    """
+    """Loss, and method where it is not plain."""
     return loss if method == "plain" else f"{loss}, {method}"
 
 
 def blocks(grid: Grid, rows: Sequence[Row]) -> list[Block]:
     """Gather rows into one block for each data set and noise that has cells."""
-    main, base = main_score(grid), (grid.baseline, "plain")
+    main, base = grid.main_score, (grid.baseline, "plain")
     grouped: dict[tuple[str, str], dict[Key, list[Row]]] = {}
     for row in rows:
         cell = row.cell

@@ -18,15 +18,7 @@ if TYPE_CHECKING:
 
 
 def main(folder: Path, select: str, evaluate: str, num_examples: int, checkpoints: str) -> None:
-    """Train, score, draw, and write ``result.json`` last; only score what is trained already.
-
-    Args:
-        folder: of the cell; holds cell.py and cell.json.
-        select: "last" or "best": the checkpoint that is drawn, and scored on test data.
-        evaluate: "test" scores the test data too.
-        num_examples: validation images to draw.
-        checkpoints: "delete" removes them when all is done.
-    """
+    """Train, score, draw, and write ``result.json`` last; only score what is trained already."""
     from segnoise.benchmark.examples import draw_examples
     from segnoise.benchmark.plan import (
         CELL_FILES,

@@ -37,9 +37,6 @@ from segnoise.records import Each, Maybe, Within, find_fault
 def plain(value: Any) -> Any:
     """Turn scalars into Python's own, and tensors into CPU tensors, throughout.
 
-    Raises:
-        TypeError: for anything that a safe load would refuse.
-
     Example:
         >>> plain({"best": np.float32(0.5), "shape": (1, 2)})
         {'best': 0.5, 'shape': (1, 2)}
@@ -66,12 +63,7 @@ def plain(value: Any) -> Any:
 
 
 def save(checkpoint: Mapping[str, Any], path: str | Path) -> None:
-    """Write a checkpoint atomically.
-
-    Raises:
-        CheckpointError: if it cannot be written (a full disk); an older file of that name is
-            untouched.
-    """
+    """Write a checkpoint atomically: on a full disk, an older file of that name is untouched."""
     try:
         # To an open file: torch's own writer does not say why it failed.
         with replacing(path) as temporary, temporary.open("wb") as file:
@@ -116,16 +108,8 @@ RESUMABLE = {
 def load(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU without running code from it.
 
-    Args:
-        path: a checkpoint of segnoise, or weights alone: what ``torch.save(model.state_dict())``,
-            safetensors or SMP's ``save_pretrained`` writes.
-
-    Returns:
-        ``state_dict``, and in a checkpoint of segnoise ``meta``; in ``last.pth`` also the state of
-        the training.
-
-    Raises:
-        CheckpointError: if the file is missing, damaged, or holds no weights.
+    Weights alone have no ``meta``: what ``torch.save(model.state_dict())``, safetensors or SMP's
+    ``save_pretrained`` writes.
     """
     value = read_weights(path)
     if isinstance(value, Mapping) and "meta" in value:
@@ -143,17 +127,7 @@ def load(path: str | Path) -> dict[str, Any]:
 def check_classes(
     stored: Mapping[str, Any], metainfo: Mapping[str, Any], path: str | Path, which: str
 ) -> None:
-    """Refuse weights that were trained on other classes, or in another order; void too.
-
-    Args:
-        stored: from :func:`load`; plain weights say nothing of their classes.
-        metainfo: of the data set.
-        path: of the checkpoint.
-        which: the data set's name in the config.
-
-    Raises:
-        CheckpointError: if they differ; names the first difference.
-    """
+    """Refuse weights that were trained on other classes, or in another order; void too."""
     trained = stored.get("meta", {}).get("dataset")
     if trained is None:
         if is_main_process():
@@ -183,19 +157,9 @@ def load_weights(
 
     State of losses and methods that the model does not have, as in an evaluation, is left out. The
     names of a plain state dict may have anything before them (``module.``, ``model.``), and batch
-    norm's counters may be missing.
-
-    Args:
-        model: a model of a config, whose ``network`` plain weights are for.
-        state: the state dict.
-        path: of the file.
-        new_losses: the model's own losses may lack theirs: a training that starts from another's
-            weights.
-        head: False leaves out the layers that give the classes (SMP's ``segmentation_head``, of
-            another network its last layer) and the state of losses and methods.
-
-    Raises:
-        CheckpointError: if weights are missing, left over, or of another shape.
+    norm's counters may be missing. With ``new_losses`` the model's own losses may lack theirs;
+    ``head=False`` leaves out the layers that give the classes (SMP's ``segmentation_head``, of
+    another network its last layer) and the state of losses and methods.
     """
     # What a loss remembers of the samples grows with them: it is not in a new model yet.
     samples = tuple(
@@ -335,26 +299,18 @@ def training_fault(
 
 def _unlike(value: Any, mine: Any, place: str) -> str | None:
     """Say where a value is not built like another one; None in the other stands for anything."""
-    if mine is None:
-        return None
-    if isinstance(mine, Mapping):
-        if not isinstance(value, Mapping):
-            return f"{place} is a {type(value).__name__}"
-        if missing := [key for key in mine if key not in value]:
-            return f"{place}.{missing[0]} is missing"
-        faults = (_unlike(value[key], inner, f"{place}.{key}") for key, inner in mine.items())
-        return next(filter(None, faults), None)
-    if isinstance(mine, (list, tuple)):
-        if not isinstance(value, (list, tuple)) or len(value) != len(mine):
-            return f"{place} is no list of {len(mine)}"
-        faults = (
-            _unlike(item, inner, f"{place}.{number}")
-            for number, (item, inner) in enumerate(zip(value, mine, strict=True))
-        )
-        return next(filter(None, faults), None)
-    if isinstance(mine, (int, float)) and not isinstance(mine, bool):
-        return find_fault(value, float, place)
-    return find_fault(value, type(mine), place)
+    return find_fault(value, _schema_of(mine), place)
+
+
+def _schema_of(value: Any) -> Any:
+    if value is None:
+        return object
+    if isinstance(value, Mapping):
+        return {key: _schema_of(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_schema_of, value))
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float if number else type(value)
 
 
 def _cause(error: BaseException) -> str:

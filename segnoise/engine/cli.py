@@ -160,11 +160,8 @@ def add_allow_imports(arguments: argparse.ArgumentParser) -> None:
 def add_parts(arguments: argparse.ArgumentParser, *names: str, each: str = "") -> None:
     """Add flags that name what is compared: ``--noise``, ``--loss``, ``--method``, ``--recipe``.
 
-    Args:
-        arguments: the parser.
-        *names: which of them.
-        each: what giving one of them several times means; by default a noise and a recipe are
-            given once, losses add up and methods work together.
+    ``each`` says what giving one several times means; by default a noise and a recipe are given
+    once, losses add up and methods work together.
     """
     example = {
         "noise": '"BoundaryErosion(width=3)", a preset or a dotted path',
@@ -257,9 +254,6 @@ def add_launcher(arguments: argparse.ArgumentParser) -> None:
 def options(pairs: Sequence[str]) -> dict[str, Any]:
     """Parse ``KEY=VALUE`` pairs; values are Python literals, or else text.
 
-    Raises:
-        ConfigError: if a pair has no "=".
-
     Example:
         >>> options(["noise.rate=0.2", "noise=None", "data_root=/data/voc", "crop=(64,64)"])
         {'noise.rate': 0.2, 'noise': None, 'data_root': '/data/voc', 'crop': (64, 64)}
@@ -290,11 +284,8 @@ def run_tool(
 ) -> int:
     """Run a tool's work; errors that are the user's to mend become one line and exit code 2.
 
-    Args:
-        work: what to do.
-        go_on: words on how an interrupted tool goes on.
-        outlives_reader: go on when nobody reads the output any more, as with ``| head -1``;
-            otherwise the tool ends with exit code 141, as others do.
+    ``go_on`` tells how an interrupted tool goes on. One that outlives its reader goes on where
+    nobody reads the output any more, as with ``| head -1``; others end with exit code 141.
     """
     streams.outlive_reader(outlives_reader)
     try:

@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -35,21 +35,12 @@ def load_config(
         path: the config's file.
         options: dotted paths and values, such as ``{"noise.rate": 0.2}``; they may name anything.
         allow_imports: modules to import first, which a JSON or YAML config may name things of.
-
-    Returns:
-        Plain dicts and lists under the keys of :data:`DEFAULTS`.
-
-    Raises:
-        ConfigError: for a file that does not load, or an unknown key or type; names near ones.
     """
     return with_options(read_config(find_config(path), allow_imports), options or {})
 
 
 def with_options(config: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """A complete copy of a config with some values replaced, by dotted paths.
-
-    Raises:
-        ConfigError: for an unknown key or type; names near ones.
 
     Example:
         >>> with_options({"noise": {"type": "SymmetricFlip"}}, {"noise.rate": 0.2})["noise"]
@@ -66,36 +57,27 @@ def with_options(config: Mapping[str, Any], options: Mapping[str, Any]) -> dict[
 
 def _set(config: dict[str, Any], path: str, value: Any) -> None:
     """Set a dotted path; list entries by number. Dicts on the way are made where a key allows."""
-    *parents, last = path.split(".")
     node: Any = config
-    walked: list[str] = []
-    for part in [*parents, last]:
-        final = part is last and len(walked) == len(parents)
+    parts = path.split(".")
+    for number, part in enumerate(parts):
+        walked, key = ".".join(parts[:number]), cast("Any", part)
         if isinstance(node, list):
             if not part.lstrip("-").isdigit() or not -len(node) <= int(part) < len(node):
                 raise ConfigError(
-                    f"--cfg-options {path}: {'.'.join(walked)} is a list of {len(node)}, "
-                    f"{part!r} is none of its entries"
+                    f"--cfg-options {path}: {walked} is a list of {len(node)}, {part!r} is none of "
+                    "its entries"
                 )
-            if final:
-                node[int(part)] = value
-            else:
-                node = node[int(part)]
-        elif isinstance(node, dict):
-            if final:
-                node[part] = value
-            else:
-                if node.get(part) is None:
-                    if not walked and part not in DEFAULTS:
-                        raise ConfigError(f"unknown config key {part}{near(part, DEFAULTS)}")
-                    node[part] = copy.deepcopy(DEFAULTS.get(part)) if not walked else {}
-                    node[part] = {} if node[part] is None else node[part]
-                node = node[part]
-        else:
-            raise ConfigError(
-                f"--cfg-options {path}: {'.'.join(walked)} is {node!r}, which has no {part!r}"
-            )
-        walked.append(part)
+            key = int(part)
+        elif not isinstance(node, dict):
+            raise ConfigError(f"--cfg-options {path}: {walked} is {node!r}, which has no {part!r}")
+        if number == len(parts) - 1:
+            node[key] = value
+        elif isinstance(node, dict) and node.get(key) is None:
+            if not walked and key not in DEFAULTS:
+                raise ConfigError(f"unknown config key {key}{near(key, DEFAULTS)}")
+            default = None if walked else copy.deepcopy(DEFAULTS[key])
+            node[key] = {} if default is None else default
+        node = node[key]
 
 
 def dump_config(config: Mapping[str, Any]) -> str:

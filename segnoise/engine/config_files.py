@@ -31,11 +31,7 @@ from segnoise.registry import check_allowed, import_module, imported
 
 
 def find_config(path: str | Path) -> Path:
-    """Return the file of a config: a path, or one relative to the configs that we ship.
-
-    Raises:
-        ConfigError: if there is no such file; names near ones.
-    """
+    """Return the file of a config: a path, or one relative to the configs that we ship."""
     path = Path(path)
     if path.is_file():
         return path
@@ -66,11 +62,7 @@ def is_shipped(file: Path) -> bool:
 
 
 def read_config(file: Path, allow_imports: Collection[str] = ()) -> dict[str, Any]:
-    """What a config's file says, be it code or data; arguments as of :func:`load_config`.
-
-    Raises:
-        ConfigError: for a file that does not load, or data that names what it may not.
-    """
+    """What a config's file says, be it code or data; arguments as of :func:`load_config`."""
     for module in allow_imports:
         import_module(module, "--allow-imports")
     if is_data(file):
@@ -130,11 +122,6 @@ def trusted(config: Any, source: str, allow_imports: Collection[str] = ()) -> di
     Types may be names, dotted paths of what is registered, modules of torch.nn and
     segmentation_models_pytorch, optimizers of torch.optim, schedules of mmengine.optim, and what
     lies in the allowed modules.
-
-    Args:
-        config: what a file says.
-        source: the file, for messages.
-        allow_imports: as of :func:`load_config`.
 
     Raises:
         ConfigError: if a type names anything else, or the config holds what is no plain data.

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import torch
 from mmengine.dist import all_gather_object, get_dist_info
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from segnoise import output_folder
 from segnoise.datasets import (
@@ -41,13 +41,7 @@ from segnoise.records import as_text
 
 
 def build_dataset(config: Mapping[str, Any], key: str) -> Any:
-    """Build ``train_data`` (clean, untransformed), ``val_data`` or ``test_data``.
-
-    Raises:
-        ConfigError: if the config names none, an argument does not fit, or the type builds no data
-            set of the protocol.
-        DatasetError: if files are missing or unreadable.
-    """
+    """Build ``train_data`` (clean, untransformed), ``val_data`` or ``test_data``."""
     node = config[key]
     if not node:
         split = key.removesuffix("_data")
@@ -88,21 +82,12 @@ def with_noise(dataset: Any, config: Mapping[str, Any]) -> Any:
 
 
 def of_training_images(noise: Mapping[str, Any]) -> bool:
-    """Whether a noise's config names masks that lie in a folder, which only training images have.
-
-    Raises:
-        ConfigError: for an unknown noise.
-    """
+    """Whether a noise is of masks in a folder, which only training images have."""
     return LABELS.find(noise.get("type"), "noise") in (NoisyCopy, RaterMasks)
 
 
 def with_boundaries(dataset: Any, config: Mapping[str, Any]) -> Any:
-    """Move a training set's boundaries as ``boundary_bias`` says; the set itself where it does not.
-
-    Raises:
-        ConfigError: for arguments that do not fit.
-        DataError: if a clean mask cannot be used.
-    """
+    """Move a training set's boundaries as ``boundary_bias`` says, if it does."""
     if not config["boundary_bias"]:
         return dataset
     arguments = dict(config["boundary_bias"])
@@ -113,12 +98,7 @@ def with_boundaries(dataset: Any, config: Mapping[str, Any]) -> Any:
 
 
 def noise_of_clean_masks(dataset: Any, config: Mapping[str, Any]) -> NoiseReport | None:
-    """Measure a training set's noise on the samples in ``clean_masks``; None where there are none.
-
-    Raises:
-        ConfigError: if all clean labels are known already, or the folder does not fit.
-        DataError: if a mask cannot be read, has another size, or holds an id that is no class.
-    """
+    """The noise of a training set on the samples in ``clean_masks``; None without them."""
     if config["clean_masks"] is None:
         return None
     if dataset.load_masks is not None:
@@ -190,24 +170,6 @@ def _call(cls: Any, arguments: dict[str, Any], where: str) -> Any:
         raise ConfigError(f"{where}: {words_of(error)}") from error
 
 
-class ShardSampler(Sampler[int]):
-    """Every sample once over all processes: rank r takes r, r + W, ...; shards may be uneven.
-
-    Example:
-        >>> list(ShardSampler(5, rank=1, world_size=2))
-        [1, 3]
-    """
-
-    def __init__(self, length: int, rank: int = 0, world_size: int = 1) -> None:
-        self.indices = range(rank, length, world_size)
-
-    def __iter__(self) -> Any:
-        return iter(self.indices)
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-
 def train_loader(stream: TrainingStream, config: Mapping[str, Any], max_iters: int) -> DataLoader:
     """Batches of a training stream for this process."""
     rank, world_size = get_dist_info()
@@ -216,11 +178,12 @@ def train_loader(stream: TrainingStream, config: Mapping[str, Any], max_iters: i
 
 
 def eval_loader(dataset: Dataset, config: Mapping[str, Any]) -> DataLoader:
-    """Batches of an evaluation set, at the masks' own size, for this process."""
+    """Batches of an evaluation set, each sample once over all processes, at the masks' own size."""
+    rank, world_size = get_dist_info()
     return DataLoader(
         dataset,
         batch_size=config["eval_batch_size"],
-        sampler=ShardSampler(len(dataset), *get_dist_info()),  # type: ignore[arg-type]
+        sampler=range(rank, len(dataset), world_size),  # type: ignore[arg-type]
         **_loading(config["num_workers"]),
     )
 
@@ -239,11 +202,7 @@ def _start_worker(_: int) -> None:
 
 
 def inspect(dataset: Any, config: Mapping[str, Any], what: str) -> DatasetCheck:
-    """Open a data set's files, all processes together, and count its labels.
-
-    Raises:
-        DatasetError: if any file is not fit for training; lists them.
-    """
+    """Open a data set's files, all processes together, and count its labels."""
     rank, world_size = get_dist_info()
     part = check_dataset(
         dataset,
@@ -261,28 +220,14 @@ def inspect(dataset: Any, config: Mapping[str, Any], what: str) -> DatasetCheck:
 
 
 def keep_apart(folder: str | Path, flag: str, *datasets: Any) -> None:
-    """Refuse a folder of results that lies among the files of data sets, or holds them.
-
-    Args:
-        folder: of results.
-        flag: what it was given by.
-        datasets: that name their files; None is passed over.
-
-    Raises:
-        ConfigError: if it does.
-    """
+    """Refuse a folder of results that lies among the files of data sets, or holds them."""
     for dataset in filter(None, datasets):
         pairs = [file_paths(dataset, index) for index in range(len(dataset))]
         output_folder.keep_apart(folder, *zip(*pairs, strict=True), flag=flag)
 
 
 def check_batches(check: DatasetCheck, config: Mapping[str, Any], what: str) -> None:
-    """Raise if images that would be in one batch differ in size.
-
-    Raises:
-        ConfigError: in a training set, if there is no transform that makes them alike; in others,
-            for the batches as they will be.
-    """
+    """Raise if images that would be in one batch differ in size."""
     samples = sorted(check.seen, key=lambda sample: sample.number)
     if what == "training set":
         size = config["batch_size"]

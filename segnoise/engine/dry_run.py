@@ -34,18 +34,6 @@ def dry_run(
 
     Batch, crop, precision and device are the training's. Weights, statistics, what losses and
     methods remember and all random numbers stay as they are, so a run is the same to the digit.
-
-    Args:
-        model: ready to train.
-        stream: the training set.
-        validation: the validation set, or None.
-        config: the training's.
-
-    Returns:
-        What was done and how long it took, for the log.
-
-    Raises:
-        SegnoiseError: if data set, transform or network do not return what docs/contract.md says.
     """
     start = time.perf_counter()
     try:
@@ -143,11 +131,7 @@ def _about(key: str) -> Iterator[None]:
 
 
 def _told(what: str, run: Callable[[], _T], image: torch.Tensor | None = None) -> _T:
-    """Run what the user may have written, and tell its errors in one line.
-
-    Raises:
-        ConfigError: for whatever it raises that is not told so already.
-    """
+    """Run what the user may have written, and tell its errors in one line."""
     try:
         return run()
     except SegnoiseError:

@@ -1,4 +1,4 @@
-"""Measure a checkpoint on a labelled split: the work behind tools/test.py."""
+"""Measure a checkpoint on a labelled split, and scores as a table: behind tools/test.py."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ from segnoise.engine.launch import claim_on_main, init_processes, on_main
 from segnoise.engine.model import build_model
 from segnoise.errors import CheckpointError
 from segnoise.files import replacing
+from segnoise.metrics.memorisation import memorisation_begins
 from segnoise.metrics.segmentation import SegmentationMetric, per_class
 from segnoise.records import Maybe, find_fault, parse
 from segnoise.registry import import_module
+from segnoise.tables import markdown
 
 SCORES = {"mIoU": Maybe(float), "classes": dict, "samples": int}
 """Schema of what :func:`evaluate` returns, as a file holds it."""
@@ -56,12 +58,6 @@ def evaluate(
     Returns:
         mIoU, mDice, pixel_accuracy and classes, as an entry of ``scores.json``, in percent;
         and the number of samples.
-
-    Raises:
-        CheckpointError: if the checkpoint is damaged or belongs to another model or classes.
-        ConfigError: if ``out`` holds predictions already, or anything else, or another process
-            writes there; if it or ``report`` lies among the data set's files.
-        DatasetError: if a file is missing or unreadable.
     """
     init_processes(launcher)
     dataset = data.build_dataset(config, f"{split}_data")
@@ -111,17 +107,7 @@ _EVALUATED = (
 def stored_config(
     checkpoint: str | Path, options: Mapping[str, Any], allow_imports: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The config for an evaluation that a checkpoint holds; it is data, and runs nothing.
-
-    Args:
-        checkpoint: file with the weights.
-        options: as of :func:`segnoise.engine.config.load_config`.
-        allow_imports: as of :func:`segnoise.engine.config.load_config`.
-
-    Raises:
-        CheckpointError: if the file is damaged or holds no config.
-        ConfigError: if the config names what it may not, or does not fit.
-    """
+    """The config for an evaluation that a checkpoint holds; it is data, and runs nothing."""
     text = checkpoints.load(checkpoint).get("meta", {}).get("config")
     if text is None:
         raise CheckpointError(
@@ -194,3 +180,61 @@ def predictions(
     with torch.no_grad():
         found = [model.val_step(collate([dataset[i]]))[0]["prediction"] for i in indices]
     return [prediction.cpu().numpy() for prediction in found]
+
+
+def percent(value: float | None) -> str:
+    """One decimal, or a dash where there is nothing to measure.
+
+    Example:
+        >>> percent(93.14), percent(None)
+        ('93.1', '-')
+    """
+    return "-" if value is None else f"{value:.1f}"
+
+
+def score_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """Per-class IoU, and mIoU, mDice and pixel accuracy below, one column a result.
+
+    Args:
+        scores: name of the column -> an entry of ``scores.json``.
+
+    Example:
+        >>> entry = dict(mIoU=50.0, mDice=60.0, pixel_accuracy=70.0, classes={"a": {"IoU": 50.0}})
+        >>> print(score_table({"best": entry}))
+        | IoU, %         | best |
+        | :------------- | ---: |
+        | a              | 50.0 |
+        | mIoU           | 50.0 |
+        | mDice          | 60.0 |
+        | pixel accuracy | 70.0 |
+    """
+    entries = list(scores.values())
+    rows = [
+        [name, *(percent(entry["classes"][name]["IoU"]) for entry in entries)]
+        for name in entries[0]["classes"]
+    ]
+    rows += [
+        [key.replace("_", " "), *(percent(entry[key]) for entry in entries)]
+        for key in ("mIoU", "mDice", "pixel_accuracy")
+    ]
+    return markdown(["IoU, %", *scores], rows)
+
+
+def memorised(history: Sequence[Mapping[str, Any]]) -> str:
+    """One line on what became of wrong labels; empty where nothing is known of them.
+
+    Example:
+        >>> entry = dict(epoch=3.0, given=20.0, true=70.0, other=10.0, right_accuracy=95.0)
+        >>> print(memorised([entry]))
+        wrong labels are predicted as given 20.0 %, as true 70.0 %, otherwise 10.0 % at the end; \
+right ones 95.0 %; memorisation has not begun
+    """
+    if not history or history[-1]["given"] is None:
+        return ""
+    last, begins = history[-1], memorisation_begins(history)
+    when = "has not begun" if begins is None else f"begins at epoch {begins:g}"
+    return (
+        f"wrong labels are predicted as given {percent(last['given'])} %, as true "
+        f"{percent(last['true'])} %, otherwise {percent(last['other'])} % at the end; right ones "
+        f"{percent(last['right_accuracy'])} %; memorisation {when}"
+    )

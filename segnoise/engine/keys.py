@@ -151,14 +151,7 @@ DEFAULTS: dict[str, Any] = {k: key.default for k, key in KEYS.items() if key.def
 
 
 def check_bounds(config: Mapping[str, Any]) -> None:
-    """Check all values of a config that have bounds.
-
-    Args:
-        config: with all keys.
-
-    Raises:
-        ConfigError: for a number out of bounds, or a choice that there is not; names the key.
-    """
+    """Check all values of a config that have bounds."""
     for name, key in KEYS.items():
         value = get(config, name, _NONE)
         if value is _NONE or (value is None and key.default is None and not key.choices):

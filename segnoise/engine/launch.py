@@ -56,9 +56,6 @@ def init_processes(launcher: str) -> None:
 
     "pytorch" is torchrun, on GPUs (nccl) or CPUs (gloo); "slurm" and "mpi" are mmengine's, on
     GPUs.
-
-    Raises:
-        ConfigError: for an unknown launcher, or one whose environment is not there.
     """
     if launcher not in LAUNCHERS:
         raise ConfigError(f"--launcher must be one of {', '.join(LAUNCHERS)}, got {launcher!r}")

@@ -25,12 +25,6 @@ class DrawSampler(Sampler[list[int]]):
     B - 1, of which each process takes its part. What is drawn therefore depends on the
     iteration only, however the run was interrupted or divided.
 
-    Args:
-        batch_size: samples a process and iteration.
-        max_iters: iterations of the whole run.
-        rank: this process.
-        world_size: number of processes.
-
     Example:
         >>> sampler = DrawSampler(batch_size=2, max_iters=3, rank=1, world_size=2)
         >>> sampler.start = 1

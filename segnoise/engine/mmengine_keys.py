@@ -73,9 +73,6 @@ _PACKAGES = {
 def taken_over(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a config with the keys of mmengine's that are taken over under our names.
 
-    Raises:
-        ConfigError: if one is there under both.
-
     Example:
         >>> taken_over({"vis_backends": [dict(type="WandbVisBackend")]})
         {'trackers': [{'type': 'WandbVisBackend'}]}
@@ -91,9 +88,6 @@ def import_all(value: Any) -> list[str]:
 
     Args:
         value: a list of modules, one of them, or mmengine's ``dict(imports=[...])``.
-
-    Raises:
-        ConfigError: if that fails.
 
     Example:
         >>> import_all({"imports": ["json"], "allow_failed_imports": False})
@@ -120,11 +114,7 @@ def import_all(value: Any) -> list[str]:
 
 
 def check_installed(tracker: Any, where: str) -> None:
-    """Raise if what a tracker writes to is not installed.
-
-    Raises:
-        ConfigError: names the package.
-    """
+    """Raise if what a tracker writes to is not installed."""
     package = _PACKAGES.get(tracker.__name__)
     if package and importlib.util.find_spec(package) is None:
         raise ConfigError(f"{where}: {tracker.__name__} needs {package}: pip install {package}")
@@ -137,9 +127,6 @@ def visualizer(folder: Path, trackers: list[dict[str, Any]]) -> dict[str, Any]:
         folder: of the run.
         trackers: more of mmengine's backends, as a config has them; one of the two that are there
             anyhow takes that one's place.
-
-    Raises:
-        ConfigError: if one of the run's folders that they write to is a link.
     """
     own = {LocalVisBackend: folder, ListedEvents: folder / "tensorboard"}
     if importlib.util.find_spec("tensorboard") is None:

@@ -22,9 +22,6 @@ def build_model(
     """Build the model for a data set's classes; a training also starts from published weights.
 
     For evaluation ``encoder_weights`` is left out, since a checkpoint brings all weights.
-
-    Raises:
-        ConfigError: for a name or an argument that does not fit.
     """
     arguments = {"type": "Segmentor", **copy.deepcopy(dict(config["model"]))}
     cls = MODELS.find(arguments.pop("type"), "model")
@@ -79,10 +76,6 @@ def resolve_losses(losses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def build_methods(methods: Sequence[Mapping[str, Any]]) -> dict[str, Method]:
     """Build the methods of a config, by name.
 
-    Raises:
-        ConfigError: for an unknown name, a type that is no method, an argument that does not fit, a
-            name that no method can have, or a second method of one name.
-
     Example:
         >>> build_methods([dict(type="WarmUp", end=0.2)])
         {'warm_up': WarmUp(start=0.1, end=0.2, shape='linear')}
@@ -115,11 +108,7 @@ def build_methods(methods: Sequence[Mapping[str, Any]]) -> dict[str, Method]:
 def set_methods(
     model: Segmentor, methods: Sequence[Mapping[str, Any]], max_iters: int, epoch_iters: float
 ) -> None:
-    """Let a model train with the methods of a config.
-
-    Raises:
-        ConfigError: for what does not fit a method or the model.
-    """
+    """Let a model train with the methods of a config."""
     try:
         model.set_methods(build_methods(methods), max_iters, epoch_iters)
     except (SegnoiseError, ValueError) as error:
@@ -145,13 +134,6 @@ def resolve_class_weights(
 ) -> list[dict[str, Any]]:
     """Turn ``class_weights="inverse_sqrt"`` into the numbers it means for these labels.
 
-    Args:
-        losses: as in a config.
-        histogram: K pixel counts of the training labels.
-
-    Raises:
-        ConfigError: for an unknown scheme.
-
     Example:
         >>> resolve_class_weights([dict(type="CE", class_weights="inverse")], [3, 1])
         [{'type': 'CE', 'class_weights': [0.6667, 2.0]}]
@@ -172,11 +154,7 @@ def resolve_class_weights(
 def resolve_method_weights(
     methods: Sequence[Mapping[str, Any]], histogram: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """Do what :func:`resolve_class_weights` does to the losses that methods have of their own.
-
-    Raises:
-        ConfigError: for an unknown scheme.
-    """
+    """Do what :func:`resolve_class_weights` does to the losses that methods have of their own."""
     resolved = []
     for number, method in enumerate(methods):
         entry = dict(method)

@@ -28,9 +28,6 @@ def part(text: str, kind: str) -> dict[str, Any]:
             writes them, which may be such calls again.
         kind: what it must be, for messages: "noise model", "loss" or "method".
 
-    Raises:
-        ConfigError: if it is nothing of the kind.
-
     Example:
         >>> part("BoundaryErosion", "noise model")
         {'type': 'BoundaryErosion'}

@@ -42,11 +42,7 @@ def schedulers(config: Mapping[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def check_training(model: nn.Module, config: Mapping[str, Any], max_iters: int) -> None:
-    """Build optimizer, schedules and averaging once, on trial.
-
-    Raises:
-        ConfigError: for an argument that one of them does not take, or a value that it refuses.
-    """
+    """Build optimizer, schedules and averaging once, on trial."""
     clip = config["optim_wrapper"].get("clip_grad") or {}
     taken = _names(torch.nn.utils.clip_grad_norm_)
     _check_names(clip, "optim_wrapper.clip_grad", taken | {"type"})

@@ -19,12 +19,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to train with.
-
-    Attributes:
-        losses: as in a config.
-        methods: as in a config.
-    """
+    """What to train with."""
 
     losses: tuple[Mapping[str, Any], ...]
     methods: tuple[Mapping[str, Any], ...] = ()
@@ -55,18 +50,7 @@ def with_recipe(
     classes: Sequence[str],
     known: NoiseReport | None = None,
 ) -> tuple[dict[str, Any], str]:
-    """Replace a config's ``recipe`` by the losses and methods it stands for.
-
-    Args:
-        config: with ``recipe``, "auto" or the name of one.
-        check: histogram of the training labels and their realised noise (None where clean labels
-            are not known), as ``data.json`` of a run has them.
-        classes: names; the first one is the background if that is its name.
-        known: the noise of the samples whose clean labels are known.
-
-    Returns:
-        The config with ``losses`` and ``methods`` and without a recipe; and what was picked and
-        why, in a sentence or two.
+    """Replace a config's ``recipe`` by losses and methods; also return what was picked and why.
 
     Example:
         >>> config = {"recipe": "auto", "losses": [], "methods": []}
@@ -101,17 +85,7 @@ the most frequent class has 9 times the pixels of the rarest
 
 
 def check_recipe(name: str | None, given: Sequence[str], clean_masks: object = None) -> None:
-    """Check a config's ``recipe``.
-
-    Args:
-        name: the recipe, or None.
-        given: the keys that the config has values for.
-        clean_masks: the config's folder of known masks, or None.
-
-    Raises:
-        ConfigError: if there is no such recipe, the config has losses or methods beside it, or
-            clean masks that only "auto" would look at.
-    """
+    """Check a config's ``recipe``."""
     if clean_masks is not None and name != "auto":
         raise ConfigError(
             f"clean_masks={str(clean_masks)!r} is what recipe='auto' looks at: set that, or leave "

@@ -29,11 +29,7 @@ class Start(NamedTuple):
 
 
 def find(out: OutputFolder, resume: bool | str) -> Start | None:
-    """The checkpoint to go on from; None to start at the beginning.
-
-    Raises:
-        CheckpointError: if there is none, or it is damaged or holds weights only.
-    """
+    """The checkpoint to go on from; None to start at the beginning."""
     if not resume:
         return None
     path = Path(resume) if isinstance(resume, str) else out.path / "last.pth"
@@ -80,9 +76,6 @@ def check_same_run(
         global_batch: samples an iteration over all processes.
         keys: the config's keys to compare.
         extended: the run is to become longer, and may have other schedules from here on.
-
-    Raises:
-        ConfigError: if anything that decides the weights differs; names it, and the remedy.
     """
     path, meta, before = start
     now = json.loads(as_json(config))
@@ -117,15 +110,7 @@ def _without_length(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_extended(before: int, now: int) -> bool:
-    """Whether a run of ``before`` iterations is to have more of them: --extend may be repeated.
-
-    Raises:
-        ConfigError: if it is to have fewer.
-
-    Example:
-        >>> is_extended(4, 8), is_extended(8, 8)
-        (True, False)
-    """
+    """Whether a run of ``before`` iterations is to have more of them: --extend may be repeated."""
     if now < before:
         raise ConfigError(
             f"--extend makes a run longer: it has {before} iterations, and train_cfg asks for {now}"

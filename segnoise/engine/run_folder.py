@@ -1,4 +1,4 @@
-"""What a run's folder says about the run, besides checkpoints and scalars."""
+"""A run's folder: what it says of the run and its data, besides checkpoints and scalars."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import importlib.metadata
 import platform
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from segnoise.engine import checkpoint as checkpoints
+from segnoise.engine import data
 from segnoise.engine.config import dump_config
-from segnoise.engine.launch import claim_on_main
+from segnoise.engine.launch import claim_on_main, on_main
 from segnoise.errors import CheckpointError, ConfigError, RecordError
 from segnoise.files import replacing, write_json, write_text
+from segnoise.inspection.remarks import remarks_across, sentences
+from segnoise.noise import NoiseReport
 from segnoise.output_folder import OutputFolder
-from segnoise.records import Within, read_lines, read_record
+from segnoise.records import Maybe, Within, read_lines, read_record
 from segnoise.version import __version__
 
 _RECORDED = (
@@ -50,13 +53,6 @@ def claimed(folder: Path, resume: bool) -> contextlib.AbstractContextManager[Out
 
     A run of an earlier version, which has no list of its files, is known by its ``last.pth`` and
     ``versions.json``: to go on with it makes the list.
-
-    Args:
-        folder: the folder.
-        resume: whether a run goes on in it.
-
-    Raises:
-        ConfigError: if it is somebody else's, or another process is writing there.
     """
 
     def adopt(place: Path) -> list[str] | None:
@@ -90,11 +86,7 @@ def records(folder: Path) -> list[str]:
 
 
 def check_unused(folder: OutputFolder) -> None:
-    """Refuse a run's folder that holds another run's results.
-
-    Raises:
-        ConfigError: if it does.
-    """
+    """Refuse a run's folder that holds another run's results."""
     held = [name for name in folder.held() if name in _RESULTS]
     if held:
         raise ConfigError(
@@ -104,13 +96,7 @@ def check_unused(folder: OutputFolder) -> None:
 
 
 def rewind(folder: Path, checkpoint: Path, meta: Mapping[str, Any]) -> None:
-    """Bring a folder to where a run goes on: all that it had then, and nothing later.
-
-    Args:
-        folder: of the run.
-        checkpoint: what it goes on from, in this folder or another one.
-        meta: what the checkpoint says of its run.
-    """
+    """Bring a folder to where a run goes on: all that it had then, and nothing later."""
     _mend_best(folder, checkpoint, meta)
     for name, entries in {
         "scores.json": meta.get("history"),
@@ -187,3 +173,78 @@ def versions() -> dict[str, Any]:
     found["platform"] = platform.platform()
     found["command"] = sys.argv
     return found
+
+
+CHECK = {
+    "num_samples": Within(1),
+    "histogram": [Within(0)],
+    "remarks": [dict],
+    "noise": Maybe(dict),
+    "fingerprint": str,
+}
+"""Schema of ``data.json``."""
+
+
+def inspect(
+    config: Mapping[str, Any], dataset: Any, validation: Any, folder: Path, reuse: bool
+) -> tuple[dict[str, Any], str | None]:
+    """Open all files: label counts and realised noise as numbers and text.
+
+    A resumed run has them already, and gets no text.
+    """
+    key = data.fingerprint(config, dataset)
+    known = on_main(lambda: _known_check(folder / "data.json", key)) if reuse else None
+    if known:
+        return known, None
+    check = data.inspect(dataset, config, "training set")
+    classes = dataset.metainfo["classes"]
+    found, text = check.to_dict(), check.table(classes)
+    if check.noise is not None:
+        text += "\n\n" + check.noise.table(classes)
+    if validation is not None:
+        other = data.inspect(validation, config, "validation set")
+        remarks = [*other.file_remarks, *remarks_across(check.seen, other.seen)]
+        found["remarks"] += [remark.to_dict() for remark in remarks]
+        text += "".join(f"\n\nNote, validation set: {words}" for words in sentences(remarks))
+    return {**found, "fingerprint": key}, text
+
+
+def _known_check(path: Path, key: str) -> dict[str, Any] | None:
+    try:
+        stored: dict[str, Any] = read_record(path, CHECK)
+        if stored["noise"] is not None:
+            NoiseReport.from_dict(stored["noise"])
+    except (RecordError, ValueError, TypeError):
+        return None  # not there, damaged, or another version's: look again
+    return stored if stored["fingerprint"] == key else None
+
+
+def prepare(
+    out: OutputFolder,
+    config: Mapping[str, Any],
+    check: Mapping[str, Any],
+    report: str | None,
+    classes: Sequence[str],
+    start: Any,  # what it goes on from, if anything: its path and meta
+) -> None:
+    """Ready the run's folder, now that nothing known in advance stands in the way."""
+    folder = out.path
+    if start is None:
+        out.clear()
+    out.expect(RECORDS)
+    if start is not None:
+        rewind(folder, start.path, start.meta)
+    record(folder, config)
+    if report is not None:
+        print(report, flush=True)
+        samples = check["num_samples"]
+        if config["batch_size"] > samples:
+            print(
+                f"Note: batch_size={config['batch_size']} is more than the {samples} samples: a "
+                "batch holds some of them several times. Take a smaller one."
+            )
+    write_json(folder / "data.json", check)
+    if check["noise"] is not None:
+        write_json(folder / "noise.json", check["noise"])
+        noise = NoiseReport.from_dict(check["noise"])
+        write_text(folder / "noise.md", noise.table(classes) + "\n")

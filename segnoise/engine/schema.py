@@ -51,9 +51,6 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     Names that begin with an underscore are the config's own, and left out; so are functions and
     classes that it defines.
 
-    Args:
-        config: the keys that are given.
-
     Raises:
         ConfigError: for an unknown key or type (names near ones), or a value that cannot be meant.
 
@@ -120,9 +117,6 @@ def _known_keys(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_plain(value: Any, path: str = "") -> None:
     """Raise if a config holds a number that is none, or a text that no file can hold.
-
-    Raises:
-        ConfigError: names the key.
 
     Example:
         >>> check_plain({"losses": [{"type": "CE", "weight": float("nan")}]})

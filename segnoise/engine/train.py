@@ -17,9 +17,10 @@ from mmengine.runner import ValLoop
 from segnoise.datasets import TrainingStream
 from segnoise.datasets.base import check_same_classes
 from segnoise.engine import checkpoint as checkpoints
-from segnoise.engine import data, hooks, preparation, run_folder
+from segnoise.engine import data, hooks, run_folder
 from segnoise.engine import resume as resuming
 from segnoise.engine.dry_run import dry_run
+from segnoise.engine.evaluate import memorised, score_table
 from segnoise.engine.launch import init_processes, on_main
 from segnoise.engine.loop import IterationLoop
 from segnoise.engine.mmengine_keys import visualizer
@@ -34,7 +35,6 @@ from segnoise.engine.optimizer import check_training, optim_wrapper, schedulers
 from segnoise.engine.recipe import with_recipe
 from segnoise.engine.runner import Runner
 from segnoise.engine.schema import storable
-from segnoise.engine.tables import memorised, score_table
 from segnoise.errors import CheckpointError, ConfigError
 from segnoise.files import user_path
 from segnoise.losses.base import says
@@ -88,13 +88,6 @@ def train(
         overwrite: replace the results of another run in the folder.
         launcher: how the processes were started; see :func:`init_processes`.
         into: ``config["work_dir"]`` where the caller has claimed it already, in a single process.
-
-    Returns:
-        The scores and the run's folder.
-
-    Raises:
-        SegnoiseError: for anything that is the user's to mend, before the first iteration
-            wherever it can be known then.
     """
     config = dict(config)
     init_processes(launcher)
@@ -134,16 +127,6 @@ def check(config: dict[str, Any], *, name: str = "run") -> str:
 
     The data sets are opened, the recipe is chosen, everything is built, and a copy of the model
     takes a training step and looks at a validation batch.
-
-    Args:
-        config: as of :func:`train`.
-        name: of the run.
-
-    Returns:
-        What was found.
-
-    Raises:
-        SegnoiseError: as :func:`train`.
     """
     config = dict(config)
     init_processes("none")
@@ -171,7 +154,7 @@ def _build(
     classes = clean.metainfo["classes"]
     inspected, picked = None, ""
     if config["recipe"]:  # what the network needs depends on it
-        inspected = preparation.inspect(config, dataset, validation, folder, reuse=bool(start))
+        inspected = run_folder.inspect(config, dataset, validation, folder, reuse=bool(start))
         known = on_main(lambda: data.noise_of_clean_masks(dataset, config))
         config, picked = with_recipe(config, inspected[0], classes, known)
     torch.manual_seed(config["seed"])  # the first weights
@@ -203,7 +186,7 @@ def _build(
         early = [key for key in keys if key not in weighted]
         resuming.check_same_run(start, config, global_batch, early, extended)
 
-    check, report = inspected or preparation.inspect(
+    check, report = inspected or run_folder.inspect(
         config, dataset, validation, folder, reuse=start is not None
     )
     config["losses"] = resolve_class_weights(config["losses"], check["histogram"])
@@ -214,20 +197,9 @@ def _build(
         resuming.check_same_run(start, config, global_batch, weighted, extended)
     tried = dry_run(model, stream, validation, config)
     return Built(
-        config,
-        clean,
-        dataset,
-        validation,
-        model,
-        stream,
-        max_iters,
-        global_batch,
-        extended,
-        check,
-        report,
-        picked,
-        tried,
-    )
+        config, clean, dataset, validation, model, stream, max_iters, global_batch, extended,
+        check, report, picked, tried,
+    )  # fmt: skip
 
 
 def _train(
@@ -250,7 +222,7 @@ def _train(
     config, validation, max_iters = built.config, built.validation, built.max_iters
     followed = visualizer(folder, config["trackers"])
     found = built.check, built.report, built.clean.metainfo["classes"]
-    on_main(lambda: preparation.prepare(_own(out), config, *found, start))
+    on_main(lambda: run_folder.prepare(_own(out), config, *found, start))
 
     scores, memorisation = hooks.Scores(), hooks.Memorisation()
     kept = hooks.Checkpoints(config["checkpoint_interval"] or config["train_cfg"]["val_interval"])

@@ -1,10 +1,11 @@
-"""Losses, learning rate and progress, on the console and as scalars."""
+"""Losses, learning rate, progress and times, on the console and as scalars."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from mmengine.hooks import LoggerHook
+from mmengine.hooks import IterTimerHook, LoggerHook
 from mmengine.logging import HistoryBuffer
 
 
@@ -38,3 +39,15 @@ class ScalarLog(LoggerHook):
         """Whether the end of the training has a scalar of its own: in a short one."""
         last = dataloader.batch_sampler.max_iters
         return bool(batch_idx + 1 == last and last <= self.interval)
+
+
+class IterationTimer(IterTimerHook):
+    """mmengine's timer, without the time of validations, checkpoints and other hooks.
+
+    The parent's clock of an iteration starts where the last iteration, or the last batch of a
+    validation, has ended: scores, pictures and checkpoints would count as time of the training.
+    """
+
+    def before_batch(self, runner: Any) -> None:
+        """Start the clock of an iteration before its batch is read."""
+        self.t = time.time()
