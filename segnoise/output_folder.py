@@ -138,6 +138,29 @@ class OutputFolder:
             self._names = list(dict.fromkeys(known))
 
 
+def look(
+    folder: str | Path,
+    kind: str,
+    *,
+    flag: str = "--out",
+    adopt: Adopt | None = None,
+    keep: Collection[str] = (),
+) -> OutputFolder:
+    """A folder as :func:`claim` would take it; nothing is written.
+
+    Raises:
+        ConfigError: as there, but for another process.
+    """
+    out = OutputFolder(Path(folder), kind, flag, keep)
+    for above in (out._real, *out._real.parents):
+        if above.exists() and not above.is_dir():
+            place = "is a file" if above == out._real else f"lies below {above}, which is a file"
+            raise ConfigError(f"{flag} {folder} {place}, not a folder: name another one")
+    if out._real.exists():
+        out._enter(adopt)
+    return out
+
+
 @contextlib.contextmanager
 def claim(
     folder: str | Path,
@@ -175,15 +198,8 @@ def claim(
         ...     out.held()
         ['report.txt']
     """
-    path = Path(folder)
-    out = OutputFolder(path, kind, flag, keep)
-    real = Path(os.path.realpath(path))
-    for above in (real, *real.parents):
-        if above.exists() and not above.is_dir():
-            place = "is a file" if above == real else f"lies below {above}, which is a file"
-            raise ConfigError(f"{flag} {path} {place}, not a folder: name another one")
-    if real.exists():
-        out._enter(adopt)  # before anything is written
+    out = look(folder, kind, flag=flag, adopt=adopt, keep=keep)
+    real = out._real
     missing = [above for above in (real, *real.parents) if not above.exists()]
     real.mkdir(parents=True, exist_ok=True)
     try:

@@ -117,9 +117,6 @@ class Registry(MutableMapping[str, Any]):
         for entry in known.values():
             if path_of(entry) == name:
                 return entry
-        package, _, last = name.rpartition(".")
-        if package.startswith("segnoise.") and path_of(known.get(last)).startswith("segnoise."):
-            return known[last]  # where an earlier version had it: runs keep such paths
         return imported(name, place, modules)
 
     def known(self) -> Collection[Any]:

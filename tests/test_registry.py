@@ -107,6 +107,8 @@ def test_a_config_that_is_data_imports_what_is_allowed(module):
     assert NOISES.find("own_j.noise", "noise", modules=["own_j"]).__name__ == "noise"
     assert NOISES.find("SymmetricFlip", "noise", modules=()) is SymmetricFlip
     assert NOISES.find(path_of(SymmetricFlip), "noise", modules=()) is SymmetricFlip
+    with pytest.raises(ConfigError, match=r"segnoise\.files has no 'SymmetricFlip'"):
+        NOISES.find("segnoise.files.SymmetricFlip", "noise")
     with pytest.raises(ConfigError, match="may not import 'own_k'"):
         import_module("own_k", "custom_imports", modules=["own_j"])
 

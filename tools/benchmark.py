@@ -94,10 +94,11 @@ def named(arguments: Any) -> dict[str, Any]:
     """
     from segnoise.engine.notation import noise, part
 
-    losses: dict[str, Any] = {text: [part(text, "loss")] for text in arguments.loss or ()}
-    losses |= {f"recipe {name}": {"recipe": name} for name in arguments.recipe or ()}
-    noises = {text: noise(text) for text in arguments.noise or ()}
-    methods = {text: {"methods": [part(text, "method")]} for text in arguments.method or ()}
+    given = {name: each or () for name, each in cli.named_parts(arguments).items()}
+    losses: dict[str, Any] = {text: [part(text, "loss")] for text in given["loss"]}
+    losses |= {f"recipe {name}": {"recipe": name} for name in given["recipe"]}
+    noises = {text: noise(text) for text in given["noise"]}
+    methods = {text: {"methods": [part(text, "method")]} for text in given["method"]}
     return {
         "losses": losses,
         "noises": {"clean" if config is None else text: config for text, config in noises.items()},

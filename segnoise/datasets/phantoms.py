@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 
 from PIL import Image
@@ -22,6 +23,19 @@ from segnoise.lock import locked
 
 NUM_IMAGES = {"train": 160, "val": 40, "test": 80}
 _PATIENCE = 3600.0  # seconds to wait for another process that makes the same set
+
+
+_place: ContextVar[Path | None] = ContextVar("place", default=None)
+
+
+@contextlib.contextmanager
+def made_in(place: Path) -> Iterator[None]:
+    """Let sets that are missing be made in another folder than their root."""
+    token = _place.set(place)
+    try:
+        yield
+    finally:
+        _place.reset(token)
 
 
 @DATASETS.register
@@ -64,6 +78,7 @@ class Phantoms(FolderDataset):
         name = f"{split}-{count}-{sides[1]}x{sides[0]}-seed{seed}-v{VERSION}"
         folder = user_path(root) / name
         if not folder.is_dir():
+            folder = (_place.get() or folder.parent) / name
             _make(folder, split, count, (sides[0], sides[1]), seed)
         super().__init__(folder, split, palette=PALETTE, mask_format="palette")
 

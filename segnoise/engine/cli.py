@@ -182,6 +182,20 @@ def add_parts(arguments: argparse.ArgumentParser, *names: str, each: str = "") -
         )
 
 
+def named_parts(arguments: Any) -> dict[str, Any]:
+    """What the flags of :func:`add_parts` name; None for those that are not given.
+
+    Raises:
+        ConfigError: if one is empty, as from a shell's variable that is not set.
+    """
+    names = ("loss", "method", "recipe", "noise")
+    found = {name: getattr(arguments, name, None) for name in names}
+    for name, value in found.items():
+        if "" in (value if isinstance(value, list) else [value]):
+            raise ConfigError(f"--{name} is empty: name one, or leave the flag out")
+    return found
+
+
 def changes(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the changes of a config that the flags of a command line make.
 
@@ -192,10 +206,7 @@ def changes(arguments: argparse.Namespace) -> dict[str, Any]:
         >>> changes(given.parse_args(["--loss", "CE", "--cfg-options", "seed=1"]))
         {'losses': [{'type': 'CE'}], 'recipe': None, 'seed': 1}
     """
-    named = {name: getattr(arguments, name, None) for name in ("noise", "loss", "method", "recipe")}
-    for name, value in named.items():
-        if value == "":  # as from a shell's variable that is not set
-            raise ConfigError(f"--{name} is empty: name one, or leave the flag out")
+    named = named_parts(arguments)
     found: dict[str, Any] = {}
     if named["noise"]:
         found["noise"] = noise(named["noise"])
@@ -218,7 +229,7 @@ def run_name(config: str, arguments: argparse.Namespace) -> str:
         >>> run_name("unet", given)
         'unet_ANL-CE_alpha=1_SymmetricFlip_rate=0.2'
     """
-    named = [getattr(arguments, name, None) or [] for name in ("loss", "method", "recipe", "noise")]
+    named = [each or [] for each in named_parts(arguments).values()]
     texts = [text for each in named for text in ([each] if isinstance(each, str) else each)]
     return title(config, texts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ _LONGEST = 10**9  # iterations
 _LARGEST = 1e30  # float32 holds it
 _PATH = (str, Path)
 _LIST = (list, dict)
+# Those that this process may use: torch warns of more loaders.
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Key(NamedTuple):
@@ -82,7 +85,7 @@ KEYS: dict[str, Key] = {
     ),
     "batch_size": Key(8, integer=(1, 2**16)),  # per process
     "eval_batch_size": Key(1, integer=(1, 2**16), decides="nothing"),
-    "num_workers": Key(4, integer=(0, 256), decides="nothing"),
+    "num_workers": Key(min(4, _CORES), integer=(0, 256), decides="nothing"),
     # "full" opens all images and masks first, "masks" the masks only
     "check_data": Key("full", choices=("full", "masks"), decides="nothing"),
     # Model

@@ -16,6 +16,7 @@ from mmengine.registry import MODELS, PARAM_SCHEDULERS
 from torch import nn
 
 from segnoise.engine.checkpoint import plain
+from segnoise.engine.hooks import HOOKS
 from segnoise.errors import ConfigError
 from segnoise.naming import near
 
@@ -46,10 +47,11 @@ def check_training(model: nn.Module, config: Mapping[str, Any], max_iters: int) 
     clip = config["optim_wrapper"].get("clip_grad") or {}
     taken = _names(torch.nn.utils.clip_grad_norm_)
     _check_names(clip, "optim_wrapper.clip_grad", taken | {"type"})
-    if config["ema"] is not None:
-        if config["ema"].get("begin_epoch"):
-            raise ConfigError("ema.begin_epoch: trainings run by iteration; write begin_iter")
-        _check_names(config["ema"], "ema", _names(EMAHook) | _names(ExponentialMovingAverage))
+    averages = _averages(config)
+    for where, arguments in averages.items():
+        if arguments.get("begin_epoch"):
+            raise ConfigError(f"{where}.begin_epoch: trainings run by iteration; write begin_iter")
+        _check_names(arguments, where, _names(EMAHook) | _names(ExponentialMovingAverage))
     if "constructor" not in config["optim_wrapper"]:  # mmengine's own passes over what it lacks
         parts = config["optim_wrapper"].get("paramwise_cfg") or {}
         _check_names(parts, "optim_wrapper.paramwise_cfg", _PARAMWISE)
@@ -77,12 +79,11 @@ def check_training(model: nn.Module, config: Mapping[str, Any], max_iters: int) 
                 warnings.simplefilter("ignore")  # that no optimizer step came first
                 built.step()
             plain(built.state_dict())
-        where = "ema"
-        if config["ema"] is not None:
-            hook = EMAHook(**config["ema"])
+        for where, arguments in averages.items():
+            hook = EMAHook(**arguments)
             if hook.begin_iter > max_iters:
                 raise ConfigError(
-                    f"ema.begin_iter={hook.begin_iter} is after the last, {max_iters}"
+                    f"{where}.begin_iter={hook.begin_iter} is after the last, {max_iters}"
                 )
             MODELS.build(hook.ema_cfg, default_args={"model": nn.Linear(1, 1)})
     except ConfigError:
@@ -91,6 +92,16 @@ def check_training(model: nn.Module, config: Mapping[str, Any], max_iters: int) 
         given = f", in {config['optim_wrapper']}" if where == "optim_wrapper" else ""
         what = str(error) if isinstance(error, (TypeError, ValueError)) else repr(error)
         raise ConfigError(f"{where}: {what}{given}") from error
+
+
+def _averages(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Arguments of mmengine's EMAHook, which takes any, by the place that they are at."""
+    found = {} if config["ema"] is None else {"ema": config["ema"]}
+    for number, hook in enumerate(config["custom_hooks"]):
+        if isinstance(hook, dict) and HOOKS.find(hook["type"]) is EMAHook:
+            given = {key: value for key, value in hook.items() if key not in ("type", "priority")}
+            found[f"custom_hooks.{number}"] = given
+    return found
 
 
 def _names(function: Any) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from mmengine.runner import ValLoop
 
 from segnoise.datasets import TrainingStream
 from segnoise.datasets.base import check_same_classes
+from segnoise.datasets.phantoms import made_in
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data, hooks, run_folder
 from segnoise.engine import resume as resuming
@@ -40,7 +42,7 @@ from segnoise.files import user_path
 from segnoise.losses.base import says
 from segnoise.metrics.segmentation import SegmentationMetric
 from segnoise.models import Segmentor
-from segnoise.output_folder import OutputFolder
+from segnoise.output_folder import OutputFolder, look
 
 
 @dataclass(frozen=True)
@@ -123,16 +125,19 @@ class Built(NamedTuple):
 
 
 def check(config: dict[str, Any], *, name: str = "run") -> str:
-    """Do all that comes before the first iteration, and write nothing.
+    """Do all that comes before the first iteration, write nothing, and return what was found.
 
     The data sets are opened, the recipe is chosen, everything is built, and a copy of the model
-    takes a training step and looks at a validation batch.
+    takes a training step and looks at a validation batch. Phantoms that are missing are made for
+    the time of it.
     """
     config = dict(config)
     init_processes("none")
     _check_device(config)
     folder = user_path(config["work_dir"] or Path("work_dirs", name))
-    built = _build({**config, "work_dir": str(folder)}, folder, None, False)
+    run_folder.check_unused(look(folder, run_folder.KIND, flag="--work-dir"))
+    with tempfile.TemporaryDirectory() as place, made_in(Path(place)):
+        built = _build({**config, "work_dir": str(folder)}, folder, None, False)
     found = [built.report or "", built.picked, built.tried]
     return "\n\n".join(text for text in found if text)
 

@@ -7,6 +7,7 @@ from trees import tree
 from segnoise import cli
 from segnoise.engine.config import dump_config
 from segnoise.engine.schema import complete
+from segnoise.output_folder import MARK
 
 
 def leaf(tmp_path, **changes):
@@ -17,14 +18,25 @@ def leaf(tmp_path, **changes):
 
 def test_it_says_what_it_found_and_writes_nothing(tmp_path, capsys):
     config = leaf(tmp_path, recipe="auto", losses=[], noise={"type": "SymmetricFlip", "rate": 0.2})
-    assert cli.main(["train", config, "--check"]) == 0
-    before = tree(tmp_path)  # with the phantoms, which the first check has generated
+    before = tree(tmp_path)
     assert cli.main(["train", config, "--check"]) == 0
     printed = capsys.readouterr().out
     for words in ("6 samples", "Changed: ", "recipe dice", "dry run of a training step"):
         assert words in printed
-    assert tree(tmp_path) == before
+    assert tree(tmp_path) == before, "neither results nor the phantoms that are missing"
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_is_used_is_named(tmp_path, capsys):
+    config = leaf(tmp_path, train_cfg={"max_iters": 1})
+    assert cli.main(["train", config]) == 0
+    before = tree(tmp_path)
+    for files, words in ((0, "holds a run already (last.pth"), (1, "which segnoise has not put")):
+        if files:
+            (tmp_path / "run" / MARK).unlink()
+        assert cli.main(["train", config, "--check"]) == 2
+        assert words in capsys.readouterr().err
+        assert tree(tmp_path) == before
 
 
 def test_what_is_wrong_is_one_line(tmp_path, capsys):

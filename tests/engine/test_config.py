@@ -1,6 +1,7 @@
 """Configs: every shipped one is sound, and every slip is named."""
 
 import ast
+import os
 
 import pytest
 
@@ -96,6 +97,10 @@ def test_overrides_reach_dicts_lists_and_defaults(tmp_path):
     assert config["train_cfg"] == {"max_iters": 20000, "val_interval": 7}
     assert config["ema"] == {"momentum": 0.1}
     assert DEFAULTS["train_cfg"]["val_interval"] == 2000
+
+
+def test_there_are_no_more_loaders_than_cores_unasked():
+    assert 1 <= DEFAULTS["num_workers"] <= min(4, len(os.sched_getaffinity(0)))
 
 
 def test_a_missing_config_names_the_nearest():

@@ -47,7 +47,11 @@ def short(root, iters=4, **changes):
         (["optimizer"], [], "optimizer is a list of 0"),
         (["optimizer", "param_groups"], [], "of 0 parameters, the model has 6"),
         (["optimizer", "param_groups", 0, "lr"], "x", 'param_groups.0.lr is "x", not a number'),
-        (["optimizer", "param_groups", 0, "betas"], [1], "param_groups.0.betas is no list of 2"),
+        (
+            ["optimizer", "param_groups", 0, "betas"],
+            [1],
+            "betas is a list of 1, not a list of 2",
+        ),
         (["optimizer", "state", 0, "exp_avg"], torch.ones(2), "exp_avg has shape (2,), not the"),
         (["optimizer", "state", 0, "exp_avg"], 7, "exp_avg is a"),
         (["optimizer", "state", 0], {"step": torch.ones(())}, "exp_avg is a NoneType"),

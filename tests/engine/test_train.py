@@ -579,6 +579,14 @@ CONV = {"type": "torch.nn.Conv2d", "in_channels": -1, "out_channels": 5, "kernel
         ({"param_scheduler": [{"type": "ReduceOnPlateauLR"}]}, "PolyLR"),
         ({"param_scheduler": ["PolyLR"]}, r"param_scheduler\.0 must be a dict"),
         ({"ema": {"momentm": 0.1}}, r"ema\.momentm; did you mean momentum"),
+        (
+            {"custom_hooks": [{"type": "EMAHook", "momentm": 0.1, "priority": "LOW"}]},
+            r"custom_hooks\.0\.momentm; did you mean momentum",
+        ),
+        (
+            {"custom_hooks": [{"type": "EMAHook", "begin_iter": 9}]},
+            r"custom_hooks\.0\.begin_iter=9 is after the last, 8",
+        ),
         ({"ema": {"momentum": 2}}, "momentum"),
         ({"ema": {"begin_iter": 9}}, "ema.begin_iter=9 is after the last, 8"),
         ({"ema": {"begin_epoch": 2}}, "trainings run by iteration; write begin_iter"),

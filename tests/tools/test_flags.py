@@ -105,8 +105,10 @@ def test_paths_of_a_config_know_the_home_folder(tmp_path, monkeypatch, capsys):
         train(complete({**first, "work_dir": "~no-such-user/run"}))
 
 
-@pytest.mark.parametrize("flag", ["--noise", "--recipe"])
-def test_a_flag_that_is_empty_is_not_left_out(flag, capsys):
+@pytest.mark.parametrize(
+    ("tool", "flag"), [("train", "--noise"), ("train", "--recipe"), ("benchmark", "--recipe")]
+)
+def test_a_flag_that_is_empty_is_not_left_out(tool, flag, capsys):
     config = "configs/phantoms/unet_r18_phantoms_200.py"
-    assert cli.main(["train", config, flag, ""]) == 2
+    assert cli.main([tool, config, flag, ""]) == 2
     assert f"error: {flag} is empty: name one" in capsys.readouterr().err
