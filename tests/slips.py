@@ -204,10 +204,10 @@ SLIPS = [
         "tests/noise/test_samples.py",
     ),
     (
-        "segnoise/noise/geometry/transitions.py",
-        "rate / (size - 1)",
-        "rate / size",
-        "tests/noise/geometry/test_transitions.py",
+        "segnoise/noise/models/flips.py",
+        "rate / (num_classes if include_self else num_classes - 1)",
+        "rate / num_classes",
+        "tests/noise/models/test_flips.py",
     ),
     (
         "segnoise/noise/geometry/squares.py",
@@ -229,8 +229,8 @@ SLIPS = [
     ),
     (
         "segnoise/noise/models/combine.py",
-        "rng.random() >= self.probability",
-        "rng.random() < self.probability",
+        "rng.random() >= self.rate",
+        "rng.random() < self.rate",
         "tests/noise/models/test_combine.py",
     ),
     (

@@ -16,7 +16,12 @@ from segnoise.noise.geometry.predictions import prediction_path, save_top2
 from segnoise.noise.geometry.transitions import confusions, group_flip, pair_flip, transition_matrix
 from segnoise.noise.models.annotators import Annotators
 from segnoise.noise.models.area_controlled import AreaControlled
-from segnoise.noise.models.boundary import BoundaryDilation, BoundaryErosion
+from segnoise.noise.models.boundary import (
+    BoundaryClosing,
+    BoundaryDilation,
+    BoundaryErosion,
+    BoundaryOpening,
+)
 from segnoise.noise.models.coarse import BoxMask, CoarsePolygon, HullMask
 from segnoise.noise.models.combine import Compose, OneOf, PerClass, Sometimes
 from segnoise.noise.models.distance import DistanceMorphology
@@ -25,7 +30,6 @@ from segnoise.noise.models.flips import AsymmetricFlip, SymmetricFlip
 from segnoise.noise.models.jitter import BoundaryJitter
 from segnoise.noise.models.markov import MarkovBoundary
 from segnoise.noise.models.omission import Omission
-from segnoise.noise.models.opening import BoundaryClosing, BoundaryOpening
 from segnoise.noise.models.polygons import PolygonNoise
 from segnoise.noise.models.region_swap import RegionSwap
 from segnoise.noise.models.spurious import SpuriousObjects

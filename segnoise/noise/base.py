@@ -47,6 +47,11 @@ class Noise(ABC):
 
     Attributes:
         DOSE: The parameter that `calibrate` turns; None for a model without such a one.
+
+    Raises:
+        TypeError: If a parameter is of the wrong type.
+        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold an id that
+            the model writes, such as its fill.
     """
 
     DOSE: ClassVar[Dose | None] = None

@@ -21,25 +21,7 @@ _HISTOGRAM_PIXELS = 1 << 24
 
 
 def check_mask(mask: object, name: str = "mask") -> Mask:
-    """Return a mask as a C-contiguous array, or say why it is none.
-
-    Args:
-        mask: (H, W) class ids; uint8, uint16, int32 or int64; contiguous or not; may be empty.
-        name: What to call it in the error.
-
-    Returns:
-        The same array where it is contiguous, otherwise a contiguous copy.
-
-    Raises:
-        TypeError: If it is not a NumPy array, or not of one of the four dtypes.
-        ValueError: If it does not have two dimensions.
-
-    Example:
-        >>> import numpy as np
-        >>> check_mask(np.zeros((2, 3, 3), np.uint8))
-        Traceback (most recent call last):
-        ValueError: mask has shape (2, 3, 3), not (height, width): pass one single-channel mask
-    """
+    """Return a mask as a C-contiguous array, or say why it is none."""
     if not isinstance(mask, np.ndarray):
         raise TypeError(
             f"{name} is a {type(mask).__name__}, not a NumPy array: pass np.asarray({name})"
@@ -58,17 +40,6 @@ def one_class_and_void(ids: Mask, ignore_index: int) -> bool:
     """Return whether a mask holds void and one class, and nothing else.
 
     So does one that is black and white, 0 and 255, where 255 should be a class and is void.
-
-    Args:
-        ids: Class ids, any shape; not empty.
-        ignore_index: The id of void.
-
-    Example:
-        >>> import numpy as np
-        >>> one_class_and_void(np.array([[0, 255]], np.uint8), 255)
-        True
-        >>> one_class_and_void(np.array([[0, 1, 255]], np.uint8), 255)
-        False
     """
     if not ids.size or ids.max() < ignore_index:  # most masks: one pass
         return False
@@ -79,23 +50,7 @@ def one_class_and_void(ids: Mask, ignore_index: int) -> bool:
 
 
 def check_class_ids(ids: Mask, num_classes: int, ignore_index: int, name: str = "mask") -> None:
-    """Raise if a mask holds an id that is neither a class nor void.
-
-    Args:
-        ids: Class ids, any shape.
-        num_classes: K; valid ids are 0 to K-1.
-        ignore_index: The id of void.
-        name: What to call the mask in the error.
-
-    Raises:
-        ValueError: If an id is out of range; quotes the smallest such id and its pixel count.
-
-    Example:
-        >>> import numpy as np
-        >>> check_class_ids(np.array([[0, 5, 255]], np.uint8), 3, 255)
-        Traceback (most recent call last):
-        ValueError: mask holds class id 5 (1 pixels), but there are 3 classes (0 to 2) and void 255
-    """
+    """Raise if a mask holds an id that is neither a class nor void."""
     if ids.size == 0 or (ids.min() >= 0 and ids.max() < num_classes):
         return
     wrong = ids[((ids < 0) | (ids >= num_classes)) & (ids != ignore_index)]
@@ -108,16 +63,7 @@ def check_class_ids(ids: Mask, num_classes: int, ignore_index: int, name: str = 
 
 
 def check_storable(value: int, mask: Mask, name: str) -> None:
-    """Raise if a mask's dtype cannot hold an id that a noise model may write.
-
-    Args:
-        value: The id to be written.
-        mask: The mask whose dtype must hold it.
-        name: The parameter that the id comes from, for the error.
-
-    Raises:
-        ValueError: If the id is out of the dtype's range.
-    """
+    """Raise if a mask's dtype cannot hold an id that a noise model may write."""
     limits = np.iinfo(mask.dtype)
     if not limits.min <= value <= limits.max:
         raise ValueError(
@@ -126,20 +72,7 @@ def check_storable(value: int, mask: Mask, name: str) -> None:
 
 
 def count_labels(mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the labels that a mask holds, in ascending order, and their pixel counts.
-
-    Args:
-        mask: (H, W) contiguous label mask.
-
-    Returns:
-        Labels and counts, both (L,).
-
-    Example:
-        >>> import numpy as np
-        >>> labels, counts = count_labels(np.array([[3, 3, 255]], np.uint8))
-        >>> labels.tolist(), counts.tolist()
-        ([3, 255], [2, 1])
-    """
+    """Return the labels that a mask holds, in ascending order, and their pixel counts."""
     if mask.dtype != np.uint8:
         values, totals = np.unique(mask, return_counts=True)
         return values.astype(np.int64), totals.astype(np.int64)
@@ -153,16 +86,7 @@ def count_labels(mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def check_fill(fill: object, ignore_index: int) -> str | int:
-    """Return what lost pixels become: "neighbor", "void" or a class id.
-
-    Args:
-        fill: What the user gave.
-        ignore_index: The id of void.
-
-    Raises:
-        TypeError: If it is neither text nor an integer.
-        ValueError: If it is another text, negative, or the id of void.
-    """
+    """Return what lost pixels become: "neighbor", "void" or a class id."""
     if isinstance(fill, str):
         if fill not in ("neighbor", "void"):
             raise ValueError(f'fill must be "neighbor", "void" or a class id, not {fill!r}')
@@ -174,16 +98,7 @@ def check_fill(fill: object, ignore_index: int) -> str | int:
 
 
 def check_classes(classes: object, ignore_index: int) -> tuple[int, ...] | None:
-    """Return the sorted ids of the classes that a model may touch; None stands for all.
-
-    Args:
-        classes: None, or a list of class ids.
-        ignore_index: The id of void.
-
-    Raises:
-        TypeError: If it is no list of integers, or empty.
-        ValueError: If an id is negative or void's.
-    """
+    """Return the sorted ids of the classes that a model may touch; None stands for all."""
     if classes is None:
         return None
     if not isinstance(classes, Sequence) or isinstance(classes, str) or not classes:
@@ -203,16 +118,7 @@ def is_any_of(mask: Mask, classes: Sequence[int]) -> NDArray[np.bool_]:
 
 
 def check_void(ignore_index: object, num_classes: int) -> int:
-    """Return the id of void, which must not be one of the classes.
-
-    Args:
-        ignore_index: The id of void.
-        num_classes: K; 0 to K-1 are classes.
-
-    Raises:
-        TypeError: If it is not an integer.
-        ValueError: If it is one of the classes.
-    """
+    """Return the id of void, which must not be one of the classes."""
     void = check_integer("ignore_index", ignore_index)
     if 0 <= void < num_classes:
         raise ValueError(

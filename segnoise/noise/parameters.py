@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from segnoise.checks import check_integer, check_number, check_rate
+from segnoise.checks import check_choice, check_flag, check_integer, check_number, check_rate
 from segnoise.noise.mask import check_classes, check_fill, check_void
 
 REQUIRED: Any = dataclasses.MISSING
@@ -53,27 +53,23 @@ def number(least: float | None = None, most: float | None = None, default: Any =
 
 
 def integer(least: int | None = None, most: int | None = None, default: Any = REQUIRED) -> Any:
-    """An integer within bounds."""
-    return checked(lambda name, value: check_integer(name, value, least, most), default)
+    """An integer within bounds; or None, where that is the default."""
+
+    def check(name: str, value: object) -> int | None:
+        none = value is None and default is None
+        return None if none else check_integer(name, value, least, most)
+
+    return checked(check, default)
 
 
 def flag(default: bool) -> Any:
     """True or false."""
-    return checked(_check_flag, default)
+    return checked(check_flag, default)
 
 
 def choice(options: Sequence[str], default: str) -> Any:
     """One of several names."""
-
-    def check(name: str, value: object) -> object:
-        if not isinstance(value, str) or value not in options:
-            known = [f'"{option}"' for option in options]
-            raise ValueError(
-                f"{name} must be {', '.join(known[:-1])} or {known[-1]}, not {value!r}"
-            )
-        return value
-
-    return checked(check, default)
+    return checked(lambda name, value: check_choice(name, value, options), default)
 
 
 def regions(*options: str) -> Any:
@@ -107,9 +103,3 @@ def check_parameters(noise: Any) -> None:
         if check := field.metadata.get("check"):
             value = check(field.name, getattr(noise, field.name), noise)
             object.__setattr__(noise, field.name, value)
-
-
-def _check_flag(name: str, value: object) -> object:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be true or false, not {value!r}")
-    return value

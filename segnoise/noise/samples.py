@@ -21,18 +21,7 @@ def corrupt_sample(
     mask: Mask,
     image: NDArray[np.uint8] | None = None,
 ) -> Mask:
-    """Return a sample's noisy mask, a function of the seed and the sample's id.
-
-    Args:
-        noise: The model.
-        dataset: A data set with `sample_id(index)`, and with what the model `needs`: image by
-            `load_image(index)`, instances by `load_instances(index)`, others, all but the
-            sample's own, by `len` and `load_mask(index)`. Only what is needed is loaded.
-        index: The sample.
-        seed: The seed of the data set's noise.
-        mask: The sample's clean mask.
-        image: The sample's image, where it is loaded already.
-    """
+    """Return a sample's noisy mask, a function of the seed and the sample's id."""
     sample_id = str(dataset.sample_id(index))
     given: dict[str, Any] = {}
     if "image" in noise.needs:

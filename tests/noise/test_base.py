@@ -115,7 +115,7 @@ def test_compose_checks_the_fit_of_all():
     NESTED.check_fit(3, 255)
     with pytest.raises(ValueError, match="SymmetricFlip has num_classes=3, but the data has 4"):
         NESTED.check_fit(4, 255)
-    with pytest.raises(ValueError, match="AsymmetricFlip has a matrix of 3 classes"):
+    with pytest.raises(ValueError, match="AsymmetricFlip has num_classes=3, but the data has 4"):
         Compose([AsymmetricFlip.pair(3, 0.2)]).check_fit(4, 255)
 
 

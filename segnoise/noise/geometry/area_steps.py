@@ -6,62 +6,24 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segnoise.noise.geometry.bit_maps import BitMap, count, packed
 from segnoise.noise.geometry.class_pile import Region, Sheets, Window
 from segnoise.noise.geometry.strips import strips
 
 _ROOM = 32  # steps that a region may grow before more rows are looked at
 
-Bits = NDArray[np.uint64]
-"""(H, W // 64 + 1) words; pixel x of a row is bit x % 64 of word x // 64. At least one bit behind
-the row's last pixel is free, and these bits are 0."""
 
-
-def packed(region: Region) -> Bits:
-    """Return a map of yes and no as bits.
-
-    Args:
-        region: (H, W).
-
-    Example:
-        >>> import numpy as np
-        >>> packed(np.array([[True, False, True]])).tolist()
-        [[5]]
-    """
-    height, width = region.shape
-    octets = np.zeros((height, (width // 64 + 1) * 8), np.uint8)
-    octets[:, : -(-width // 8)] = np.packbits(region, axis=1, bitorder="little")
-    return octets.view("<u8")
-
-
-def packed_where(values: NDArray[Any], condition: Callable[[NDArray[Any]], Region]) -> Bits:
-    """Return where a condition holds in an array, strip by strip."""
+def packed_where(values: NDArray[Any], condition: Callable[[NDArray[Any]], Region]) -> BitMap:
+    """Return where a condition holds in an array, with a free bit behind each row."""
     parts = strips(values.shape, 0)
-    return np.concatenate([packed(condition(values[strip.rows])) for strip in parts])
+    return np.concatenate([packed(condition(values[strip.rows]), free=1) for strip in parts])
 
 
-def count(bits: Bits) -> int:
-    """Return how many pixels are set."""
-    return int(cv2.norm(bits.reshape(1, -1).view(np.uint8), cv2.NORM_HAMMING))
-
-
-def dilated(bits: Bits, inside: Bits) -> Bits:
-    """Return a map after a step of dilation with a 3 x 3 cross.
-
-    Args:
-        bits: The map.
-        inside: One row of the map of all pixels.
-
-    Example:
-        >>> import numpy as np
-        >>> point = np.zeros((3, 70), bool)
-        >>> point[1, 64] = True
-        >>> count(dilated(packed(point), packed(np.ones((1, 70), bool))))
-        5
-    """
+def dilated(bits: BitMap, inside: BitMap) -> BitMap:
+    """Return a map after a step of dilation with a 3 x 3 cross; `inside` is a row of all pixels."""
     # Rows follow one another in memory: what leaves a row at one end gets into a free bit.
     flat, row = bits.reshape(-1), bits.shape[1]
     wider = flat << np.uint64(1)
@@ -74,24 +36,17 @@ def dilated(bits: Bits, inside: Bits) -> Bits:
     wider[:-1] |= moved[1:]
     wider[row:] |= flat[:-row]
     wider[:-row] |= flat[row:]
-    result: Bits = wider.reshape(bits.shape) & inside
+    result: BitMap = wider.reshape(bits.shape) & inside
     return result
 
 
 class Steps:
-    """Steps of dilation of a class's region, or of what is not the region: that erodes it.
+    """Steps of dilation of a class's region, or of what is not the region: that erodes it."""
 
-    Args:
-        sheets: The clean regions.
-        rank: The class.
-        valid: Where there is no void.
-        grow: Whether the region itself grows.
-    """
-
-    def __init__(self, sheets: Sheets, rank: int, valid: Bits, *, grow: bool) -> None:
+    def __init__(self, sheets: Sheets, rank: int, valid: BitMap, *, grow: bool) -> None:
         self.grow, self.shape = grow, sheets.ranks.shape
         self.whole = packed_where(sheets.ranks, lambda part: part == rank)
-        self.valid, self.inside = valid, packed(np.ones((1, self.shape[1]), bool))
+        self.valid, self.inside = valid, packed(np.ones((1, self.shape[1]), bool), free=1)
         rows = np.flatnonzero(self.whole.any(axis=1))
         # What grows must be seen around the region, and have room to grow above and below.
         self._look(int(rows[0]) - _ROOM, int(rows[-1]) + 1 + _ROOM)

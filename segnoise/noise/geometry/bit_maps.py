@@ -7,56 +7,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 BitMap = NDArray[np.uint64]
-"""(H, ceil(W / 64)) words; pixel x of a row is bit x % 64 of word x // 64, and bits from W on are
+"""(H, words); pixel x of a row is bit x % 64 of word x // 64, and bits from W on are
 0 unless a function says otherwise."""
 
 _WORD = np.dtype("<u8")  # little-endian anywhere, as packbits' bytes are
 _COUNTED = 1 << 26  # bytes; OpenCV counts the bits of an array in 32 bits
 
 
-def packed(region: NDArray[np.bool_]) -> BitMap:
-    """Return a boolean map as bits.
-
-    Args:
-        region: (H, W).
-
-    Example:
-        >>> import numpy as np
-        >>> packed(np.array([[True, False, True]])).tolist()
-        [[5]]
-    """
+def packed(region: NDArray[np.bool_], free: int = 0) -> BitMap:
+    """Return a boolean map as bits, with so many free ones, or more, behind each row."""
     octets = np.packbits(region, axis=1, bitorder="little")
-    rows = np.zeros((len(octets), -(-octets.shape[1] // 8) * 8), np.uint8)
+    rows = np.zeros((len(octets), -(-(region.shape[1] + free) // 64) * 8), np.uint8)
     rows[:, : octets.shape[1]] = octets
     return rows.view(_WORD)
 
 
 def count(bits: BitMap) -> int:
-    """Return how many pixels are set.
-
-    Example:
-        >>> import numpy as np
-        >>> count(packed(np.eye(100, dtype=bool)))
-        100
-    """
+    """Return how many pixels are set."""
     octets = np.ascontiguousarray(bits).reshape(1, -1).view(np.uint8)
     parts = range(0, octets.size, _COUNTED)
     return sum(int(cv2.norm(octets[:, i : i + _COUNTED], cv2.NORM_HAMMING)) for i in parts)
 
 
 def shifted(bits: BitMap, columns: int) -> BitMap:
-    """Return the map moved along its rows; what enters is not set.
+    """Return the map moved to the right, or left if negative; what enters is not set.
 
-    Args:
-        bits: The map.
-        columns: Pixels to the right; negative moves to the left. To the right, pixels may get
-            beyond the map's width, into the rest of the last word.
-
-    Example:
-        >>> import numpy as np
-        >>> ones = packed(np.ones((1, 70), bool))
-        >>> count(shifted(ones, -3)), count(shifted(ones, -64)), count(shifted(ones, -70))
-        (67, 6, 0)
+    To the right, pixels may get beyond the map's width, into the rest of the last word.
     """
     words, rest = divmod(abs(columns), 64)
     result = np.zeros_like(bits)
@@ -77,15 +53,7 @@ def shifted(bits: BitMap, columns: int) -> BitMap:
 
 
 def dilated(bits: BitMap) -> BitMap:
-    """Return the pixels within Chebyshev distance 1 of the set ones; may set bits beyond the width.
-
-    Example:
-        >>> import numpy as np
-        >>> point = np.zeros((5, 5), bool)
-        >>> point[0, 2] = True
-        >>> count(dilated(packed(point)))
-        6
-    """
+    """Return the pixels within Chebyshev distance 1; may set bits beyond the width."""
     wide = bits | shifted(bits, 1) | shifted(bits, -1)
     high: BitMap = wide.copy()
     high[1:] |= wide[:-1]

@@ -28,25 +28,10 @@ def walk(region: NDArray[np.bool_], grows: NDArray[np.bool_], draw: Draw) -> NDA
     At a growing step every pixel outside that has a 4-neighbour inside is drawn for, and joins the
     region if it is hit; at a shrinking step every pixel inside that has a 4-neighbour outside is
     drawn for, and leaves it if it is hit. All pixels of a step flip at once. What lies beyond the
-    array's border is neither inside nor outside.
-
-    Args:
-        region: (h, w) bool.
-        grows: (T,) bool; whether each step grows or shrinks the region.
-        draw: Says which of the given pixels are hit, as positions in ascending order; called once
-            a step. Pixels are numbered in reading order with a border of one pixel around them,
-            `(row + 1) * (w + 2) + column + 1`. It is asked about more pixels than those above,
-            in any order; hits of the others change nothing.
-
-    Returns:
-        A new (h, w) bool array.
-
-    Example:
-        >>> import numpy as np
-        >>> region = np.array([[0, 0, 0, 1, 1, 0, 0]], bool)
-        >>> everyone = lambda pixels: np.arange(len(pixels))
-        >>> walk(region, np.array([True, True]), everyone).astype(int).tolist()
-        [[0, 1, 1, 1, 1, 1, 1]]
+    array's border is neither inside nor outside. `draw` says, once a step, which of the given
+    pixels are hit, as positions in ascending order. It is asked about more pixels than those above,
+    in any order; hits of the others change nothing. Pixels are numbered in reading order with a
+    border of one pixel around them, `(row + 1) * (w + 2) + column + 1`.
     """
     rim = _rim(region)
     (height, width), bits = region.shape, np.packbits(region, axis=1)
@@ -166,10 +151,6 @@ class Hits:
 
     The number of draws up to the next hit is geometric: 1 + floor(E / r), where E is exponential
     and r = -log(1 - p).
-
-    Args:
-        probability: p, above 0 and at most 1.
-        rng: The source of randomness.
     """
 
     def __init__(self, probability: float, rng: np.random.Generator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -64,15 +65,7 @@ class CategoricalTable:
         return cls(table, remainder.ravel())
 
     def draw(self, rows: NDArray[np.unsignedinteger], rng: np.random.Generator) -> NDArray[Any]:
-        """Draw a column for each of a number of rows.
-
-        Args:
-            rows: (n,) unsigned integers from 0 to R-1.
-            rng: The source of randomness.
-
-        Returns:
-            (n,) columns, of the table's dtype.
-        """
+        """Draw a column for each of a number of rows."""
         # Whole words are the cheapest draw; their parts in little-endian order on every platform.
         words = rng.integers(0, 2**64 - 1, -(-len(rows) // 4), np.uint64, endpoint=True)
         position = bits = words.astype("<u8", copy=False).view("<u2")[: len(rows)]
@@ -92,25 +85,16 @@ class CategoricalTable:
         return drawn
 
 
+@functools.lru_cache(maxsize=32)
+def table_of(rows: tuple[tuple[float, ...], ...]) -> CategoricalTable:
+    """Return the table of a matrix. It belongs to no model: those stay small to pickle."""
+    return CategoricalTable.from_matrix(np.array(rows))
+
+
 def redraw(
     mask: Mask, rng: np.random.Generator, draw: Draw, num_classes: int, ignore_index: int
 ) -> Mask:
-    """Draw each valid pixel of a mask anew.
-
-    Args:
-        mask: (H, W) contiguous class ids from 0 to K-1, or void.
-        rng: The source of randomness.
-        draw: Draws the new class ids of some pixels from their old ones.
-        num_classes: K.
-        ignore_index: Void, which stays.
-
-    Returns:
-        The redrawn mask, of the same shape and dtype.
-
-    Raises:
-        ValueError: If the mask holds an id that is neither class nor void, or its dtype cannot
-            hold K-1.
-    """
+    """Draw each valid pixel of a mask anew, by a function of (old ids, rng); void stays."""
     check_storable(num_classes - 1, mask, "num_classes - 1")
     source = mask.reshape(-1)
     noisy = np.empty_like(source)
@@ -126,6 +110,19 @@ def redraw(
         block[:] = draw(ids.astype(dtype, copy=False), rng)
         np.copyto(block, labels, where=void)
     return noisy.reshape(mask.shape)
+
+
+def coins(count: int, rate: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return independent truths of a given probability r, most of them from a single byte.
+
+    A byte b decides by b < floor(256 r); where both are equal, a uniform number decides with the
+    probability that is left.
+    """
+    drawn, whole = np.frombuffer(rng.bytes(count), np.uint8), int(256 * rate)
+    truths: NDArray[np.bool_] = drawn < whole
+    close = np.flatnonzero(drawn == whole)
+    truths[close] = rng.random(close.size) < 256 * rate - whole
+    return truths
 
 
 def shifted(

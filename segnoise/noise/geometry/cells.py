@@ -19,16 +19,9 @@ class Cells:
     1024 x 2048. A labelled distance transform takes twelve bytes a pixel, so that images above
     this size are looked at less closely.
 
-    Args:
-        shape: (H, W).
-
     Attributes:
         side: c.
         shape: Number of cells down and across.
-
-    Example:
-        >>> Cells((1024, 2048)).side, Cells((1024, 2048)).shape
-        (4, (256, 512))
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -48,13 +41,7 @@ class Cells:
         return np.empty(self.shape, dtype)
 
     def put_greatest(self, cells: NDArray[Any], rows: slice, values: NDArray[Any]) -> None:
-        """Write the greatest value of each cell of a strip.
-
-        Args:
-            cells: One value a cell; uint8, uint16 or float64.
-            rows: The strip.
-            values: One value for each of its pixels.
-        """
+        """Write the greatest value of each cell of a strip."""
         if self.side > 1:
             kernel = np.ones((self.side, self.side), np.uint8)
             values = cv2.dilate(values, kernel, anchor=(0, 0))[:: self.side, :: self.side]
@@ -71,16 +58,6 @@ class Cells:
         """Return values in which unknown cells have got the value of the nearest known one.
 
         Nearest in Euclidean distance, in OpenCV's 5 x 5 approximation.
-
-        Args:
-            known: The cells whose values are known. If there is none, nothing is returned.
-            cells: Arrays of one value a cell.
-
-        Example:
-            >>> import numpy as np
-            >>> values = np.array([[5, 0, 0, 0, 7]])
-            >>> Cells((1, 5)).spread(values > 0, values)[0].tolist()
-            [[5, 5, 5, 7, 7]]
         """
         if not known.any():
             return []

@@ -79,14 +79,7 @@ class ClassPile:
 
     @classmethod
     def of(cls, mask: Mask, classes: tuple[int, ...] | None, ignore_index: int) -> ClassPile:
-        """Pile up the classes of a mask.
-
-        Args:
-            mask: (H, W) contiguous label mask of at least one pixel.
-            classes: Ids of the classes that may change. None: all but the one at the bottom,
-                which is taken for the background.
-            ignore_index: Void.
-        """
+        """Pile up the classes of a mask."""
         ranks = Ranks.of(mask, classes, ignore_index)
         return cls(mask, ranks, 2 if classes is None else ranks.first_listed, ignore_index)
 
@@ -124,15 +117,6 @@ class ClassPile:
         The sheets of these classes are taken off, and the new regions laid down from the bottom.
         A region covers all below it. What a class gave up, and no other claimed, goes to the class
         across the nearest boundary, see `hand_over`.
-
-        Args:
-            change: Returns the new region of a class in parts, each with its window, given the
-                clean regions and the class's rank; called from the lowest rank to the highest.
-            fill: Who gets what was given up: "neighbor" as above; with a class id, that class if
-                the mask has it. Otherwise such pixels are left at rank 0.
-
-        Returns:
-            (H, W) ranks; at void, that of a class too.
         """
         sheets = self.sheets()
         canvas = np.empty_like(sheets.ranks)
@@ -153,14 +137,9 @@ class ClassPile:
         return canvas
 
     def to_mask(self, canvas: RankMap, fill: str | int) -> Mask:
-        """Return the mask that a map of ranks stands for, with the void of this pile's mask.
+        """Return the mask that a map of ranks, overwritten, stands for, with this pile's void.
 
-        Args:
-            canvas: (H, W) ranks; overwritten. Valid pixels at rank 0 take the fill.
-            fill: "void" or a class id; with "neighbor" such pixels keep their class.
-
-        Raises:
-            ValueError: If the mask's dtype cannot hold the fill.
+        Valid pixels at rank 0 take the fill; with "neighbor" they keep their class.
         """
         label = self.ignore_index if fill == "void" else fill
         noisy = np.empty_like(self.mask)

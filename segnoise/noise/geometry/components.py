@@ -47,23 +47,7 @@ class Components:
 def connected_components(
     mask: Mask, ignore_index: int, instances: NDArray[Any] | None = None
 ) -> Components:
-    """Return the 8-connected regions of equal label; void belongs to none.
-
-    Args:
-        mask: (H, W) contiguous label mask.
-        ignore_index: Void.
-        instances: (H, W) object numbers. All pixels of one class with one number above 0 are a
-            single component, connected or not; pixels with number 0 are split as without it.
-
-    Returns:
-        The components.
-
-    Example:
-        >>> import numpy as np
-        >>> found = connected_components(np.array([[4, 4, 7], [7, 255, 7]], np.uint8), 255)
-        >>> found.index.tolist(), found.label.tolist(), found.area.tolist()
-        ([[0, 0, 1], [2, -1, 1]], [4, 7, 7], [2, 2, 1])
-    """
+    """Return the 8-connected regions of equal label; void belongs to none."""
     runs = connected_runs(mask, ignore_index, instances)
     index = np.repeat(runs.number, runs.length).reshape(mask.shape)
     return Components(index, runs.label, runs.area, _boxes(runs, mask.shape[1]))
@@ -95,13 +79,7 @@ class ConnectedRuns:
 def connected_runs(
     mask: Mask, ignore_index: int, instances: NDArray[Any] | None = None
 ) -> ConnectedRuns:
-    """Return the regions of `connected_components`, with the same numbers, as runs.
-
-    Args:
-        mask: (H, W) contiguous label mask.
-        ignore_index: Void.
-        instances: As of `connected_components`.
-    """
+    """Return the regions of `connected_components`, with the same numbers, as runs."""
     maps = [mask] if instances is None else [mask, np.ascontiguousarray(instances)]
     start, one, other = _touching_runs(maps)
     label = mask.ravel()[start]
@@ -126,12 +104,6 @@ def _touching_runs(
     Runs are intervals of the flattened mask that end with their row. Where two of them overlap,
     one begins. Where they touch at a corner only, the lower one begins or ends there, and what
     lies straight above differs from it.
-
-    Args:
-        maps: (H, W) maps; pixels are alike where all of them are equal.
-
-    Returns:
-        The first pixel of each run; the numbers of the lower and of the upper run of each pair.
     """
     height, width = maps[0].shape
     starts, lower, upper = [], [], []

@@ -41,18 +41,7 @@ def drifting_pixels(
     length: float,
     ignore_index: int,
 ) -> Candidates:
-    """Return the pixels that drifting boundaries may run over, as `FeatureDependent` defines it.
-
-    Args:
-        mask: (H, W) contiguous label mask with a valid pixel.
-        image: (H, W, 3) or (H, W) uint8.
-        rng: Draws the field.
-        count: How many pixels are to flip, at least 1; stronger ones may be left out.
-        depth: Where colours are compared, see `color_steps`.
-        reach: The greatest distance from the label that a pixel would take, in pixels.
-        length: Correlation length of the field, in pixels.
-        ignore_index: Void; no candidate.
-    """
+    """Return the pixels that drifting boundaries may run over, as `FeatureDependent` defines it."""
     seen = _without_void(mask, ignore_index)
     field = SmoothField((mask.shape[0], mask.shape[1]), length, rng)
     at, rival, strength = _strengths(seen, np.ascontiguousarray(image), field, depth)
@@ -112,15 +101,9 @@ def _nearest(
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return the way from pixels to the nearest boundary pixel, which always has their label.
 
-    Args:
-        at: (B,) flat positions of the boundary pixels.
-        shape: Height and width of the map that they are in.
-        rows: The rows that are needed.
-
-    Returns:
-        For each pixel its distance (Euclidean, in OpenCV's 5 x 5 approximation) and the number of
-        its boundary pixel; and (B,) the boundary pixels' numbers, from 1 to B, in an order that
-        OpenCV does not document.
+    That is, for the pixels of some rows, the distance (Euclidean, in OpenCV's 5 x 5 approximation)
+    and the number of the boundary pixel; and the boundary pixels' numbers, from 1 to B, in an order
+    that OpenCV does not document.
     """
     inner = np.ones(shape, np.uint8)
     inner.ravel()[at] = 0

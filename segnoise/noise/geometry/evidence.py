@@ -34,13 +34,7 @@ class Boundaries(NamedTuple):
 
     @classmethod
     def of(cls, mask: Mask) -> Boundaries:
-        """Find the boundaries of a contiguous mask.
-
-        Example:
-            >>> found = Boundaries.of(np.array([[4, 4, 4, 7, 7]], np.uint8))
-            >>> found.at.tolist(), found.label.tolist(), found.rival.tolist()
-            ([2, 3], [4, 7], [7, 4])
-        """
+        """Find the boundaries of a contiguous mask."""
         below = (mask[1:] != mask[:-1]).view(np.uint8)
         right = (mask[:, 1:] != mask[:, :-1]).view(np.uint8)
         # 1 to 4: above, below, left, right.
@@ -72,15 +66,6 @@ def color_steps(
     that depth, or no image, the boundary pixel or its neighbour itself takes its place. These
     differences, of the lower id's side minus the higher id's, are averaged over the boundary
     pixels in the square of side `STRETCH`. The step is their greatest size over the channels.
-
-    Args:
-        image: (H, W, 3) or (H, W) uint8, contiguous.
-        mask: (H, W) contiguous label mask.
-        boundaries: Those of the mask.
-        depth: In pixels, at least 0.
-
-    Returns:
-        (B,) steps, in grey levels from 0 to 255.
     """
     # Sums rather than means: integers are the same on every machine.
     colors = cv2.boxFilter(

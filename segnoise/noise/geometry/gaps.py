@@ -12,28 +12,10 @@ _STRIP, _MARGIN = 96, 24  # rows
 
 
 def close_gaps(mask: Mask, gaps: NDArray[np.bool_], fill: str | int, ignore_index: int) -> Mask:
-    """Write what pixels become that no object claims any more.
+    """Write, in place, what pixels become that no object claims any more; return the mask.
 
-    Args:
-        mask: (H, W) contiguous label mask; changed in place.
-        gaps: (H, W) bool; the pixels that lost their label.
-        fill: "neighbor": the label of the nearest pixel that is neither gap nor void (Euclidean,
-            in OpenCV's 5 x 5 approximation); where there is none in the whole mask, gaps keep
-            what the mask holds. "void": void. A class id: that class.
-        ignore_index: Void.
-
-    Returns:
-        The mask.
-
-    Raises:
-        ValueError: If the mask's dtype cannot hold the fill.
-
-    Example:
-        >>> import numpy as np
-        >>> mask = np.array([[5, 9, 9, 9, 9, 255, 7]], np.uint8)
-        >>> gaps = mask == 9
-        >>> close_gaps(mask, gaps, "neighbor", 255).tolist()
-        [[5, 5, 5, 5, 7, 255, 7]]
+    With the fill "neighbor", that is the label of the nearest pixel that is neither gap nor void
+    (Euclidean, in OpenCV's 5 x 5 approximation); where there is none, gaps keep what they hold.
     """
     if not gaps.any():
         return mask
@@ -73,14 +55,8 @@ def nearest_pixels(
     """Return the nearest pixel that is not far to each of some pixels, and its distance.
 
     The distances are computed in strips of rows, which takes a fraction of the memory and, as
-    most gaps are shallow, of the time; for what turns out to lie deeper, in the whole map.
-
-    Args:
-        far: (H, W); not all true.
-        wanted: (n,) pixels, as ascending indices of the flattened map.
-
-    Returns:
-        (n,) indices of the nearest pixels and (n,) distances.
+    most gaps are shallow, of the time; for what turns out to lie deeper, in the whole map. Pixels
+    are ascending indices of the flattened map, of which not all is far.
     """
     height, width = far.shape
     nearest, distance = np.empty(wanted.size, np.intp), np.full(wanted.size, np.inf, np.float32)

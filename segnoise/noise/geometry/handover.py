@@ -24,15 +24,12 @@ def hand_over(
     The boundary is one of the map before the change. Where three or more classes meet, the highest
     of the others gets the pixel if it has a higher rank than the pixel's own class, else the
     lowest. What is nearest is measured between cells, see `Cells`. In a map of a single class,
-    pixels go back to it.
+    pixels go back to it. The two functions return, for some rows, which pixels their class gave up
+    and the ranks before the change, which are not written to.
 
-    Args:
-        canvas: (H, W) ranks after the change.
-        given_up: Returns which pixels of some rows their class gave up.
-        own_ranks: Returns the ranks of some rows before the change; not written to.
-        keep_ground: Whether a pixel stays with its class where the one across the boundary has a
-            higher rank and drew back from the boundary too. Then of two classes that both drew back
-            the lower keeps the ground, instead of each getting a stripe of the other's.
+    With `keep_ground` a pixel stays with its class where the one across the boundary has a higher
+    rank and drew back too: of two classes that both drew back the lower keeps the ground, instead
+    of each getting a stripe of the other's.
     """
     cells = Cells(canvas.shape)
     rows_of_gaps = [rows for rows in cells.strips() if given_up(rows).any()]

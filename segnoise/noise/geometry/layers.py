@@ -7,7 +7,7 @@ is cut out anew and put back into its place in the pile.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -82,12 +82,7 @@ class Scattered(NamedTuple):
     column: NDArray[np.intp]
 
     def paint(self, framed: NDArray[Any], height: NDArray[Any]) -> None:
-        """Write the heights of the objects where they are, unless something higher is there.
-
-        Args:
-            framed: (H + 2, W + 2) canvas within a frame of one pixel.
-            height: Heights of all objects.
-        """
+        """Write the objects' heights into a canvas framed by a pixel, where nothing higher is."""
         rows, columns = framed.shape
         inside = (self.row >= 0) & (self.row < rows - 2)
         inside &= (self.column >= 0) & (self.column < columns - 2)
@@ -103,12 +98,7 @@ class Scattered(NamedTuple):
 def pixels_of(
     components: Components, chosen: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the number, row and column of the pixels of some objects, in reading order.
-
-    Args:
-        components: All objects.
-        chosen: (C,) which of them.
-    """
+    """Return the number, row and column of the pixels of some objects, in reading order."""
     table = np.append(chosen, False)  # void's number is -1
     at = np.flatnonzero(np.take(table, components.index, mode="wrap"))
     row, column = np.divmod(at, components.index.shape[1])
@@ -118,14 +108,18 @@ def pixels_of(
 def redraw(
     mask: Mask,
     components: Components,
-    shapes: Mapping[int, Shape | Polygon | None],
+    changing: Iterable[int],
+    shape_of: Callable[[int], Shape | Polygon | None],
     fill: str | int,
     ignore_index: int,
     scattered: Scattered | None = None,
 ) -> Mask:
     """Return the mask with some of its objects redrawn.
 
-    1. The objects in `shapes` are taken off the pile.
+    `shape_of` is asked for one new shape at a time, since together they may take many times the
+    mask; None removes the object. `scattered` are more objects that change.
+
+    1. The objects that change are taken off the pile.
     2. Their new shapes are painted from the largest object to the smallest (by area before the
        change; at equal areas the later one is on top). A shape covers larger objects and gaps; it
        does not cover smaller objects that stayed, nor void.
@@ -137,25 +131,12 @@ def redraw(
     nearest object): a pixel takes the label of one of its eight neighbours that another object
     has, the four next to it first. Pixels that no wave reaches, as between two objects that both
     drew back, keep the nearest label.
-
-    Args:
-        mask: (H, W) contiguous label mask.
-        components: Its objects.
-        shapes: The new shape of each object that changes, by number; None removes the object.
-        fill: What gaps become, see `close_gaps`.
-        ignore_index: Void; stays.
-        scattered: More objects that change, none of which is in `shapes`.
-
-    Returns:
-        A new mask.
-
-    Raises:
-        ValueError: If the mask's dtype cannot hold the fill, or the class id of a shape.
     """
     noisy: Mask = mask.copy()
+    numbers = np.fromiter(changing, np.intp)
     if scattered is None or not scattered.number.size:
         scattered = None
-        if not shapes:
+        if not numbers.size:
             return noisy
     # Heights in the pile; 0 lies below all objects, void on top of them.
     count, void = len(components), len(components) + 1
@@ -163,7 +144,6 @@ def redraw(
     height = np.empty(count + 1, dtype)
     height[np.argsort(-components.area, kind="stable")] = np.arange(1, count + 1)
     height[-1] = void  # void's number is -1
-    numbers = np.fromiter(shapes, np.intp, len(shapes))
     numbers = numbers[np.argsort(height[numbers])]
     heights = height[numbers].tolist()
     framed = np.full((mask.shape[0] + 2, mask.shape[1] + 2), void, dtype)
@@ -172,7 +152,7 @@ def redraw(
     label = np.zeros(count + 1, mask.dtype)
     label[height[:-1]] = components.label
     for number, own_height in zip(numbers.tolist(), heights, strict=True):
-        shape = shapes[number]
+        shape = shape_of(number)
         if shape is not None:
             check_storable(shape.label, mask, "class id")
             label[own_height] = shape.label
@@ -211,19 +191,7 @@ def _heirs(
     before: NDArray[Any],
     void: int,
 ) -> NDArray[Any]:
-    """Return which objects get the gaps, as `redraw` says.
-
-    Args:
-        framed: (H + 2, W + 2) height in the pile of the object that each pixel belongs to, in a
-            frame of void; it is written to.
-        far: (H, W) where no object is: gaps and void.
-        gap: (n,) pixels of the gaps, as ascending indices of the flattened mask.
-        before: (n,) heights of the objects that left them.
-        void: Height of void.
-
-    Returns:
-        (n,) heights of the objects that get them.
-    """
+    """Return which objects get the gaps, as `redraw` says."""
     around, width = framed.ravel(), framed.shape[1]
     nearest, distance = nearest_pixels(far, gap)
     nearest, pixel = (p + 2 * (p // far.shape[1]) + width + 1 for p in (nearest, gap))

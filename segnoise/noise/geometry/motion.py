@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.noise.geometry.area_steps import Bits
+from segnoise.noise.geometry.bit_maps import BitMap
 from segnoise.noise.geometry.class_pile import Region, Sheets, Window
 from segnoise.noise.geometry.strips import strips
 
@@ -23,21 +23,13 @@ _OPENCV_SIDE = (1 << 15) - 1  # where OpenCV's coordinates end
 
 
 class Motion:
-    """A rotation of a class's region about its centre of mass, and a shift in a given direction.
-
-    Args:
-        sheets: The clean regions.
-        rank: The class.
-        valid: Where there is no void.
-        angle: In radians; positive turns the column axis towards the row axis.
-        direction: Columns and rows of a shift by 1.
-    """
+    """A rotation of a class's region about its centre of mass, and a shift in a given direction."""
 
     def __init__(
         self,
         sheets: Sheets,
         rank: int,
-        valid: Bits,
+        valid: BitMap,
         angle: float,
         direction: tuple[int, int],
     ) -> None:
@@ -154,14 +146,6 @@ def nearest_step(excess: Callable[[int], float], most: int) -> int:
 
     Bisection; of all steps tried the best counts, at a tie the first, so that quantities which
     do not always grow do little harm.
-
-    Args:
-        excess: The quantity minus its goal.
-        most: The last step.
-
-    Example:
-        >>> nearest_step(lambda step: step**2 - 30, 100)
-        5
     """
     tried = {0: excess(0), most: excess(most)}
     low, high = 0, most

@@ -28,20 +28,6 @@ def trace(components: Components, number: int, *, holes: bool = True) -> list[Ou
 
     An outline runs through the centres of the object's own pixels: its outermost ones, and those
     that line a hole. Its vertices are where the line changes direction.
-
-    Args:
-        components: The objects of a mask.
-        number: Which of them.
-        holes: Whether holes have outlines.
-
-    Returns:
-        The outlines, in the mask's coordinates.
-
-    Example:
-        >>> from segnoise.noise.geometry.components import connected_components
-        >>> found = connected_components(np.array([[0, 0, 0, 0], [0, 7, 7, 0]], np.uint8), 255)
-        >>> [outline.reshape(-1, 2).tolist() for outline in trace(found, 1)]
-        [[[1, 1], [2, 1]]]
     """
     mode = cv2.RETR_CCOMP if holes else cv2.RETR_EXTERNAL
     top, left = components.box[number, :2].tolist()
@@ -63,18 +49,6 @@ def simplified(outline: Outline, tolerance: float) -> Outline:
     greatest distance from the first line, so that a third one is kept: however large it is,
     objects do not shrink to a line or a dot. If OpenCV drops even that one, the ends of the first
     line and the vertex farthest from it are what is left.
-
-    Args:
-        outline: (n, 1, 2) vertices.
-        tolerance: In pixels; 0 gives the outline back.
-
-    Returns:
-        (m, 1, 2) vertices, a subset of the outline's.
-
-    Example:
-        >>> corners = [[0, 0], [0, 8], [1, 9], [9, 9], [9, 5], [8, 4], [9, 3], [9, 0]]
-        >>> simplified(np.array(corners, np.int32)[:, None], 1.5).reshape(-1, 2).tolist()
-        [[0, 0], [0, 8], [9, 9], [9, 0]]
     """
     if tolerance <= 0 or len(outline) <= 3:
         return outline
@@ -106,9 +80,6 @@ def _thickness(outline: Outline) -> tuple[float, Outline]:
     """Return the greatest distance of a vertex from the line that Douglas-Peucker begins with.
 
     In plain Python: most outlines that need it have a dozen vertices.
-
-    Returns:
-        The distance, and the triangle of that vertex and the line's ends.
     """
     points: list[list[int]] = outline[:, 0].tolist()
     for hop in range(3):  # to the farthest vertex; the third one spans the line, as in OpenCV
@@ -133,42 +104,20 @@ def _thickness(outline: Outline) -> tuple[float, Outline]:
 
 
 def hull(outlines: list[Outline]) -> Outline:
-    """Return the convex hull of outlines, the smallest convex polygon around them.
-
-    Example:
-        >>> corner = np.array([[0, 0], [4, 0], [4, 1], [1, 1], [1, 4], [0, 4]], np.int32)[:, None]
-        >>> sorted(hull([corner]).reshape(-1, 2).tolist())
-        [[0, 0], [0, 4], [1, 4], [4, 0], [4, 1]]
-    """
+    """Return the convex hull of outlines, the smallest convex polygon around them."""
     around: Outline = cv2.convexHull(np.concatenate(outlines))  # type: ignore[assignment]
     return around
 
 
 def rectangle(box: NDArray[np.int64]) -> Outline:
-    """Return the outline of a bounding box, (top, left, bottom, right) with the last exclusive.
-
-    Example:
-        >>> rectangle(np.array([0, 2, 3, 9])).reshape(-1, 2).tolist()
-        [[2, 0], [8, 0], [8, 2], [2, 2]]
-    """
+    """Return the outline of a bounding box, (top, left, bottom, right) with the last exclusive."""
     top, left, bottom, right = box.tolist()
     corners = [(left, top), (right - 1, top), (right - 1, bottom - 1), (left, bottom - 1)]
     return np.array(corners, np.int32)[:, None]
 
 
 def drawn(outlines: list[Outline], label: int, shape: tuple[int, int]) -> Polygon | Shape:
-    """Return an object of given outlines, which may stick out of the mask.
-
-    Args:
-        outlines: Its outlines; at least one.
-        label: Its class id.
-        shape: (height, width) of the mask.
-
-    Example:
-        >>> line = np.array([[-2, 0], [1, 0]], np.int32)[:, None]
-        >>> drawn([line], 7, (5, 5))
-        Shape(top=0, left=-2, region=array([[ True,  True,  True,  True]]), label=7)
-    """
+    """Return an object of given outlines, which may stick out of a mask of the given shape."""
     left, top, width, height = cv2.boundingRect(np.concatenate(outlines))
     if left >= 0 and top >= 0 and left + width <= shape[1] and top + height <= shape[0]:
         return Polygon(outlines, label)

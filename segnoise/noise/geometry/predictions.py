@@ -87,21 +87,7 @@ def save_top2(path: str | os.PathLike[str], probabilities: NDArray[Any]) -> None
 def load_top2(
     path: str | os.PathLike[str], shape: tuple[int, ...], num_classes: int
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Read what `save_top2` wrote, or another program in the same format.
-
-    Args:
-        path: The file.
-        shape: Height and width that it must have.
-        num_classes: K; class ids must be from 0 to K-1.
-
-    Returns:
-        Labels (2, H, W), integers, and their probabilities (2, H, W), float16 or float32.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not such a file, or does not fit the shape or the classes; names the
-            file and what to do.
-    """
+    """Read what `save_top2` wrote, or another program in the same format."""
     remedy = "save the model's predictions on this data set again with save_top2"
     if not Path(path).is_file():
         raise NoPredictionError(f"{path}: no saved prediction: {remedy}")

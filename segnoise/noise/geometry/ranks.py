@@ -37,13 +37,6 @@ class Ranks:
     Attributes:
         labels: (R + 1,) the label of each rank, in the mask's dtype.
         first_listed: The lowest rank of a listed class; 1 if all are.
-
-    Example:
-        >>> import numpy as np
-        >>> mask = np.array([[7, 7, 0, 0, 0, 4, 255]], np.uint8)
-        >>> ranks = Ranks.of(mask, None, 255)
-        >>> ranks.encode(mask).tolist(), ranks.labels[1:].tolist()
-        ([[2, 2, 1, 1, 1, 3, 0]], [0, 7, 4])
     """
 
     labels: Mask
@@ -54,16 +47,7 @@ class Ranks:
 
     @classmethod
     def of(cls, mask: Mask, classes: tuple[int, ...] | None, ignore_index: int) -> Ranks:
-        """Rank the classes of a mask.
-
-        Args:
-            mask: (H, W) contiguous label mask of at least one pixel.
-            classes: The listed classes; None lists all.
-            ignore_index: Void.
-
-        Raises:
-            ValueError: If the mask holds more than 65535 classes.
-        """
+        """Rank the classes of a mask."""
         low = 0 if mask.dtype == np.uint8 else int(mask.min())
         values = comparable(mask)
         if values.dtype != np.float64:
@@ -103,10 +87,7 @@ class Ranks:
         """Return the labels that changed ranks stand for.
 
         Where neither the old nor the new class of a pixel is listed, the pixel stays as it was.
-
-        Args:
-            ranks: 0 exactly where the old ranks are 0; may be overwritten.
-            own: The ranks before the change.
+        The changed ranks, 0 exactly where the old ones are, may be overwritten.
         """
         if self.first_listed > 1:
             kept = np.maximum(ranks, own) < self.first_listed
@@ -118,12 +99,9 @@ class Ranks:
         return _look_up(labels, ranks)
 
     def filtered(self, mask: Mask, rank_filter: Callable[[RankMap], RankMap], reach: int) -> Mask:
-        """Return the mask after a filter of its map of ranks.
+        """Return the mask after a filter of its ranks, which sees `reach` rows above and below.
 
-        Args:
-            mask: (H, W) the mask that was ranked.
-            rank_filter: Maps ranks to ranks, keeps void's 0, and makes none.
-            reach: Number of rows, above and below, that the filter looks at.
+        The filter keeps void's 0, and makes none.
         """
         noisy = np.empty_like(mask)
         for strip in strips(mask.shape, reach):
@@ -133,24 +111,14 @@ class Ranks:
 
 
 def highest_within(ranks: RankMap, spread: Spread) -> RankMap:
-    """Return the highest rank in each pixel's neighbourhood; void stays, and takes no part.
-
-    Args:
-        ranks: (H, W) map of ranks.
-        spread: What a neighbourhood is; must hold the pixel itself.
-    """
+    """Return the highest rank in each pixel's neighbourhood; void stays, and takes no part."""
     highest = spread(ranks)
     highest *= ranks > 0
     return highest
 
 
 def lowest_within(ranks: RankMap, spread: Spread) -> RankMap:
-    """Return the lowest rank in each pixel's neighbourhood; void stays, and takes no part.
-
-    Args:
-        ranks: (H, W) map of ranks.
-        spread: What a neighbourhood is; must hold the pixel itself.
-    """
+    """Return the lowest rank in each pixel's neighbourhood; void stays, and takes no part."""
     # Unsigned negation turns the order of the ranks around, and leaves void's 0 the least.
     lowest = spread(np.negative(ranks))
     np.negative(lowest, out=lowest)

@@ -58,15 +58,6 @@ def redrawn(objects: Components, number: int, hand: Hand, rng: np.random.Generat
     largest remain, as many as there were; smaller crumbs go and smaller holes are filled.
 
     Where the object meets the image's border, it is taken to go on beyond.
-
-    Args:
-        objects: The objects of a mask.
-        number: Which of them.
-        hand: How to draw.
-        rng: The source of g.
-
-    Returns:
-        The shape; None if nothing of it lies in the image.
     """
     height, width = objects.index.shape
     # Beyond 4 standard deviations there is next to nothing, beyond the image nothing to see.

@@ -18,17 +18,7 @@ _BLOCK = 1 << 17  # pixels; looking up numbers takes eight bytes for each
 def find_regions(
     mask: Mask, regions: str, size: int, sources: Sources, ignore_index: int
 ) -> Components:
-    """Return the regions of a mask, each of a single class; void belongs to none.
-
-    Args:
-        mask: (H, W) contiguous label mask.
-        regions: "components": 8-connected regions. "instances": all pixels of one class and one
-            instance number; those without a number as components. "superpixels": all pixels of
-            one class in a superpixel of the image.
-        size: Side of a superpixel, in pixels.
-        sources: Holds what the regions are made from.
-        ignore_index: Void.
-    """
+    """Return the regions of a mask, each of a single class; void belongs to none."""
     numbers = sources.instances if regions == "instances" else None
     if regions == "superpixels" and sources.image is not None:
         numbers = superpixels(sources.image, size)
@@ -36,26 +26,7 @@ def find_regions(
 
 
 def of_each_pixel(values: NDArray[Any], regions: Components, void: int | bool) -> NDArray[Any]:
-    """Return for each pixel the value of its region.
-
-    Args:
-        values: (C,) one value a region.
-        regions: The regions.
-        void: The value of pixels that belong to none; it need not fit the values' dtype if there
-            are no such pixels.
-
-    Returns:
-        (H, W), in the dtype of the values.
-
-    Raises:
-        ValueError: If there is void, and its value does not fit the dtype.
-
-    Example:
-        >>> import numpy as np
-        >>> found = connected_components(np.array([[4, 4, 7], [7, 255, 7]], np.uint8), 255)
-        >>> of_each_pixel(np.array([10, 20, 30]), found, 0).tolist()
-        [[10, 10, 20], [30, 0, 20]]
-    """
+    """Return for each pixel the value of its region."""
     table = np.empty(len(values) + 1, values.dtype)
     table[:-1] = values
     if regions.area.sum() < regions.index.size:

@@ -30,25 +30,13 @@ def warp(
     """Return a mask whose moving classes have been laid down elsewhere.
 
     A valid pixel takes the label of its source, if that is of a moving class. A pixel that a
-    moving class left and on which none was laid takes the fill. All others stay.
+    moving class left and on which none was laid takes the fill: with "neighbor", the nearest label
+    that stayed or, if none did, the nearest one of the result. All others stay. With "neighbor",
+    sources outside the mask stand for the nearest pixel of its border; otherwise nothing comes
+    from there.
 
     Coordinates are whole numbers of our own rather than maps for cv2.remap, whose rounding depends
     on the version, whose maps end at 32767 and which has no 32-bit integers.
-
-    Args:
-        mask: (H, W) contiguous label mask.
-        source: Where each pixel is taken from.
-        fill: "void", a class id, or "neighbor": the nearest label that stayed or, if none did, the
-            nearest label of the result. With "neighbor", sources outside the mask stand for the
-            nearest pixel of its border; otherwise nothing comes from there.
-        classes: The moving classes; None for all.
-        ignore_index: Void; stays.
-
-    Returns:
-        A new mask.
-
-    Raises:
-        ValueError: If the mask's dtype cannot hold the fill.
     """
     height, width = mask.shape
     labels = mask.ravel()
@@ -89,13 +77,9 @@ def _moves(labels: Mask, classes: tuple[int, ...] | None, ignore_index: int) -> 
 
 
 def rotation(angle: float, centre: tuple[float, float], left: int, right: int) -> Coordinates:
-    """Return where pixels come from in a rotation: the pixel nearest to c + R (p - c).
+    """Return where pixels in some columns come from: the pixel nearest to c + R (p - c).
 
-    Args:
-        angle: Of R, in radians; positive turns the result counterclockwise.
-        centre: c, as row and column.
-        left: The first column.
-        right: The column after the last one.
+    The angle is in radians; a positive one turns the result counterclockwise.
     """
     cosine, sine = math.cos(angle), math.sin(angle)
     # Fixed-point numbers, several times faster than rounding floats, and as exact as int32 lets.
@@ -123,13 +107,7 @@ def _whole(values: NDArray[Any]) -> NDArray[np.int32]:
 def rotated(
     region: NDArray[np.bool_], angle: float, window: tuple[slice, slice]
 ) -> tuple[int, int, NDArray[np.bool_]]:
-    """Return top, left and the pixels of a region turned about its centroid.
-
-    Args:
-        region: (h, w) bool.
-        angle: In radians.
-        window: Rows and columns, relative to the region, outside of which nothing is needed.
-    """
+    """Return top, left and the pixels of a region turned about its centroid, within a window."""
     height, width = region.shape
     moments = cv2.moments(region.view(np.uint8), binaryImage=True)
     centre = moments["m01"] / moments["m00"], moments["m10"] / moments["m00"]

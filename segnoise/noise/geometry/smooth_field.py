@@ -29,17 +29,6 @@ class SmoothField:
 
     The grid is rounded to so few binary digits that the interpolation is free of rounding errors:
     the field is the same on every processor and for any number of threads.
-
-    Args:
-        shape: (H, W).
-        length: In pixels, from 0 (white noise) to 16384.
-        rng: The generator; how much is drawn depends on shape and length only.
-
-    Example:
-        >>> from segnoise.noise import generator
-        >>> field = SmoothField((100, 200), 10.0, generator(0))
-        >>> field.rows(20, 23).shape
-        (3, 200)
     """
 
     def __init__(self, shape: tuple[int, int], length: float, rng: np.random.Generator) -> None:

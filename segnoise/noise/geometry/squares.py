@@ -17,20 +17,7 @@ LARGEST_WIDTH = 1 << 14
 
 
 def check_width(name: str, value: object) -> float:
-    """Return a width in pixels; an integral one becomes an int.
-
-    Args:
-        name: The parameter, for the error.
-        value: What the user gave.
-
-    Raises:
-        TypeError: If it is not a number.
-        ValueError: If it is negative or not finite.
-
-    Example:
-        >>> check_width("width", 3.0), check_width("width", 2.5)
-        (3, 2.5)
-    """
+    """Return a width in pixels; an integral one becomes an int."""
     width = check_number(name, value, 0)
     return int(width) if float(width).is_integer() else width
 
@@ -40,10 +27,6 @@ def drawn_width(width: float, rng: np.random.Generator) -> int:
 
     That is ceil(w) with probability w - floor(w), else floor(w). Only a width between two whole
     numbers draws from the generator.
-
-    Args:
-        width: w, as `check_width` returns it.
-        rng: The generator.
     """
     if isinstance(width, int):
         return width
@@ -52,40 +35,17 @@ def drawn_width(width: float, rng: np.random.Generator) -> int:
 
 
 def square_maximum(values: NDArray[Any], width: int) -> NDArray[Any]:
-    """Return for each pixel the greatest value of the square of side 2 w + 1 around it.
-
-    Args:
-        values: (H, W) uint8, uint16 or float64.
-        width: w, in pixels. The square is cut off at the image's border.
-
-    Example:
-        >>> import numpy as np
-        >>> square_maximum(np.array([[0, 0, 5, 0, 0, 0]], np.uint8), 1).tolist()
-        [[0, 5, 5, 5, 0, 0]]
-    """
+    """Return for each pixel the greatest value of the square of side 2 w + 1 around it."""
     return np.asarray(cv2.dilate(values, _square(width, values.shape)))
 
 
 def square_minimum(values: NDArray[Any], width: int) -> NDArray[Any]:
-    """Return for each pixel the least value of the square of side 2 w + 1 around it.
-
-    Args:
-        values: (H, W) uint8, uint16 or float64.
-        width: w, in pixels. The square is cut off at the image's border.
-    """
+    """Return for each pixel the least value of the square of side 2 w + 1 around it."""
     return np.asarray(cv2.erode(values, _square(width, values.shape)))
 
 
 def comparable(mask: Mask) -> NDArray[Any]:
-    """Return a mask's labels, or labels in the same order, in a type that OpenCV's filters take.
-
-    Args:
-        mask: (H, W) contiguous label mask of at least one pixel.
-
-    Returns:
-        The mask itself, the labels minus the least one, or (where they span more than 16 bits) the
-        labels as float64.
-    """
+    """Return a mask's labels, or labels in the same order, in a type that OpenCV's filters take."""
     if mask.dtype == np.uint8:
         return mask
     low, high = mask.min(), mask.max()

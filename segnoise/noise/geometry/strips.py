@@ -27,14 +27,6 @@ def strips(shape: tuple[int, ...], reach: int) -> Iterator[Strip]:
 
     Arrays of a strip's size stay in the cache and are used again by the allocator, where arrays of
     the image's size come from the operating system page by page.
-
-    Args:
-        shape: (H, W) of the image.
-        reach: Number of rows, above and below, that decide about a pixel.
-
-    Example:
-        >>> [strip.window for strip in strips((300, 1 << 10), reach=5)]
-        [slice(0, 133, None), slice(123, 261, None), slice(251, 300, None)]
     """
     height, width = shape
     # Strips lower than this would be more surroundings than rows.

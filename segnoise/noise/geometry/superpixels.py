@@ -25,25 +25,6 @@ def superpixels(image: NDArray[np.uint8], size: int) -> NDArray[np.int32]:
 
     Source: waterpixels (Machairas et al., IEEE TIP 2015), without their term that trades edges
     for compactness. From size 8 on, the image is first halved, and borders are exact to 2 pixels.
-
-    Args:
-        image: (H, W, 3) or (H, W) uint8, at least one pixel.
-        size: Side of a patch, in pixels, at least 1.
-
-    Returns:
-        (H, W) the number of each pixel's patch, from 1, in reading order of the cells. Every
-        patch is connected.
-
-    Raises:
-        TypeError: If the image is not uint8, or the size no integer.
-        ValueError: If the image has another shape or no pixels, or the size is below 1.
-
-    Example:
-        >>> import numpy as np
-        >>> from segnoise.noise.geometry.superpixels import superpixels
-        >>> image = np.array([[10, 10, 10, 10, 90, 90]] * 2, np.uint8)
-        >>> superpixels(image, 3).tolist()
-        [[1, 1, 1, 1, 2, 2], [1, 1, 1, 1, 2, 2]]
     """
     size = check_integer("size", size, 1)
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:

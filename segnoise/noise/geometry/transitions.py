@@ -138,32 +138,18 @@ def pair_flip(num_classes: int, rate: float) -> Matrix:
     return (1 - rate) * identity + rate * np.roll(identity, 1, axis=1)
 
 
-def symmetric_flip(num_classes: int, rate: float, include_self: bool = False) -> Matrix:
-    """Return the transition matrix of the symmetric flip.
+Rows = tuple[tuple[float, ...], ...]
+"""A transition matrix as models keep it: it can be compared and hashed."""
 
-    Without `include_self`, T = (1 - r) I + r / (K - 1) (1 - I); with it, T = (1 - r) I + r / K.
 
-    Args:
-        num_classes: K, at least 2.
-        rate: r, from 0 to 1.
-        include_self: Whether the drawn label may be the true one.
-
-    Returns:
-        (K, K) matrix; rows sum to 1.
-
-    Raises:
-        TypeError: If K is not an integer.
-        ValueError: If K is below 2 or the rate is not within [0, 1].
-
-    Example:
-        >>> symmetric_flip(3, 0.5).tolist()
-        [[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5]]
-    """
-    size, rate = check_integer("num_classes", num_classes, 2), check_rate("rate", rate)
-    identity = np.eye(size)
-    if include_self:
-        return (1 - rate) * identity + rate / size
-    return (1 - rate) * identity + rate / (size - 1) * (1 - identity)
+def matrix_rows(spec: Any, num_classes: int | None = None) -> Rows:
+    """Return what `transition_matrix` does as rows; raises if it is not of so many classes."""
+    matrix = transition_matrix(spec)
+    if num_classes not in (None, len(matrix)):
+        raise ValueError(
+            f"transition_matrix has {len(matrix)} classes, but num_classes is {num_classes}"
+        )
+    return tuple(map(tuple, matrix.tolist()))
 
 
 _FORMS: dict[frozenset[str], Any] = {

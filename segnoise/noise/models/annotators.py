@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -90,10 +89,6 @@ class Annotators(Noise):
         regions: What an object is: "components" or "instances", see `RegionSwap`.
         ignore_index: Void; stays as it is.
 
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
-
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import Annotators, generator
@@ -141,19 +136,9 @@ class Annotators(Noise):
         )
 
     def annotate(self, mask: Mask, rng: np.random.Generator, **sources: Any) -> list[Mask]:
-        """Return what each annotator makes of a mask.
+        """Return what each annotator makes of a mask: `number` masks, in the order of `styles`.
 
-        Args:
-            mask: (H, W) class ids.
-            rng: The source of randomness; every annotator gets a stream of its own.
-            sources: As of a call; `instances`, if the model needs it.
-
-        Returns:
-            `number` noisy masks, in the order of `styles`.
-
-        Raises:
-            TypeError: As of a call.
-            ValueError: As of a call.
+        Arguments and errors are those of a call; every annotator gets a stream of its own.
         """
         checked = check_mask(mask)
         given = Sources.checked(sources, self.needs, checked, self)
@@ -202,8 +187,8 @@ class Annotators(Noise):
             )
             return redrawn(found, number, hand, rng)
 
-        shapes = _Shapes(np.flatnonzero(takes_part).tolist(), shape_of)
-        return redraw(mask, found, shapes, self.fill, self.ignore_index)
+        changing = np.flatnonzero(takes_part)
+        return redraw(mask, found, changing, shape_of, self.fill, self.ignore_index)
 
     def _slips(self, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return how far off each reading is: the factor t / k_a."""
@@ -211,19 +196,3 @@ class Annotators(Noise):
             return np.ones(count)
         half = 0.5 / self.tail  # chi-squared with nu degrees is twice a gamma variable of nu / 2
         return np.sqrt(half / np.maximum(rng.standard_gamma(half, count), 1e-12))
-
-
-class _Shapes(Mapping[int, "Shape | None"]):
-    """Shapes by object, made when asked for: together they may take many times the mask."""
-
-    def __init__(self, numbers: list[int], shape_of: Callable[[int], Shape | None]) -> None:
-        self._numbers, self._shape_of = numbers, shape_of
-
-    def __getitem__(self, number: int) -> Shape | None:
-        return self._shape_of(number)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._numbers)
-
-    def __len__(self) -> int:
-        return len(self._numbers)

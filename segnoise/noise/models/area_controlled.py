@@ -75,10 +75,6 @@ class AreaControlled(Noise):
         max_angle: In degrees, from 0 to 180.
         ignore_index: Void; stays as it is. Meanwhile it counts as part of the nearest classes.
 
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
-
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import AreaControlled, generator

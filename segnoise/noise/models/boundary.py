@@ -1,16 +1,24 @@
-"""Boundaries of classes that are off by the same width everywhere."""
+"""Boundaries that are off by the same width everywhere, and details that are too thin for it."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.geometry.ranks import Ranks, highest_within, lowest_within
+from segnoise.noise.geometry.ranks import (
+    RankMap,
+    Ranks,
+    Spread,
+    highest_within,
+    lowest_within,
+)
 from segnoise.noise.geometry.squares import (
     LARGEST_WIDTH,
     check_width,
@@ -58,10 +66,6 @@ class BoundaryErosion(Noise):
             they cover most of the image.
         ignore_index: Void; stays as it is.
 
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
-
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import BoundaryErosion, generator
@@ -103,9 +107,32 @@ class BoundaryErosion(Noise):
         return noisy
 
 
+@dataclasses.dataclass(frozen=True)
+class _FilterOfRanks(Noise):
+    """What these models share but the first: they filter ranks over squares of side 2 w + 1."""
+
+    DOSE = Dose("width", high=LARGEST_WIDTH)
+    _SQUARES: ClassVar[int] = 1  # that are applied one after the other
+
+    width: float = parameters.checked(check_width)
+    classes: tuple[int, ...] | None = parameters.classes()
+    ignore_index: int = parameters.void()
+
+    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
+        width = drawn_width(self.width, rng)
+        square = functools.partial(square_maximum, width=width)
+        ranks = Ranks.of(mask, self.classes, self.ignore_index)
+        moved = functools.partial(self._moved, square=square)
+        return ranks.filtered(mask, moved, reach=self._SQUARES * width)
+
+    @abstractmethod
+    def _moved(self, ranks: RankMap, square: Spread) -> RankMap:
+        """Return the ranks after the filter."""
+
+
 @register
 @dataclasses.dataclass(frozen=True)
-class BoundaryDilation(Noise):
+class BoundaryDilation(_FilterOfRanks):
     """Regions grow by a given width over their neighbours.
 
     At a boundary of two classes, the one that has fewer pixels in this mask (at equal counts, the
@@ -131,10 +158,6 @@ class BoundaryDilation(Noise):
             themselves. None stands for all.
         ignore_index: Void; stays as it is.
 
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range.
-
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import BoundaryDilation, generator
@@ -146,18 +169,86 @@ class BoundaryDilation(Noise):
         [[0, 0, 0, 0, 7, 255, 255, 0, 3, 3, 3]]
     """
 
-    DOSE = Dose("width", high=LARGEST_WIDTH)
+    def _moved(self, ranks: RankMap, square: Spread) -> RankMap:
+        return highest_within(ranks, square)
 
-    width: float = parameters.checked(check_width)
-    classes: tuple[int, ...] | None = parameters.classes()
-    ignore_index: int = parameters.void()
 
-    def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
-        width = drawn_width(self.width, rng)
-        ranks = Ranks.of(mask, self.classes, self.ignore_index)
-        square = functools.partial(square_maximum, width=width)
-        grow = functools.partial(highest_within, spread=square)
-        return ranks.filtered(mask, grow, reach=width)
+@register
+@dataclasses.dataclass(frozen=True)
+class BoundaryOpening(_FilterOfRanks):
+    """Regions lose what is thin: narrow parts, corners and small objects.
+
+    The map of `Ranks` is opened with the square of side 2 w + 1: `BoundaryErosion` and then
+    `BoundaryDilation`, both by the ranks of the clean mask. What is left of the things (at a
+    boundary, the class with fewer pixels in this mask) is every part of them that such a square
+    fits into, and the rest takes the label of the stuff around it. Wide objects keep their outline
+    but for the corners, so the mask looks tidy: an annotator with a broad brush.
+
+    Formally, with r the map of ranks and N(p) the square around p without its void pixels,
+    noisy(p) = max over q in N(p) of min over s in N(q) of r(s). Void and the image's border
+    neither win nor lose: a thin part along them counts as if it went on beyond.
+
+    Source: the definition is this library's; for a single class on a background it is binary
+    morphological opening.
+
+    Args:
+        width: w, in pixels, at least 0; 0 changes nothing. What is up to 2 w pixels thin is lost.
+            Between two whole numbers, each mask gets one of them, drawn such that the mean is w.
+        classes: Ids of the classes that may lose; pixels of all others stay as they are. None
+            stands for all.
+        ignore_index: Void; stays as it is.
+
+    Example:
+        >>> import numpy as np
+        >>> from segnoise.noise import BoundaryOpening, generator
+        >>> mask = np.array([[0, 0, 7, 0, 0, 5, 5, 0, 0, 0, 3, 3, 3, 0, 0, 4, 255]], np.uint8)
+        >>> BoundaryOpening(width=1)(mask, generator(0)).tolist()
+        [[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 0, 0, 0, 255]]
+    """
+
+    _SQUARES = 2
+
+    def _moved(self, ranks: RankMap, square: Spread) -> RankMap:
+        return highest_within(lowest_within(ranks, square), square)
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class BoundaryClosing(_FilterOfRanks):
+    """Things close their gaps: near objects merge, holes and bays fill up.
+
+    The map of `Ranks` is closed with the square of side 2 w + 1: `BoundaryDilation` and then
+    `BoundaryErosion`, both by the ranks of the clean mask. The stuff that remains between things
+    (at a boundary, the class with fewer pixels in this mask) is what such a square fits into; the
+    rest goes to the things. Free outlines stay where they were: an annotator who does not bother
+    to cut out what shows through.
+
+    Formally, with r the map of ranks and N(p) the square around p without its void pixels,
+    noisy(p) = min over q in N(p) of max over s in N(q) of r(s). Void and the image's border
+    neither win nor lose.
+
+    Source: the definition is this library's; for a single class on a background it is binary
+    morphological closing.
+
+    Args:
+        width: w, in pixels, at least 0; 0 changes nothing. Gaps of up to 2 w pixels close. Between
+            two whole numbers, each mask gets one of them, drawn such that the mean is w.
+        classes: Ids of the classes that may grow; pixels that would go to another stay as they
+            are. None stands for all.
+        ignore_index: Void; stays as it is.
+
+    Example:
+        >>> import numpy as np
+        >>> from segnoise.noise import BoundaryClosing, generator
+        >>> mask = np.array([[0, 0, 0, 5, 5, 0, 0, 5, 5, 0, 0, 0, 0, 3, 255, 0]], np.uint8)
+        >>> BoundaryClosing(width=1)(mask, generator(0)).tolist()
+        [[0, 0, 0, 5, 5, 5, 5, 5, 5, 0, 0, 0, 0, 3, 255, 0]]
+    """
+
+    _SQUARES = 2
+
+    def _moved(self, ranks: RankMap, square: Spread) -> RankMap:
+        return lowest_within(highest_within(ranks, square), square)
 
 
 def boundary_band(mask: Mask, width: int) -> NDArray[np.bool_]:
@@ -166,18 +257,6 @@ def boundary_band(mask: Mask, width: int) -> NDArray[np.bool_]:
     A pixel is interior exactly where the least label of the square of side 2 w + 1 around it
     equals the greatest: one grayscale erosion and one dilation of the label map do for all
     classes at once. Every value is a label here, void too; the image's border is no boundary.
-
-    Args:
-        mask: (H, W) contiguous label mask.
-        width: w, in pixels.
-
-    Returns:
-        (H, W) boolean map of the pixels within w of another label.
-
-    Example:
-        >>> import numpy as np
-        >>> boundary_band(np.array([[4, 4, 4, 9, 9, 9]], np.uint8), 1).astype(int).tolist()
-        [[0, 0, 1, 1, 0, 0]]
     """
     labels = comparable(mask)
     band: NDArray[np.bool_] = square_minimum(labels, width) != square_maximum(labels, width)

@@ -34,11 +34,12 @@ class _Replacement(Noise):
         if self.classes is not None:
             chosen &= np.isin(found.label, self.classes)
         chosen &= self._alters(found)
-        shapes = {
-            number: Polygon(self._outlines(found, number), int(found.label[number]))
-            for number in np.flatnonzero(chosen).tolist()
-        }
-        return redraw(mask, found, shapes, self.fill, self.ignore_index)
+
+        def shape_of(number: int) -> Polygon:
+            return Polygon(self._outlines(found, number), int(found.label[number]))
+
+        changing = np.flatnonzero(chosen)
+        return redraw(mask, found, changing, shape_of, self.fill, self.ignore_index)
 
     def _alters(self, objects: Components) -> NDArray[np.bool_]:
         """Return which objects could look different afterwards: not those that fill their box."""
@@ -80,10 +81,6 @@ class CoarsePolygon(_Replacement):
         classes: Ids of the classes whose objects are simplified; None stands for all.
         regions: What an object is: "components" or "instances", see `RegionSwap`.
         ignore_index: Void; stays as it is.
-
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
 
     Example:
         >>> import numpy as np
@@ -134,10 +131,6 @@ class BoxMask(_Replacement):
         regions: What an object is: "components" or "instances", see `RegionSwap`.
         ignore_index: Void; stays as it is.
 
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range.
-
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import BoxMask, generator
@@ -178,10 +171,6 @@ class HullMask(_Replacement):
         classes: Ids of the classes whose objects are replaced; None stands for all.
         regions: What an object is: "components" or "instances", see `RegionSwap`.
         ignore_index: Void; stays as it is.
-
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range.
 
     Example:
         >>> import numpy as np

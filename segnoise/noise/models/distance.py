@@ -44,10 +44,6 @@ class DistanceMorphology(Noise):
             None stands for all.
         ignore_index: Void; stays as it is, and neither wins nor loses.
 
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range.
-
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import DistanceMorphology, generator

@@ -10,7 +10,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.checks import check_integer
 from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.drift import Candidates, drifting_pixels
@@ -21,10 +20,6 @@ from segnoise.noise.sources import Sources
 
 _OF_THE_IMAGE = ("depth", "reach", "length")
 _FARTHEST = 1 << 12  # pixels
-
-
-def _check_num_classes(name: str, number: object) -> int | None:
-    return None if number is None else check_integer(name, number, 2)
 
 
 @register
@@ -79,9 +74,9 @@ class FeatureDependent(Noise):
         ignore_index: Void; stays as it is.
 
     Raises:
-        TypeError: If a parameter is of the wrong type, or num_classes is missing.
-        ValueError: If one is out of range, or changed although predictions do not use it; on a
-            call, if a prediction does not fit the mask or the classes.
+        TypeError: If num_classes is missing.
+        ValueError: If a parameter is changed although predictions do not use it; on a call, if a
+            prediction does not fit the mask or the classes.
         FileNotFoundError: On a call, if a sample has no prediction.
 
     Example:
@@ -97,7 +92,7 @@ class FeatureDependent(Noise):
 
     rate: float = parameters.rate()
     predictions: str | None = None
-    num_classes: int | None = parameters.checked(_check_num_classes, default=None)
+    num_classes: int | None = parameters.integer(2, default=None)
     depth: int = parameters.integer(0, _FARTHEST, default=2)
     reach: float = parameters.number(1, _FARTHEST, default=16.0)
     length: float = parameters.number(1, LARGEST_LENGTH, default=32.0)

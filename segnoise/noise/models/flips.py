@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from segnoise.checks import check_rate
 from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.geometry.categorical import CategoricalTable, redraw, shifted
-from segnoise.noise.geometry.transitions import confusions, pair_flip, transition_matrix
-from segnoise.noise.mask import Mask, check_void
+from segnoise.noise.geometry.categorical import CategoricalTable, redraw, shifted, table_of
+from segnoise.noise.geometry.transitions import Rows, confusions, matrix_rows, pair_flip
+from segnoise.noise.mask import Mask
 from segnoise.noise.sources import Sources
 
 
@@ -35,9 +35,7 @@ class SymmetricFlip(Noise):
         ignore_index: Void; stays as it is.
 
     Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range; on a call, if the mask holds an id that is neither a
-            class nor void.
+        ValueError: On a call, if the mask holds an id that is neither a class nor void.
 
     Example:
         >>> import numpy as np
@@ -82,7 +80,6 @@ class AsymmetricFlip(Noise):
         ignore_index: Void; stays as it is.
 
     Raises:
-        TypeError: If a parameter is of the wrong type.
         ValueError: If T is not square, an entry is no probability, or a row does not sum to 1; on
             a call, if the mask holds an id that is neither a class of T nor void.
 
@@ -99,32 +96,27 @@ class AsymmetricFlip(Noise):
 
     DOSE = Dose("greatest chance of a flip", high=1.0)
 
-    transition_matrix: tuple[tuple[float, ...], ...]
-    ignore_index: int = 255
+    transition_matrix: Rows
+    ignore_index: int = parameters.void()
 
     def __post_init__(self) -> None:
-        matrix = transition_matrix(self.transition_matrix)
-        object.__setattr__(self, "transition_matrix", tuple(map(tuple, matrix.tolist())))
-        object.__setattr__(self, "ignore_index", check_void(self.ignore_index, len(matrix)))
+        object.__setattr__(self, "transition_matrix", matrix_rows(self.transition_matrix))
+        super().__post_init__()
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return len(self.transition_matrix)
 
     @classmethod
     def pair(cls, num_classes: int, rate: float, ignore_index: int = 255) -> AsymmetricFlip:
         """Return the pair flip: class i becomes (i + 1) mod K with the given rate."""
-        return cls(_rows(pair_flip(num_classes, rate)), ignore_index)
+        return cls(matrix_rows(pair_flip(num_classes, rate)), ignore_index)
 
     @classmethod
     def named(cls, name: str, rate: float, ignore_index: int = 255) -> AsymmetricFlip:
         """Return the usual confusions of "voc" or "cityscapes" at the given rate."""
-        return cls(_rows(confusions(name, rate)), ignore_index)
-
-    def check_fit(self, num_classes: int, ignore_index: int) -> None:
-        """Require the data set's number of classes and void."""
-        super().check_fit(num_classes, ignore_index)
-        if len(self.transition_matrix) != num_classes:
-            raise ValueError(
-                f"AsymmetricFlip has a matrix of {len(self.transition_matrix)} classes, but the "
-                f"data has {num_classes}"
-            )
+        return cls(matrix_rows(confusions(name, rate)), ignore_index)
 
     @property
     def dose(self) -> float:
@@ -141,9 +133,9 @@ class AsymmetricFlip(Noise):
         factor = check_rate("dose", dose)
         if factor and not self.dose:
             raise ValueError(f"{self!r} flips nothing: there is no noise to scale")
-        identity = np.eye(len(self.transition_matrix))
+        identity = np.eye(self.num_classes)
         scaled = identity + factor / (self.dose or 1) * (self.transition_matrix - identity)
-        return AsymmetricFlip(_rows(scaled.clip(0, 1)), self.ignore_index)
+        return AsymmetricFlip(matrix_rows(scaled.clip(0, 1)), self.ignore_index)
 
     def __repr__(self) -> str:
         matrix = self.transition_matrix
@@ -159,23 +151,13 @@ class AsymmetricFlip(Noise):
         return f"AsymmetricFlip({len(matrix)} classes, {shown}, ignore_index={self.ignore_index})"
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
-        table = _matrix_table(self.transition_matrix)
-        return redraw(mask, rng, table.draw, len(self.transition_matrix), self.ignore_index)
+        table = table_of(self.transition_matrix)
+        return redraw(mask, rng, table.draw, self.num_classes, self.ignore_index)
 
 
-def _rows(matrix: Any) -> tuple[tuple[float, ...], ...]:
-    return tuple(map(tuple, matrix.tolist()))
-
-
-# The tables belong to no instance: a model stays its parameters, small to pickle and to compare.
 @functools.lru_cache(maxsize=32)
 def _shift_table(num_classes: int, rate: float, include_self: bool) -> CategoricalTable:
     others = rate / (num_classes if include_self else num_classes - 1)
     row = np.full((1, num_classes), others)
     row[0, 0] = 1 - rate + (others if include_self else 0)
     return CategoricalTable.from_matrix(row)
-
-
-@functools.lru_cache(maxsize=32)
-def _matrix_table(rows: tuple[tuple[float, ...], ...]) -> CategoricalTable:
-    return CategoricalTable.from_matrix(np.array(rows))

@@ -64,10 +64,6 @@ class BoundaryJitter(Noise):
             boundaries between two others stay. None stands for all.
         ignore_index: Void; stays as it is.
 
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range.
-
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import BoundaryJitter, generator

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.boundary_walk import Hits, walk
+from segnoise.noise.geometry.categorical import coins
 from segnoise.noise.geometry.class_pile import ClassPile, Region, Sheets, Window
 from segnoise.noise.geometry.handover import hand_over
 from segnoise.noise.geometry.ranks import RankMap
@@ -66,10 +67,6 @@ class MarkovBoundary(Noise):
             class id.
         ignore_index: Void; stays as it is. Meanwhile it counts as part of the nearest classes.
 
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
-
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import MarkovBoundary, generator
@@ -101,7 +98,10 @@ class MarkovBoundary(Noise):
         pile = ClassPile.of(mask, self.classes, self.ignore_index)
         ranks = pile.lay_back(functools.partial(self._walked, rng=rng), self.fill)
         if self.pixel_flip or self.blur:
-            lost = _hits(ranks.shape, self.pixel_flip, rng)
+            lost = np.zeros(ranks.shape, bool)
+            for strip in strips(ranks.shape, 0) if self.pixel_flip else ():
+                part = lost[strip.rows]
+                part[:] = coins(part.size, self.pixel_flip, rng).reshape(part.shape)
             lost = _outvoted(ranks, lost, pile.lowest) if self.blur else lost
             if self.fill != "neighbor":
                 given_up = lost & (ranks >= pile.lowest)
@@ -167,22 +167,3 @@ def _outvoted_at_once(ranks: RankMap, flipped: Region, lowest: int) -> Region:
 def _weighted(votes: NDArray[Any]) -> NDArray[Any]:
     """Return the mean of the 5 x 5 pixels around each, weighted as in `MarkovBoundary`."""
     return np.asarray(cv2.GaussianBlur(votes, (5, 5), 2, sigmaY=2))
-
-
-def _hits(shape: tuple[int, ...], probability: float, rng: np.random.Generator) -> Region:
-    """Return for each pixel whether it is hit, most of them decided by a single random byte.
-
-    A byte below floor(256 p) is a hit; at a byte equal to it, a uniform number decides with the
-    probability that is left.
-    """
-    if not probability:
-        return np.zeros(shape, bool)
-    whole = int(256 * probability)
-    hits = np.empty(shape, bool)
-    for strip in strips(shape, 0):
-        part = hits[strip.rows]
-        drawn = np.frombuffer(rng.bytes(part.size), np.uint8).reshape(part.shape)
-        np.less(drawn, whole, out=part)
-        close = drawn == whole
-        part[close] = rng.random(np.count_nonzero(close)) < 256 * probability - whole
-    return hits

@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 
-from segnoise.checks import check_integer
 from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.components import connected_components
@@ -14,10 +13,6 @@ from segnoise.noise.geometry.gaps import close_gaps
 from segnoise.noise.geometry.regions import of_each_pixel
 from segnoise.noise.mask import Mask
 from segnoise.noise.sources import Sources
-
-
-def _check_area(name: str, area: object) -> int | None:
-    return None if area is None else check_integer(name, area, 1)
 
 
 @register
@@ -50,10 +45,6 @@ class Omission(Noise):
         vary: Whether each mask draws its r.
         ignore_index: Void; stays as it is.
 
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
-
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import Omission, generator
@@ -69,7 +60,7 @@ class Omission(Noise):
     rate: float = parameters.rate()
     fill: str | int = parameters.fill()
     classes: tuple[int, ...] | None = parameters.classes()
-    max_area: int | None = parameters.checked(_check_area, default=None)
+    max_area: int | None = parameters.integer(1, default=None)
     regions: str = parameters.regions("components", "instances")
     vary: bool = parameters.flag(default=False)
     ignore_index: int = parameters.void()

@@ -16,7 +16,7 @@ from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.components import Components, connected_components
 from segnoise.noise.geometry.layers import Polygon, Scattered, Shape, redraw
 from segnoise.noise.geometry.outlines import Outline, drawn, simplified, trace
-from segnoise.noise.geometry.transitions import transition_matrix
+from segnoise.noise.geometry.transitions import Rows, matrix_rows
 from segnoise.noise.mask import Mask, check_class_ids
 from segnoise.noise.sources import Sources
 
@@ -24,16 +24,11 @@ _LARGEST = 1 << 12
 _NEAR = 3  # pixels
 
 
-def _check_flip(name: str, value: Any, noise: Any) -> float | tuple[tuple[float, ...], ...]:
+def _check_flip(name: str, value: Any, noise: Any) -> float | Rows:
     """Return a rate, or the rows of a transition matrix."""
     if isinstance(value, numbers.Real):
         return check_rate(name, value)
-    matrix = transition_matrix(value)
-    if len(matrix) != noise.num_classes:
-        raise ValueError(
-            f"class_flip is a matrix of {len(matrix)} classes, but num_classes={noise.num_classes}"
-        )
-    return tuple(map(tuple, matrix.tolist()))
+    return matrix_rows(value, noise.num_classes)
 
 
 @register
@@ -100,9 +95,8 @@ class PolygonNoise(Noise):
         ignore_index: Void; stays as it is.
 
     Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range, the shares exceed 1, or there is no other class to
-            flip to; on a call, if the mask holds an id that is neither a class nor void.
+        ValueError: If the shares exceed 1, or there is no other class to flip to; on a call, if
+            the mask holds an id that is neither a class nor void.
 
     Example:
         >>> import numpy as np
@@ -183,7 +177,9 @@ class PolygonNoise(Noise):
             elif label != found.label[number]:
                 shapes[number] = _moved(found, number, 0, label)
         scattered = self._dots(found, dots, np.array(fates), shift, np.array(labels), rng)
-        return redraw(mask, found, shapes, self.fill, self.ignore_index, scattered)
+        return redraw(
+            mask, found, shapes, shapes.__getitem__, self.fill, self.ignore_index, scattered
+        )
 
     def _dots(
         self,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
+from typing import Any
 
 import numpy as np
 
 from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
-from segnoise.noise.geometry.categorical import CategoricalTable
+from segnoise.noise.geometry.categorical import table_of
 from segnoise.noise.geometry.regions import find_regions, of_each_pixel
-from segnoise.noise.geometry.transitions import transition_matrix
+from segnoise.noise.geometry.transitions import Rows, matrix_rows
 from segnoise.noise.mask import Mask, check_class_ids, check_storable
 from segnoise.noise.sources import Sources
+
+
+def _check_matrix(_: str, value: Any, noise: Any) -> Rows | None:
+    return None if value is None else matrix_rows(value, noise.num_classes)
 
 
 @register
@@ -47,9 +51,8 @@ class RegionSwap(Noise):
         ignore_index: Void; stays as it is.
 
     Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range, or T is no transition matrix of K classes; on a call,
-            if the mask holds an id that is neither a class nor void.
+        ValueError: If T is no transition matrix of K classes; on a call, if the mask holds an id
+            that is neither a class nor void.
 
     Example:
         >>> import numpy as np
@@ -67,21 +70,12 @@ class RegionSwap(Noise):
     rate: float = parameters.rate()
     num_classes: int = parameters.integer(2)
     regions: str = parameters.regions("components", "instances", "superpixels")
-    transition_matrix: tuple[tuple[float, ...], ...] | None = None
+    transition_matrix: tuple[tuple[float, ...], ...] | None = parameters.parameter(
+        _check_matrix, default=None
+    )
     size: int = parameters.integer(1, default=24)
     classes: tuple[int, ...] | None = parameters.classes()
     ignore_index: int = parameters.void()
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.transition_matrix is not None:
-            matrix = transition_matrix(self.transition_matrix)
-            if len(matrix) != self.num_classes:
-                raise ValueError(
-                    f"transition_matrix has {len(matrix)} classes, but num_classes is "
-                    f"{self.num_classes}"
-                )
-            object.__setattr__(self, "transition_matrix", tuple(map(tuple, matrix.tolist())))
 
     def __repr__(self) -> str:
         shown = {field.name: repr(getattr(self, field.name)) for field in dataclasses.fields(self)}
@@ -100,13 +94,8 @@ class RegionSwap(Noise):
             drawn = (found.label + shift) % self.num_classes
         else:
             rows = found.label.astype(np.min_scalar_type(self.num_classes - 1))
-            drawn = _table(self.transition_matrix).draw(rows, rng)
+            drawn = table_of(self.transition_matrix).draw(rows, rng)
         if self.classes is not None:
             chosen &= np.isin(found.label, self.classes)
         label = np.where(chosen, drawn, found.label).astype(mask.dtype)
         return of_each_pixel(label, found, self.ignore_index)
-
-
-@functools.lru_cache(maxsize=32)
-def _table(matrix: tuple[tuple[float, ...], ...]) -> CategoricalTable:
-    return CategoricalTable.from_matrix(np.array(matrix))

@@ -43,9 +43,7 @@ class SpuriousObjects(Noise):
         ignore_index: Void; stays as it is, and is not borrowed.
 
     Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range; on a call, if there is no mask to borrow from, or the
-            mask's dtype cannot hold the class of a borrowed object.
+        ValueError: On a call, if there is no mask to borrow from.
 
     Example:
         >>> import numpy as np

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
+from segnoise.noise.geometry.categorical import coins
 from segnoise.noise.geometry.regions import find_regions, of_each_pixel
 from segnoise.noise.mask import Mask, check_storable, is_any_of
 from segnoise.noise.sources import Sources
@@ -33,10 +33,6 @@ class VoidDropout(Noise):
         classes: Ids of the classes that may become void; None stands for all.
         ignore_index: Void.
 
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold void.
-
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import VoidDropout, generator
@@ -58,7 +54,7 @@ class VoidDropout(Noise):
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         check_storable(self.ignore_index, mask, "ignore_index")
         if self.regions == "pixels":
-            lost = _coins(mask.size, self.rate, rng).reshape(mask.shape)
+            lost = coins(mask.size, self.rate, rng).reshape(mask.shape)
         else:
             found = find_regions(mask, self.regions, self.size, sources, self.ignore_index)
             lost = of_each_pixel(rng.random(len(found)) < self.rate, found, False)
@@ -69,19 +65,3 @@ class VoidDropout(Noise):
         noisy *= lost
         noisy += mask
         return noisy
-
-
-def _coins(count: int, rate: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return independent truths of a given probability, most of them from a single byte.
-
-    A byte b decides by b < floor(256 r); where both are equal, a uniform number decides with the
-    probability that is left.
-    """
-    drawn = np.frombuffer(rng.bytes(count), np.uint8)
-    whole = int(256 * rate)
-    if whole == 256:
-        return np.ones(count, bool)
-    truths: NDArray[np.bool_] = drawn < whole
-    close = np.flatnonzero(drawn == whole)
-    truths[close] = rng.random(close.size) < 256 * rate - whole
-    return truths

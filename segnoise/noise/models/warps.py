@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -56,10 +55,6 @@ class Shift(Noise):
             where all move. What single objects left, others near it take.
         ignore_index: Void; stays as it is.
 
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
-
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import Shift, generator
@@ -107,7 +102,7 @@ class Shift(Noise):
             top, left = (objects.box[number, :2] + offset[number]).tolist()
             return Shape(top, left, objects.region(number), int(objects.label[number]))
 
-        shapes = _Shapes(np.flatnonzero(moves & ~small).tolist(), shifted)
+        large = np.flatnonzero(moves & ~small)
         owner, row, column = pixels_of(objects, moves & small)
         scattered = Scattered(
             number := np.flatnonzero(moves & small),
@@ -116,7 +111,7 @@ class Shift(Noise):
             row + offset[owner, 0],
             column + offset[owner, 1],
         )
-        return redraw(mask, objects, shapes, self.fill, self.ignore_index, scattered)
+        return redraw(mask, objects, large, shifted, self.fill, self.ignore_index, scattered)
 
     def _offsets(self, rng: np.random.Generator, count: int) -> list[tuple[int, int]]:
         return [
@@ -150,10 +145,6 @@ class Rotate(Noise):
         classes: Ids of the classes that turn, as a layer over the others; None stands for all.
         fill: See `Shift`.
         ignore_index: Void; stays as it is.
-
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
 
     Example:
         >>> import numpy as np
@@ -196,8 +187,7 @@ class Rotate(Noise):
             down, right, region = rotated(objects.region(number), angles[number], window)
             return Shape(top + down, left + right, region, int(objects.label[number]))
 
-        shapes = _Shapes(turning, turned)
-        return redraw(mask, objects, shapes, self.fill, self.ignore_index)
+        return redraw(mask, objects, turning, turned, self.fill, self.ignore_index)
 
     def _angles(self, rng: np.random.Generator, count: int) -> list[float]:
         angles: list[float] = np.radians(rng.uniform(-self.angle, self.angle, count)).tolist()
@@ -228,10 +218,6 @@ class Elastic(Noise):
         classes: Ids of the classes that move, as a layer over the others; None stands for all.
         fill: See `Shift`.
         ignore_index: Void; stays as it is.
-
-    Raises:
-        TypeError: If a parameter is of the wrong type.
-        ValueError: If one is out of range; on a call, if the mask's dtype cannot hold the fill.
 
     Example:
         >>> import numpy as np
@@ -273,19 +259,3 @@ def _of_classes(objects: Components, classes: tuple[int, ...] | None) -> list[in
         return list(range(len(objects)))
     numbers: list[int] = np.flatnonzero(np.isin(objects.label, classes)).tolist()
     return numbers
-
-
-class _Shapes(Mapping[int, Shape]):
-    """Shapes by object, made when asked for: together they may take many times the mask."""
-
-    def __init__(self, numbers: list[int], shape_of: Callable[[int], Shape]) -> None:
-        self._numbers, self._shape_of = numbers, shape_of
-
-    def __getitem__(self, number: int) -> Shape:
-        return self._shape_of(number)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._numbers)
-
-    def __len__(self) -> int:
-        return len(self._numbers)

@@ -24,22 +24,6 @@ def count_by_distance(
 
     The band of width d is the band of width 1 dilated d - 1 times by a square of 3 x 3: on the way
     of d steps from a pixel to another label there is a first step between two labels.
-
-    Args:
-        clean: (H, W) contiguous label mask.
-        valid: Where it is not void.
-        wrong: Where valid pixels changed.
-
-    Returns:
-        Valid and wrong pixels at the distances 1, ..., `MAX_DISTANCE` and, last, beyond.
-
-    Example:
-        >>> import numpy as np
-        >>> clean = np.array([[0, 0, 0, 0, 1, 255]], np.uint8)
-        >>> wrong = np.array([[0, 0, 1, 0, 1, 0]], bool)
-        >>> near, changed = count_by_distance(clean, packed(clean != 255), packed(wrong))
-        >>> near[:5].tolist(), changed[:5].tolist()
-        ([2, 1, 1, 1, 0], [1, 1, 0, 0, 0])
     """
     within = np.zeros((2, MAX_DISTANCE + 2), np.int64)
     band = packed(boundary_band(clean, 1))

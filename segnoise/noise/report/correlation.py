@@ -14,24 +14,7 @@ LAGS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
 def count_pairs(valid: BitMap, wrong: BitMap) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count the valid pixels at each lag to the left, to the right, above and below wrong ones.
-
-    Args:
-        valid: Which pixels count.
-        wrong: Which of them are wrong.
-
-    Returns:
-        For each of `LAGS`, the pairs of a wrong pixel and a valid one at that lag, and those of
-        two wrong ones. A pair of two wrong pixels counts twice, once from either end.
-
-    Example:
-        >>> import numpy as np
-        >>> from segnoise.noise.geometry.bit_maps import packed
-        >>> wrong = np.array([[0, 1, 1, 0]], bool)
-        >>> pairs, both = count_pairs(packed(np.ones((1, 4), bool)), packed(wrong))
-        >>> pairs[:3].tolist(), both[:3].tolist()
-        ([4, 2, 0], [2, 0, 0])
-    """
+    """Count the valid pixels at each lag to the left, to the right, above and below wrong ones."""
     pairs, both = np.zeros(len(LAGS), np.int64), np.zeros(len(LAGS), np.int64)
     if not wrong.any():
         return pairs, both
@@ -49,17 +32,7 @@ def count_pairs(valid: BitMap, wrong: BitMap) -> tuple[NDArray[np.int64], NDArra
 def autocorrelation(
     pairs: NDArray[np.int64], both: NDArray[np.int64], rate: float
 ) -> NDArray[np.float64]:
-    """Return rho(lag) = (P(wrong at x + lag | wrong at x) - p) / (1 - p) for each of `LAGS`.
-
-    Args:
-        pairs: Pairs of a wrong and a valid pixel, from `count_pairs`.
-        both: Pairs of two wrong pixels.
-        rate: p, the share of wrong pixels.
-
-    Returns:
-        1 where errors always come together at that lag, 0 where they are independent, below 0
-        where they avoid each other; NaN where there are no pairs, or p is 1.
-    """
+    """Return rho(lag) = (P(wrong at x + lag | wrong at x) - p) / (1 - p) for each of `LAGS`."""
     if not rate < 1:
         return np.full(len(LAGS), np.nan)
     given = np.where(pairs > 0, both / np.maximum(pairs, 1), np.nan)
@@ -71,20 +44,6 @@ def correlation_length(rho: NDArray[np.float64]) -> float:
 
     Linear between the lags, with rho(0) = 1. Errors that are independent from pixel to pixel
     have a length of 1 - 1/e = 0.63.
-
-    Args:
-        rho: From `autocorrelation`. It is read up to the first NaN: lags beyond exceed the image.
-
-    Returns:
-        The length; infinity if rho stays at or above 1/e at all lags that it has; NaN if it has
-        none.
-
-    Example:
-        >>> import numpy as np
-        >>> round(correlation_length(np.linspace(1, 0, 12)), 2)
-        15.81
-        >>> round(correlation_length(np.zeros(12)), 2), correlation_length(np.ones(12))
-        (0.63, inf)
     """
     before, rho_before = 0, 1.0
     for lag, value in zip(LAGS, map(float, rho), strict=True):

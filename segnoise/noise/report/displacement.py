@@ -68,26 +68,6 @@ def boundary_displacement(clean: NDArray[np.bool_], noisy: NDArray[np.bool_]) ->
 
     Source: signed distances are the surface distances of segmentation metrics, with a sign; the
     definition is this library's.
-
-    Args:
-        clean: (H, W); of several parts the one with the longest border is followed, holes are not.
-        noisy: (H, W), all of it.
-
-    Returns:
-        The offsets along the border. Where the region meets the image's border it has no outline;
-        these points are left out.
-
-    Raises:
-        ValueError: If the shapes differ, or a region is empty or has no outline in the image.
-
-    Example:
-        >>> import numpy as np
-        >>> clean = np.zeros((40, 40), bool)
-        >>> clean[10:30, 10:30] = True
-        >>> noisy = np.zeros((40, 40), bool)
-        >>> noisy[8:32, 8:32] = True
-        >>> round(boundary_displacement(clean, noisy).mean, 6)
-        2.0
     """
     if clean.shape != noisy.shape:
         raise ValueError(f"clean region has shape {clean.shape}, noisy region {noisy.shape}")

@@ -45,25 +45,6 @@ def count_jointly(
 
     Source: the matching rule of panoptic quality, Kirillov et al., Panoptic Segmentation, CVPR
     2019, section 4.1.
-
-    Args:
-        clean: (H, W) contiguous mask, with at least one pixel.
-        noisy: (H, W) contiguous mask.
-        num_classes: K.
-        ignore_index: Void.
-
-    Returns:
-        Valid pixels by clean (row) and noisy label, (K, K + 1) with void last; objects by class.
-
-    Example:
-        >>> import numpy as np
-        >>> clean = np.array([[0, 0, 1, 1, 255]], np.uint8)
-        >>> noisy = np.array([[0, 0, 1, 0, 1]], np.uint8)
-        >>> pixels, objects = count_jointly(clean, noisy, 2, 255)
-        >>> pixels.tolist()
-        [[2, 0, 0], [1, 1, 0]]
-        >>> objects.clean.tolist(), objects.noisy.tolist(), objects.matched.tolist()
-        ([1, 1], [2, 1], [1, 0])
     """
     is_void = clean == ignore_index
     if is_void.any():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import html
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from segnoise.noise.report.correlation import (
     correlation_length,
     count_pairs,
 )
-from segnoise.noise.report.counts import Counts
 from segnoise.noise.report.joint import count_jointly
 from segnoise.noise.report.table import report_table
 
@@ -29,9 +28,10 @@ _NEAR = 3  # pixels; within this distance of a boundary a change counts as near 
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class NoiseReport(Counts):
-    """Counts of what happened to the labels of a number of masks; reports add with `+`.
+class NoiseReport:
+    """Counts of what happened to the labels of a number of masks; reports add with `+` and `sum`.
 
+    Sums are exact and do not depend on the order. Arrays are copied, as int64, and read-only.
     All rates are fractions, of the clean masks' valid pixels unless they say otherwise; pixels
     that are void in the clean mask are in none of them. Distances are Chebyshev, in pixels.
 
@@ -73,7 +73,7 @@ class NoiseReport(Counts):
         2
     """
 
-    SHAPES = {  # noqa: RUF012 - declared as ClassVar in the base class
+    SHAPES: ClassVar[Mapping[str, tuple[str | int, ...]]] = {
         "num_masks": (),
         "confusion": ("K", "K"),
         "to_void": ("K",),
@@ -100,6 +100,80 @@ class NoiseReport(Counts):
     lag_pairs: NDArray[np.int64]
     lag_changed: NDArray[np.int64]
     num_masks: int
+
+    def __post_init__(self) -> None:
+        size = len(np.atleast_1d(self.confusion))
+        for name, shape in self.SHAPES.items():
+            value = getattr(self, name)
+            if not shape:
+                object.__setattr__(self, name, check_integer(name, value, 0))
+                continue
+            array = np.array(value)
+            expected = tuple(size if side == "K" else side for side in shape)
+            if array.shape != expected or array.dtype.kind not in "iu":
+                raise ValueError(
+                    f"{name} must be integers of shape ({', '.join(map(str, shape))}) with one K "
+                    f"for all counts, not {array.dtype} of shape {array.shape}"
+                )
+            if array.size and array.min() < 0:
+                raise ValueError(f"{name} must be counts, not {array.min()}")
+            array = array.astype(np.int64)
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @classmethod
+    def empty(cls, num_classes: int) -> NoiseReport:
+        """Return the counts of nothing, the start of a sum."""
+        size = check_integer("num_classes", num_classes, 1)
+        empty: dict[str, Any] = {
+            name: np.zeros([size if side == "K" else int(side) for side in shape], int)
+            for name, shape in cls.SHAPES.items()
+        }
+        return cls(**{**empty, "num_masks": 0})
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return len(self.confusion)
+
+    def __add__(self, other: object) -> NoiseReport:
+        if not isinstance(other, NoiseReport):
+            return NotImplemented
+        if other.num_classes != self.num_classes:
+            raise ValueError(
+                f"cannot add reports on {self.num_classes} and {other.num_classes} classes"
+            )
+        return NoiseReport(**{n: getattr(self, n) + getattr(other, n) for n in self.SHAPES})
+
+    def __radd__(self, other: object) -> NoiseReport:
+        # sum() starts from 0.
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NoiseReport) and self.to_counts() == other.to_counts()
+
+    def __hash__(self) -> int:
+        return hash(tuple(np.asarray(getattr(self, name)).tobytes() for name in self.SHAPES))
+
+    def to_counts(self) -> dict[str, Any]:
+        """Return all counts as plain integers, in lists."""
+        return {name: np.asarray(getattr(self, name)).tolist() for name in self.SHAPES}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> NoiseReport:
+        """Return the report whose counts `to_dict` or `to_counts` gave; the rest is passed over.
+
+        Raises:
+            TypeError: If what should be an integer is none.
+            ValueError: If a count is missing, as in what another version wrote, or of the wrong
+                shape or type.
+        """
+        if missing := [name for name in cls.SHAPES if name not in data]:
+            raise ValueError(
+                f"the noise report lacks {', '.join(missing)}: it is no report, or another version "
+                "of segnoise wrote it; measure the noise again"
+            )
+        return cls(**{name: data[name] for name in cls.SHAPES})
 
     @property
     def class_pixels(self) -> NDArray[np.int64]:
@@ -171,23 +245,14 @@ class NoiseReport(Counts):
     def boundary_rate(self, distance: int = _NEAR) -> float:
         """Return the share of the valid pixels within a distance of a boundary that changed.
 
-        Args:
-            distance: As of `boundary_share`.
-
-        Returns:
-            The share; NaN if no pixel lies there.
-
-        Raises:
-            ValueError: If the distance is out of range.
+        NaN if no pixel lies there. The distance is that of `boundary_share`.
         """
         near = self._within(self.near_valid, distance)
         return _ratio(self._within(self.near_changed, distance), near)
 
     @staticmethod
     def _within(counts: NDArray[np.int64], distance: int) -> int:
-        if check_integer("distance", distance, 1) > MAX_DISTANCE:
-            raise ValueError(f"distance must be at most {MAX_DISTANCE}, not {distance!r}")
-        return int(counts[:distance].sum())
+        return int(counts[: check_integer("distance", distance, 1, MAX_DISTANCE)].sum())
 
     @property
     def lost_objects(self) -> NDArray[np.int64]:

@@ -16,38 +16,7 @@ if TYPE_CHECKING:
 
 
 def report_table(report: NoiseReport, classes: Sequence[str] | None, distance: int) -> str:
-    """Lay out a noise report: a few sentences, one row a class, and a row for all.
-
-    Args:
-        report: The report.
-        classes: The K class names; None for their ids.
-        distance: Pixels within which a change counts as near a boundary.
-
-    Returns:
-        Lines of text; the table is valid Markdown and aligned in a terminal. It has a column for
-        void if pixels became void.
-
-    Raises:
-        ValueError: If the number of names is not K.
-
-    Example:
-        >>> import numpy as np
-        >>> from segnoise.noise import realised_noise
-        >>> clean = np.array([[0, 0, 0, 0, 1, 1, 1, 255]], np.uint8)
-        >>> noisy = np.array([[0, 0, 0, 1, 1, 1, 1, 255]], np.uint8)
-        >>> print(realised_noise(clean, noisy, 3).table(["sky", "tree", "car"]))
-        Changed: 14.29 % of 7 valid pixels in 1 mask.
-        100.00 % of the changes lie within 3 px of a boundary, where 16.67 % of the pixels changed.
-        Errors correlate over 0.5 px (autocorrelation along rows and columns down to 1/e).
-        Of 2 objects 0.00 % are lost and 0.00 % unchanged; 0 are added.
-        <BLANKLINE>
-        | class | pixels | share % | changed % | IoU % | objects | lost % | added | often becomes  |
-        | :---- | -----: | ------: | --------: | ----: | ------: | -----: | ----: | :------------- |
-        | sky   |      4 |   57.14 |     25.00 | 75.00 |       1 |   0.00 |     0 | tree (25.00 %) |
-        | tree  |      3 |   42.86 |      0.00 | 75.00 |       1 |   0.00 |     0 | -              |
-        | car   |      0 |    0.00 |         - |     - |       0 |      - |     0 | -              |
-        | all   |      7 |  100.00 |     14.29 | 75.00 |       2 |   0.00 |     0 |                |
-    """
+    """Lay out a noise report: a few sentences, one row a class, and a row for all."""
     size = report.num_classes
     names = [str(i) for i in range(size)] if classes is None else list(classes)
     if len(names) != size:

@@ -4,7 +4,11 @@ import pytest
 from segnoise.noise.geometry import layers
 from segnoise.noise.geometry.components import connected_components
 from segnoise.noise.geometry.gaps import close_gaps
-from segnoise.noise.geometry.layers import Polygon, Shape, redraw
+from segnoise.noise.geometry.layers import Polygon, Shape
+
+
+def redraw(mask, found, shapes, fill, scattered=None):
+    return layers.redraw(mask, found, shapes, shapes.get, fill, 255, scattered)
 
 
 def drawing(text):
@@ -24,13 +28,13 @@ SCENE = drawing("""
 
 def test_nothing_redrawn():
     found = connected_components(SCENE, 255)
-    np.testing.assert_array_equal(redraw(SCENE, found, {}, "neighbor", 255), SCENE)
+    np.testing.assert_array_equal(redraw(SCENE, found, {}, "neighbor"), SCENE)
 
 
 def test_a_removed_object_leaves_what_surrounds_it():
     found = connected_components(SCENE, 255)
     number = int(found.index[2, 2])
-    noisy = redraw(SCENE, found, {number: None}, "neighbor", 255)
+    noisy = redraw(SCENE, found, {number: None}, "neighbor")
     expected = SCENE.copy()
     expected[2, 2:4] = 1
     np.testing.assert_array_equal(noisy, expected)
@@ -41,7 +45,7 @@ def test_a_grown_object_covers_larger_ones_but_no_smaller_ones_and_no_void():
     number = int(found.index[1, 1])
     assert found.label[number] == 1
     shape = Shape(-1, 0, np.ones((9, 99), bool), 1)
-    noisy = redraw(SCENE, found, {number: shape}, "neighbor", 255)
+    noisy = redraw(SCENE, found, {number: shape}, "neighbor")
     expected = drawing("""
         1111111111
         1111111121
@@ -56,9 +60,7 @@ def test_shapes_are_painted_from_large_to_small():
     found = connected_components(SCENE, 255)
     one, three = int(found.index[1, 1]), int(found.index[2, 2])
     square = np.ones((3, 3), bool)
-    noisy = redraw(
-        SCENE, found, {three: Shape(0, 0, square, 7), one: Shape(1, 1, square, 8)}, 0, 255
-    )
+    noisy = redraw(SCENE, found, {three: Shape(0, 0, square, 7), one: Shape(1, 1, square, 8)}, 0)
     expected = drawing("""
         7770000000
         7778000020
@@ -74,7 +76,7 @@ def test_a_shape_outside_the_mask_is_lost():
     number = int(found.index[1, 8])
     for top, left in [(-5, 0), (0, -5), (50, 0), (0, 50)]:
         shape = Shape(top, left, np.ones((2, 2), bool), 2)
-        noisy = redraw(SCENE, found, {number: shape}, "neighbor", 255)
+        noisy = redraw(SCENE, found, {number: shape}, "neighbor")
         assert (noisy == np.where(SCENE == 2, 0, SCENE)).all()
 
 
@@ -113,8 +115,8 @@ def test_a_polygon_is_painted_like_its_region():
     found = connected_components(SCENE, 255)
     number = int(found.index[1, 1])
     square = np.array([[2, 1], [2, 4], [6, 4], [6, 1]], np.int32)[:, None]
-    as_polygon = redraw(SCENE, found, {number: Polygon([square], 8)}, 5, 255)
-    as_region = redraw(SCENE, found, {number: Shape(1, 2, np.ones((4, 5), bool), 8)}, 5, 255)
+    as_polygon = redraw(SCENE, found, {number: Polygon([square], 8)}, 5)
+    as_region = redraw(SCENE, found, {number: Shape(1, 2, np.ones((4, 5), bool), 8)}, 5)
     np.testing.assert_array_equal(as_polygon, as_region)
 
 
@@ -126,7 +128,7 @@ def shrunk(mask, label, width):
         region = found.region(number)
         region[:, -width:] = False
         shapes[number] = Shape(*found.box[number, :2].tolist(), region, label)
-    return redraw(mask, found, shapes, "neighbor", 255)
+    return redraw(mask, found, shapes, "neighbor")
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])
@@ -145,8 +147,8 @@ def test_two_objects_that_both_drew_back_share_the_gap():
     mask = np.repeat([[1] * 9 + [2] * 20], 7, axis=0).astype(np.uint8)
     found = connected_components(mask, 255)
     shapes = {0: Shape(0, 0, np.ones((7, 7), bool), 1), 1: Shape(0, 11, np.ones((7, 18), bool), 2)}
-    np.testing.assert_array_equal(redraw(mask, found, shapes, "neighbor", 255), mask)
-    np.testing.assert_array_equal(redraw(mask, found, shapes, "neighbor", 255), mask)
+    np.testing.assert_array_equal(redraw(mask, found, shapes, "neighbor"), mask)
+    np.testing.assert_array_equal(redraw(mask, found, shapes, "neighbor"), mask)
 
 
 def test_nearest_label_in_tall_masks():
@@ -173,7 +175,7 @@ def test_scattered_pixels_lie_in_the_pile_as_shapes_do():
         for n in np.flatnonzero(chosen).tolist():
             top, left = (found.box[n, :2] + offset[n]).tolist()
             shapes[n] = layers.Shape(top, left, found.region(n), int(found.label[n]))
-        expected = layers.redraw(mask, found, shapes, "neighbor", 255)
+        expected = redraw(mask, found, shapes, "neighbor")
         small = chosen & (rng.random(len(found)) < 0.6)
         owner, row, column = layers.pixels_of(found, small)
         scattered = layers.Scattered(
@@ -184,5 +186,5 @@ def test_scattered_pixels_lie_in_the_pile_as_shapes_do():
             column + offset[owner, 1],
         )
         shapes = {n: shape for n, shape in shapes.items() if not small[n]}
-        noisy = layers.redraw(mask, found, shapes, "neighbor", 255, scattered)
+        noisy = redraw(mask, found, shapes, "neighbor", scattered)
         np.testing.assert_array_equal(noisy, expected)

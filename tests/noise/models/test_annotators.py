@@ -105,10 +105,10 @@ def test_bad_parameters():
         ({"number": 0}, "number must be at least 1, not 0"),
         ({"wobble": -1}, "wobble must be at least 0, not -1"),
         ({"tail": 1.5}, "tail must be from 0 to 1, not 1.5"),
-        ({"unit": "px"}, 'unit must be "diameter" or "pixel", not \'px\''),
+        ({"unit": "px"}, "unit must be 'diameter' or 'pixel', not 'px'"),
         ({"scale": 1001}, "scale must be at least 0 and at most 1000.0, not 1001"),
         ({"classes": [255]}, "classes lists 255"),
-        ({"regions": "pixels"}, 'regions must be "components" or "instances"'),
+        ({"regions": "pixels"}, "regions must be 'components' or 'instances'"),
     ]:
         with pytest.raises((TypeError, ValueError), match=message):
             Annotators(**parameters)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segnoise.noise import AreaControlled, generator
-from segnoise.noise.geometry.area_steps import packed
+from segnoise.noise.geometry.bit_maps import packed
 from segnoise.noise.geometry.class_pile import ClassPile
 from segnoise.noise.geometry.motion import Motion, nearest_step
 
@@ -144,7 +144,7 @@ def test_motions_find_the_nearest_shift_or_angle(beta):
         least, wrong = expected_motion(mask, 1, beta, angle, direction)
         pile = ClassPile.of(mask, (1,), 255)
         tried = []
-        motion = Motion(pile.sheets(), 2, packed(mask != 255), angle, direction)
+        motion = Motion(pile.sheets(), 2, packed(mask != 255, free=1), angle, direction)
         own = motion._wrong
 
         def spy(turn, shift, own=own, tried=tried):
@@ -169,7 +169,7 @@ def test_moved_regions_ask_where_they_came_from():
     mask = np.zeros((40, 50), np.uint8)
     mask[12:30, 15:24] = 1
     mask[12:18, 24:33] = 1
-    sheets, valid = ClassPile.of(mask, (1,), 255).sheets(), packed(mask != 255)
+    sheets, valid = ClassPile.of(mask, (1,), 255).sheets(), packed(mask != 255, free=1)
     for angle, direction, shift in [(0.4, (1, 0), 3), (-1.1, (0, 1), 5), (0, (-1, 1), 7)]:
         motion = Motion(sheets, 2, valid, angle, direction)
         made = np.zeros(mask.shape, bool)

@@ -172,7 +172,7 @@ def test_wrong_parameters():
             HullMask,
             {"regions": "pixels"},
             ValueError,
-            'regions must be "components" or "instances"',
+            "regions must be 'components' or 'instances'",
         ),
         (HullMask, {"ignore_index": None}, TypeError, "ignore_index must be an integer"),
     ]:

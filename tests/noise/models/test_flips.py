@@ -16,7 +16,12 @@ from segnoise.noise import (
     realised_noise,
 )
 from segnoise.noise.geometry.categorical import CategoricalTable
-from segnoise.noise.geometry.transitions import symmetric_flip
+
+
+def symmetric_flip(size, rate, include_self=False):
+    others = rate / (size if include_self else size - 1)
+    return (1 - rate - (0 if include_self else others)) * np.eye(size) + others
+
 
 UNEVEN = np.array(
     [[0.5, 0.3, 0.15, 0.05], [0.001, 0.999, 0, 0], [0, 1 / 3, 1 / 3, 1 / 3], [0, 0, 0, 1.0]]
@@ -243,7 +248,7 @@ def test_wrong_parameters():
         (lambda: SymmetricFlip(True, 3), TypeError, "not True"),
         (lambda: SymmetricFlip(0.1, 1), ValueError, "num_classes must be at least 2, not 1"),
         (lambda: SymmetricFlip(0.1, 2.0), TypeError, "num_classes must be an integer, not 2.0"),
-        (lambda: SymmetricFlip(0.1, 3, 1), TypeError, "include_self must be true or false, not 1"),
+        (lambda: SymmetricFlip(0.1, 3, 1), TypeError, "include_self must be True or False, not 1"),
         (lambda: SymmetricFlip(0.1, 3, ignore_index=2), ValueError, "ignore_index=2 is one of"),
         (lambda: AsymmetricFlip([[0.5, 0.4], [0, 1]]), ValueError, "row 0 .* sums to 0.9"),
         (lambda: AsymmetricFlip(np.eye(3), ignore_index=0), ValueError, "ignore_index=0 is one"),

@@ -205,7 +205,7 @@ def test_wrong_parameters():
         ({"expand": 1.5}, ValueError, "expand must be from 0 to 1, not 1.5"),
         ({"boundary_flip": -0.1}, ValueError, "boundary_flip must be from 0 to 1"),
         ({"pixel_flip": "much"}, TypeError, "pixel_flip must be a number"),
-        ({"blur": 1}, TypeError, "blur must be true or false, not 1"),
+        ({"blur": 1}, TypeError, "blur must be True or False, not 1"),
         ({"classes": []}, TypeError, "classes must be None or a list"),
         ({"fill": 255}, ValueError, 'write fill="void"'),
     ]:

@@ -32,7 +32,7 @@ def test_omitted_objects_are_removed_from_the_pile(patches, fill, classes):
             for number in range(len(found))
             if coins[number] < 0.4 and (classes is None or int(found.label[number]) in classes)
         }
-        expected = redraw(mask, found, gone, fill, 255)
+        expected = redraw(mask, found, gone, gone.get, fill, 255)
         noisy = Omission(0.4, fill=fill, classes=classes)(mask, generator(seed))
         np.testing.assert_array_equal(noisy, expected)
 
@@ -117,8 +117,8 @@ def test_bad_parameters():
         ({"classes": 3}, TypeError, "classes must be"),
         ({"max_area": 0}, ValueError, "max_area must be at least 1, not 0"),
         ({"max_area": 2.5}, TypeError, "max_area must be an integer"),
-        ({"regions": "pixels"}, ValueError, 'regions must be "components" or "instances"'),
-        ({"vary": "yes"}, TypeError, "vary must be true or false, not 'yes'"),
+        ({"regions": "pixels"}, ValueError, "regions must be 'components' or 'instances'"),
+        ({"vary": "yes"}, TypeError, "vary must be True or False, not 'yes'"),
     ]:
         with pytest.raises(error, match=message):
             Omission(**{"rate": 0.5, **parameters})

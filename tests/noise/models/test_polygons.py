@@ -271,11 +271,11 @@ def test_wrong_parameters():
         ({"jitter": 0.7}, ValueError, "add up to 1.1, more than all objects"),
         ({"class_flip": 2}, ValueError, "class_flip must be from 0 to 1, not 2"),
         ({"class_flip": T[:2]}, ValueError, r"has shape \(2, 4\), not \(K, K\)"),
-        ({"class_flip": np.eye(3).tolist()}, ValueError, "matrix of 3 classes, but num_classes=4"),
+        ({"class_flip": np.eye(3).tolist()}, ValueError, "has 3 classes, but num_classes is 4"),
         ({"class_flip": 0.1, "classes": [2]}, ValueError, "class_flip=0.1 needs a second class"),
         ({"classes": [4]}, ValueError, r"classes lists 4, but there are 4 classes \(0 to 3\)"),
         ({"scale": float("nan")}, ValueError, "scale must be at least 0 and at most 8.0, not nan"),
-        ({"regions": "pixels"}, ValueError, 'regions must be "components" or "instances"'),
+        ({"regions": "pixels"}, ValueError, "regions must be 'components' or 'instances'"),
         ({"ignore_index": 2}, ValueError, "ignore_index=2 is one of the 4 classes"),
     ]:
         with pytest.raises(error, match=message):

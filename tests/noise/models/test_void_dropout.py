@@ -89,7 +89,7 @@ def test_bad_parameters():
         (
             {"regions": "objects"},
             ValueError,
-            '"pixels", "components", "instances" or "superpixels"',
+            "'pixels', 'components', 'instances' or 'superpixels'",
         ),
         ({"size": 0}, ValueError, "size must be at least 1"),
         ({"classes": []}, TypeError, "classes must be None or a list"),

@@ -316,7 +316,7 @@ def test_wrong_parameters():
             Shift,
             {"distance": 1, "regions": "pixels"},
             ValueError,
-            "regions must be \"mask\", .* not 'pixels'",
+            "regions must be 'mask', .* not 'pixels'",
         ),
         (Shift, {"distance": 1, "fill": "edge"}, ValueError, "fill must be .* not 'edge'"),
         (Shift, {"distance": 1, "classes": [255]}, ValueError, "classes lists 255, which is void"),

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 
@@ -120,9 +121,9 @@ def test_boundary_rates(pair):
     assert report.boundary_share() == report.boundary_share(3)
     assert report.boundary_rate() == report.boundary_rate(3)
     for method in (report.boundary_share, report.boundary_rate):
-        with pytest.raises(ValueError, match="distance must be at least 1, not 0"):
+        with pytest.raises(ValueError, match="distance must be at least 1 and at most 16, not 0"):
             method(0)
-        with pytest.raises(ValueError, match="distance must be at most 16, not 17"):
+        with pytest.raises(ValueError, match="distance must be at least 1 and at most 16, not 17"):
             method(17)
 
 
@@ -206,6 +207,43 @@ def test_a_report_of_an_older_version_is_named_as_such(pair):
     old = {name: data[name] for name in ("confusion", "to_void", "num_masks")}
     with pytest.raises(ValueError, match=r"lacks near_valid, .* another version of segnoise"):
         NoiseReport.from_dict({**old, "near_boundary": 12})
+
+
+def test_equality_takes_every_count():
+    one = NoiseReport.empty(2)
+    for name in NoiseReport.SHAPES:
+        other = dataclasses.replace(one, **{name: getattr(one, name) + 1})
+        assert other != one, name
+        assert hash(other) != hash(one), name
+    assert dataclasses.replace(one) == one != 3
+    with pytest.raises(TypeError):
+        one + 1
+
+
+def test_arrays_are_copied_and_read_only():
+    pixels = np.array([1, 2], np.int32)
+    one = dataclasses.replace(NoiseReport.empty(2), to_void=pixels)
+    pixels[0] = 7
+    assert (one.to_void.tolist(), one.to_void.dtype) == ([1, 2], np.int64)
+    with pytest.raises(ValueError, match="read-only"):
+        one.to_void[0] = 7
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"to_void": [1, 2, 3]}, r"to_void must be integers of shape \(K\)"),
+        ({"confusion": [1, 2]}, r"confusion must be integers of shape \(K, K\)"),
+        ({"lag_pairs": [1, 2]}, r"of shape \(12\) .* not int64 of shape \(2,\)"),
+        ({"to_void": [1.0, 2]}, "to_void must be integers"),
+        ({"to_void": [1, -2]}, "to_void must be counts, not -2"),
+        ({"num_masks": -1}, "num_masks must be at least 0"),
+        ({"num_masks": 1.5}, "num_masks must be an integer"),
+    ],
+)
+def test_counts_that_do_not_fit(change, message):
+    with pytest.raises(ValueError, match=message):
+        NoiseReport.from_dict({**NoiseReport.empty(2).to_counts(), **change})
 
 
 def test_errors_without_end_are_null_in_json():
