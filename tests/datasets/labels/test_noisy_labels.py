@@ -262,7 +262,7 @@ def test_any_function_is_a_noise(dataset):
     [
         (SymmetricFlip(0.3, 21), "SymmetricFlip has num_classes=21, but the data has 3"),
         (dict(type="SymmetricFlip", rate=0.3, num_classes=21), "num_classes=21"),
-        (AsymmetricFlip.named("voc", 0.3), "matrix of 21 classes, but the data has 3"),
+        (AsymmetricFlip.named("voc", 0.3), "num_classes=21, but the data has 3"),
         (BoundaryErosion(1, fill=3), "names class 3, but the data has 3 classes"),
         (Compose([BoundaryErosion(1, ignore_index=254)]), "ignore_index=254, but void is 255"),
         (dict(type="SymetricFlip", rate=0.3), "did you mean SymmetricFlip"),
