@@ -87,45 +87,42 @@ def drawn(arguments: Any, config: dict[str, Any], dataset: Any) -> Any:
     from segnoise.errors import ConfigError
     from segnoise.inspection.noise_gallery import default_noises, noise_gallery
 
-    if arguments.noise:
-        # Built here, so that a wrong name ends the work before it starts.
-        configs = [part(text, "noise model") for text in arguments.noise]
-        models = [built_model(config, dataset.metainfo) for config in configs]
-        noises: dict[str, Any] = dict(zip(titles(arguments.noise), models, strict=True))
-    else:
-        noises = default_noises(dataset)
-    try:
-        return noise_gallery(
-            dataset,
-            noises,
-            target=arguments.target,
-            measure=arguments.measure,
-            images=arguments.images,
-            sample=arguments.sample,
-            seed=config["noise_seed"] if arguments.seed is None else arguments.seed,
-            progress=True,
+    if "none" in map(str.strip, arguments.noise or ()):
+        raise ConfigError(
+            "--noise none: clean labels are in every gallery; name noise models, or leave --noise "
+            "out for one of each kind"
         )
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    noises = {} if arguments.noise else default_noises(dataset)
+    # Built here, so that a wrong name ends the work before it starts.
+    models: dict[str, Any] = {}
+    for text in arguments.noise or ():
+        model = built_model(part(text, "noise model"), dataset.metainfo)
+        if model not in models.values():  # two spellings of one are shown once
+            models[text] = model
+    noises |= dict(zip(titles(list(models)), models.values(), strict=True))
+    return noise_gallery(
+        dataset,
+        noises,
+        target=arguments.target,
+        measure=arguments.measure,
+        images=arguments.images,
+        sample=arguments.sample,
+        seed=config["noise_seed"] if arguments.seed is None else arguments.seed,
+        progress=True,
+    )
 
 
 def titles(texts: Sequence[str]) -> list[str]:
-    """Return a title for each noise: its class where that says enough, and no title twice.
+    """Return a title for each noise: its class where that says enough, else what was written.
 
     Example:
         >>> titles(["Shift(distance=2)", "Rotate(angle=5)"])
         ['Shift', 'Rotate']
-        >>> titles(["Shift(distance=2)", "Shift(distance=4)", "Shift(distance=4)"])
-        ['Shift(distance=2)', 'Shift(distance=4)', 'Shift(distance=4) (2)']
+        >>> titles(["Shift(distance=2)", "Shift(distance=4)"])
+        ['Shift(distance=2)', 'Shift(distance=4)']
     """
     names = [text.partition("(")[0].strip() for text in texts]
-    if len(set(names)) == len(names):
-        return names
-    found: list[str] = []
-    for number, text in enumerate(texts):
-        before = texts[:number].count(text)
-        found.append(f"{text} ({before + 1})" if before else text)
-    return found
+    return names if len(set(names)) == len(names) else list(texts)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,6 @@ SHOWN = 5  # problems that a message spells out; the rest are counted
 class Problem:
     """One thing wrong with one file, and its remedy.
 
-    Attributes:
-        path: The file or folder concerned.
-        what: What is wrong with it.
-        remedy: What the user can do.
-
     Example:
         >>> print(Problem("masks/a.png", "mask missing", "add it, or drop a from train.txt"))
         masks/a.png: mask missing; add it, or drop a from train.txt
@@ -57,7 +52,14 @@ class DatasetError(DataError):
             self.problems = ()
             return
         self.problems = tuple(problems)
-        super().__init__(_message(self.problems, title))
+        if len(self.problems) == 1:
+            super().__init__(str(self.problems[0]))
+            return
+        lines = [printable(f"{title}: {len(self.problems)} problems")]
+        lines += [f"  - {problem}" for problem in self.problems[:SHOWN]]
+        if len(self.problems) > SHOWN:
+            lines.append(f"  ... and {len(self.problems) - SHOWN} more")
+        super().__init__("\n".join(lines))
 
 
 def one_problem(path: str | PathLike[str], what: str, remedy: str) -> DatasetError:
@@ -75,12 +77,3 @@ def problems_of(error: DataError, path: str | PathLike[str], remedy: str) -> Seq
     """Return an error's problems; where it lists none, itself as the only one, about a file."""
     found = error.problems if isinstance(error, DatasetError) else ()
     return found or (Problem(str(path), str(error), remedy),)
-
-
-def _message(problems: Sequence[Problem], title: str) -> str:
-    if len(problems) == 1:
-        return str(problems[0])
-    lines = [f"{title}: {len(problems)} problems", *(f"  - {p}" for p in problems[:SHOWN])]
-    if len(problems) > SHOWN:
-        lines.append(f"  ... and {len(problems) - SHOWN} more")
-    return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from segnoise.errors import ConfigError, DataError
 from segnoise.inspection import check_dataset
 from segnoise.noise import NoiseReport
 from segnoise.parallel import Mapper
+from segnoise.tables import printable
 
 _SHOWN = 50  # problems that a check prints
 
@@ -41,9 +43,9 @@ def write(noisy: NoisyLabels, folder: str | Path, mapper: Mapper, overwrite: boo
     if not written:
         what = "nothing: the copy was finished, and is as it was written"
     print(f"\nrealised noise\n{table}\n\nwritten      {what}")
-    print(f"manifest     {Path(folder) / MANIFEST}")
-    print(f'to train     noise = dict(type="NoisyCopy", folder="{folder}")')
     option = {"type": "NoisyCopy", "folder": str(folder)}
+    print(f"manifest     {printable(str(Path(folder) / MANIFEST))}")
+    print(f'to train     noise = dict(type="NoisyCopy", folder={json.dumps(str(folder))})')
     print(f'             or --cfg-options "noise={option}"')
 
 
@@ -54,8 +56,8 @@ def verify(noisy: NoisyLabels | None, folder: str | Path, mapper: Mapper) -> Non
         print("\nproblems", *problems[:_SHOWN], sep="\n  ")
         if len(problems) > _SHOWN:
             print(f"  ... and {len(problems) - _SHOWN} more")
-        raise DataError(f"{folder}: {len(problems)} problem(s), see above")
-    print(f"{folder}: all files are as its {MANIFEST} says")
+        raise DataError(f"{printable(str(folder))}: {len(problems)} problem(s), see above")
+    print(f"{printable(str(folder))}: all files are as its {MANIFEST} says")
 
 
 def dry_run(noisy: NoisyLabels, sample: int, workers: int) -> None:

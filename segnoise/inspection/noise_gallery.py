@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from segnoise.checks import check_integer, check_number
+from segnoise.checks import check_choice, check_integer, check_number
 from segnoise.datasets.base import LabelledImages
 from segnoise.datasets.labels.noisy_labels import NoisyLabels, built_model
 from segnoise.datasets.wrapped import labelled
@@ -26,7 +26,6 @@ from segnoise.noise import (
     calibrate,
     realised_noise,
 )
-from segnoise.noise.calibration import MEASURES
 from segnoise.pages import escape, page, picture_uri
 from segnoise.tables import markdown
 
@@ -38,14 +37,8 @@ _MEASURES = {
 _TO_VOID = (233, 30, 140)  # void's own colour would not be told from the pale picture
 
 
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """One image under one noise.
-
-    Attributes:
-        noisy: (H, W) labels.
-        report: What the noise did to them.
-    """
+class Cell(NamedTuple):
+    """An image's labels under one noise, and what it did to them."""
 
     noisy: np.ndarray
     report: NoiseReport
@@ -59,35 +52,18 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """Images (rows) under noise models at equal dose (columns).
+    """Images (rows) under noise models at equal dose (columns)."""
 
-    Attributes:
-        columns: The calibrated models by their titles.
-        samples: The samples of the rows, clean.
-        cells: Rows of cells.
-        metainfo: The data set's classes and palette.
-        measure: What was made equal.
-        target: The value it was set to.
-        failures: Why models that could not be brought to the target are not there.
-    """
-
-    columns: Mapping[str, Calibration]
+    columns: Mapping[str, Calibration]  # by title
     samples: Sequence[Mapping[str, Any]]
     cells: Sequence[Sequence[Cell]]
     metainfo: Mapping[str, Any]
     measure: str
     target: float
-    failures: Mapping[str, str]
+    failures: Mapping[str, str]  # title -> why a model could not be brought to the target
 
     def png(self, view: str = "difference") -> np.ndarray:
-        """Return the gallery as one picture.
-
-        Args:
-            view: "noisy" or "difference": what the columns show.
-
-        Returns:
-            (H, W, 3) uint8 RGB.
-        """
+        """Return one picture, (H, W, 3), whose columns show "noisy" or "difference"."""
         palette = self.metainfo["palette"]
         rows = []
         for sample, cells in zip(self.samples, self.cells, strict=True):
@@ -212,35 +188,12 @@ def noise_gallery(
     seed: int = 0,
     progress: bool = False,
 ) -> Gallery:
-    """Bring noise models to one dose on a data set, and apply them to some of its images.
-
-    Args:
-        dataset: Any data set of this package, clean.
-        noises: Title -> noise model or config; what a config leaves out (`num_classes`,
-            `ignore_index`) comes from the data set.
-        target: The dose, see `segnoise.noise.calibrate`.
-        measure: What is made equal: "pixel_rate", "miou" or "boundary_rate".
-        images: Number of rows, spread evenly over the data set.
-        sample: Masks on which the models are calibrated.
-        seed: Of the noise.
-        progress: Show a progress bar on stderr.
-
-    Returns:
-        The gallery. Models that cannot be built, do not fit the data or cannot reach the target
-        are in its `failures`.
-
-    Raises:
-        ConfigError: If all models fail.
-        DataError: If a sample cannot be read.
-        TypeError: If a number is of the wrong type.
-        ValueError: If a number or the measure is not valid.
-    """
+    """Bring noise models to one dose on a data set, and apply them to some of its images."""
     dataset = labelled(dataset)
     check_number("target", target, above=0, most=1)
     check_integer("images", images, 1)
     check_integer("sample", sample, 1)
-    if measure not in MEASURES:
-        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
+    check_choice("measure", measure, _MEASURES)
     columns: dict[str, Calibration] = {}
     failures: dict[str, str] = {}
     for title, config in tqdm(noises.items(), "calibrating", unit="noise", disable=not progress):
@@ -260,15 +213,12 @@ def noise_gallery(
     indices = np.unique(np.linspace(0, last, min(images, len(dataset))).round().astype(int))
     noisy_sets = [NoisyLabels(dataset, found.noise, seed) for found in columns.values()]
     num_classes, ignore_index = len(dataset.metainfo["classes"]), dataset.metainfo["ignore_index"]
-    cells = []
-    for index in indices.tolist():
-        pairs = [noisy_set.load_masks(index) for noisy_set in noisy_sets]
-        cells.append(
-            [
-                Cell(noisy, realised_noise(clean, noisy, num_classes, ignore_index))
-                for clean, noisy in pairs
-            ]
-        )
+
+    def cell(noisy_set: NoisyLabels, index: int) -> Cell:
+        clean, noisy = noisy_set.load_masks(index)
+        return Cell(noisy, realised_noise(clean, noisy, num_classes, ignore_index))
+
+    cells = [[cell(noisy_set, index) for noisy_set in noisy_sets] for index in indices.tolist()]
     samples = [dataset[index] for index in indices.tolist()]
     return Gallery(columns, samples, cells, dataset.metainfo, measure, target, failures)
 
