@@ -29,6 +29,7 @@ from segnoise.registry import Registry
 
 Sample = dict[str, Any]
 
+_KINDS = (A.BasicTransform, A.BaseCompose)
 TRANSFORMS = Registry("transform")
 """The augmentations that configs can name; ``@TRANSFORMS.register`` adds one."""
 
@@ -70,11 +71,7 @@ class Augment:
         )
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Return the sample with its arrays transformed; other entries pass through.
-
-        Raises:
-            DataError: If a transform refuses the sample, such as a crop larger than the image.
-        """
+        """Return the sample with its arrays transformed; other entries pass through."""
         # One stream for the whole chain. Compose.set_random_seed would give every transform
         # a stream of the same seed, so that two flips with p=0.5 always fall together.
         self._compose.set_random_state(rng, random.Random(int(rng.integers(2**63))))
@@ -214,20 +211,25 @@ class MaskNoise(A.DualTransform):
 
 def as_augment(transform: Any) -> Augment | None:
     """Return an albumentations transform or pipeline as an Augment; None for anything else."""
-    known = (A.BasicTransform, A.BaseCompose)
-    return Augment([transform]) if isinstance(transform, known) else None
+    return Augment([transform]) if isinstance(transform, _KINDS) else None
 
 
 def _build(transform: Any, ignore_index: int) -> Any:
     """Return the albumentations transform that a dictionary describes."""
     if not isinstance(transform, Mapping):
-        if not isinstance(transform, (A.BasicTransform, A.BaseCompose)):
+        if not isinstance(transform, _KINDS):
             raise ConfigError(f"{transform!r} is no transform: give dict(type=<name>, ...)")
         return transform
     arguments = dict(transform)
     kind = arguments.pop("type", None)
-    cls = _lookup(kind) if isinstance(kind, str) else kind
-    if not (isinstance(cls, type) and issubclass(cls, (A.BasicTransform, A.BaseCompose))):
+    cls = kind
+    if isinstance(kind, str):
+        ours = {**vars(A), "MaskNoise": MaskNoise}
+        names = [name for name, thing in ours.items() if _is_transform(thing)]
+        if kind not in names:
+            raise ConfigError(f"albumentations has no transform {kind!r}{near(kind, names, 2)}")
+        cls = ours[kind]
+    if not _is_transform(cls):
         raise ConfigError(f"type={kind!r} in {dict(transform)} names no albumentations transform")
     parameters = signature(cls).parameters
     unknown = [key for key in arguments if key not in parameters]
@@ -249,15 +251,8 @@ def _build(transform: Any, ignore_index: int) -> Any:
         raise ConfigError(f"{cls.__name__}({arguments}): {reason}") from None
 
 
-def _lookup(name: str) -> Any:
-    known = {
-        key: value
-        for key, value in vars(A).items()
-        if isinstance(value, type) and issubclass(value, (A.BasicTransform, A.BaseCompose))
-    } | {"MaskNoise": MaskNoise}
-    if name not in known:
-        raise ConfigError(f"albumentations has no transform {name!r}{near(name, known, 2)}")
-    return known[name]
+def _is_transform(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, _KINDS)
 
 
 IMAGE_FILL = (124, 116, 104)  # the mean of ImageNet: close to 0 after the usual normalisation
@@ -297,19 +292,11 @@ class RandomScaleCrop(Augment):
             )
         check_rate("flip", flip)
         check_flag("color_jitter", color_jitter)
-        steps = [
-            {"type": "RandomScale", "scale_limit": (scale[0] - 1, scale[1] - 1), "p": 1.0},
-            {
-                "type": "RandomCrop",
-                "height": height,
-                "width": width,
-                "pad_if_needed": True,
-                "fill": IMAGE_FILL,
-                "p": 1.0,
-            },
-            {"type": "HorizontalFlip", "p": flip},
-        ]
-        super().__init__(steps + _jitter(color_jitter), ignore_index)
+        crop = A.RandomCrop(
+            height, width, pad_if_needed=True, fill=IMAGE_FILL, fill_mask=ignore_index, p=1.0
+        )
+        resize = A.RandomScale((scale[0] - 1, scale[1] - 1), p=1.0)
+        super().__init__([resize, crop, A.HorizontalFlip(flip), *_jitter(color_jitter)])
 
 
 @TRANSFORMS.register
@@ -336,35 +323,18 @@ class ResizeFlip(Augment):
         check_rate("flip", flip)
         check_rate("vertical_flip", vertical_flip)
         check_flag("color_jitter", color_jitter)
-        steps: list[dict[str, Any]] = []
+        steps: list[Any] = []
         if size is not None:
-            height, width = check_sides("size", size)
             # area: shrinking by plain bilinear sampling would skip pixels
-            steps.append(
-                {
-                    "type": "Resize",
-                    "height": height,
-                    "width": width,
-                    "interpolation": cv2.INTER_AREA,
-                    "p": 1.0,
-                }
-            )
-        steps.append({"type": "HorizontalFlip", "p": flip})
+            steps.append(A.Resize(*check_sides("size", size), interpolation=cv2.INTER_AREA, p=1.0))
+        steps.append(A.HorizontalFlip(flip))
         if vertical_flip:
-            steps.append({"type": "VerticalFlip", "p": vertical_flip})
+            steps.append(A.VerticalFlip(vertical_flip))
         super().__init__(steps + _jitter(color_jitter))
 
 
-def _jitter(wanted: bool) -> list[dict[str, Any]]:
+def _jitter(wanted: bool) -> list[Any]:
     if not wanted:
         return []
-    return [
-        {
-            "type": "ColorJitter",
-            "brightness": (0.8, 1.2),
-            "contrast": (0.7, 1.3),
-            "saturation": (0.7, 1.3),
-            "hue": (-0.05, 0.05),
-            "p": 0.8,
-        }
-    ]
+    contrast = saturation = (0.7, 1.3)
+    return [A.ColorJitter((0.8, 1.2), contrast, saturation, hue=(-0.05, 0.05), p=0.8)]

@@ -143,19 +143,11 @@ class SegmentationDataset(LabelledImages):
         return self._read_mask
 
     def load_image(self, index: int) -> np.ndarray:
-        """Return a sample's image, (H, W, 3) uint8 RGB.
-
-        Raises:
-            DatasetError: If the file cannot be read.
-        """
+        """Return a sample's image, (H, W, 3) uint8 RGB."""
         return read_image(self._files[index].image, self._image_range)
 
     def load_mask(self, index: int) -> np.ndarray:
-        """Return a sample's labels, (H, W) ids, without decoding its image.
-
-        Raises:
-            DatasetError: If the file cannot be read or holds a label out of range.
-        """
+        """Return a sample's labels, (H, W) ids, without decoding its image."""
         return self._read_mask(self._files[index].mask)
 
     def has_instances(self, index: int) -> bool:
@@ -163,11 +155,7 @@ class SegmentationDataset(LabelledImages):
         return self._files[index].instances is not None
 
     def load_instances(self, index: int) -> np.ndarray:
-        """Return a sample's instance map, (H, W): equal numbers are one object, 0 is none.
-
-        Raises:
-            DatasetError: If there is none, or the file cannot be read.
-        """
+        """Return a sample's instance map, (H, W): equal numbers are one object, 0 is none."""
         files = self._files[index]
         if files.instances is None:
             raise one_problem(
@@ -178,28 +166,20 @@ class SegmentationDataset(LabelledImages):
         return self._read_instances(files.instances)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return one sample.
-
-        Raises:
-            DatasetError: If a file cannot be read, a label is out of range, or mask and image
-                differ in size. Both files are tried, and both reported.
-        """
+        """Return one sample; if a file cannot be read, the other one's problems are told too."""
         problems: list[Problem] = []
-        image = mask = None
-        try:
-            image = self.load_image(index)
-        except DatasetError as error:
-            problems += error.problems
-        try:
-            mask = self.load_mask(index)
-        except DatasetError as error:
-            problems += error.problems
-        if image is None or mask is None:
+        parts: Sample = {}
+        for part, load in (("image", self.load_image), ("mask", self.load_mask)):
+            try:
+                parts[part] = load(index)
+            except DatasetError as error:
+                problems += error.problems
+        if len(parts) < 2:
             raise DatasetError(problems, f"sample {self.sample_id(index)!r}")
-        if image.shape[:2] != mask.shape:
-            files = self._files[index]
-            raise DatasetError([size_problem(files.image, files.mask, image.shape[:2], mask.shape)])
-        return {"image": image, "mask": mask, "sample_id": self.sample_id(index)}
+        sizes = parts["image"].shape[:2], parts["mask"].shape
+        if sizes[0] != sizes[1]:
+            raise DatasetError([size_problem(*self.paths(index), *sizes)])
+        return {**parts, "sample_id": self.sample_id(index)}
 
 
 def size_problem(
@@ -218,17 +198,9 @@ def check_same_classes(
 ) -> None:
     """Raise unless two data sets give every label the same meaning.
 
-    Class i of one must be class i of the other, by name, and void must have one id: a score of
-    predictions in one order against labels in another is wrong, and nothing else would say so.
-
-    Args:
-        ours: `metainfo` of a data set, or what a checkpoint says about itself: `classes` and,
-            where known, `ignore_index`.
-        theirs: The same of the other, which the message asks to be mended.
-        names: What the message calls the two, such as `("train_data", "val_data")`.
-
-    Raises:
-        ConfigError: If classes differ in number, name or order, or void in its id.
+    Class i of one must be class i of the other, by name, and void must have one id, where both say
+    it: a score of predictions in one order against labels in another is wrong, and nothing else
+    would say so. `names` are what the message calls the two, which asks to mend the second.
 
     Example:
         >>> train = dict(classes=("sky", "tree", "road"), ignore_index=255)
@@ -242,40 +214,33 @@ the old list, give it value_map={0: 0, 1: 2, 2: 1, 255: 255}
     """
     one, other = (tuple(map(str, metainfo["classes"])) for metainfo in (ours, theirs))
     first, second = names
-    if one != other:
-        shared = list(zip(one, other, strict=False))
-        place = next((i for i, (a, b) in enumerate(shared) if a != b), len(shared))
-        if sorted(one) == sorted(other):
-            voids = {label.get("ignore_index", 255) for label in (ours, theirs)}
-            moved = {index: one.index(name) for index, name in enumerate(other)}
-            table = {**moved, **{void: ours.get("ignore_index", 255) for void in sorted(voids)}}
-            raise ConfigError(
-                f"{second} has the classes of {first} in another order: its id {place} is "
-                f"{other[place]!r}, there {one[place]!r}; list its classes in that order, and if "
-                f"its masks are numbered by the old list, give it value_map={table}"
-            )
-        if place < len(shared):
-            what = f"its id {place} is {other[place]!r}, there {one[place]!r}"
-        else:
-            what = f"it has {len(other)} classes, there are {len(one)}"
-        raise ConfigError(
-            f"{second} has other classes than {first}: {what}; give both the same names in the "
-            "same order, and labels that only one of them has a value_map to void"
-        )
     voids = {metainfo.get("ignore_index") for metainfo in (ours, theirs)} - {None}
-    if len(voids) > 1:
+    place = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+    if one == other:
+        if len(voids) > 1:
+            raise ConfigError(
+                f"{second} has ignore_index={theirs['ignore_index']}, {first} "
+                f"{ours['ignore_index']}: give both one number for void"
+            )
+        return
+    what = f"it has {len(other)} classes, there are {len(one)}"
+    if place is not None:
+        what = f"its id {place} is {other[place]!r}, there {one[place]!r}"
+    if sorted(one) == sorted(other):
+        table = {index: one.index(name) for index, name in enumerate(other)}
+        table |= {m.get("ignore_index", 255): ours.get("ignore_index", 255) for m in (theirs, ours)}
         raise ConfigError(
-            f"{second} has ignore_index={theirs['ignore_index']}, {first} "
-            f"{ours['ignore_index']}: give both one number for void"
+            f"{second} has the classes of {first} in another order: {what}; list its classes in "
+            f"that order, and if its masks are numbered by the old list, give it value_map={table}"
         )
+    raise ConfigError(
+        f"{second} has other classes than {first}: {what}; give both the same names in the same "
+        "order, and labels that only one of them has a value_map to void"
+    )
 
 
 def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
-    """Return class names as text.
-
-    Raises:
-        ConfigError: If there is none, one repeats, or is blank or no line of text.
-    """
+    """Return class names as text: at least one, none twice, none blank or no line of text."""
     if isinstance(classes, str) or not isinstance(classes, Sequence) or not classes:
         raise ConfigError(f"classes={classes!r} must be a list of at least one name")
     names = tuple(map(str, classes))
@@ -296,11 +261,7 @@ def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def checked_palette(palette: Sequence[Sequence[int]], num_classes: int) -> Palette:
-    """Return the palette as tuples.
-
-    Raises:
-        ConfigError: If it has not one colour a class, each three numbers in 0..255.
-    """
+    """Return the palette as tuples: one colour a class, each three numbers in 0..255."""
     if not isinstance(palette, Sequence) or len(palette) != num_classes:
         given = f"{len(palette)} colours" if isinstance(palette, Sequence) else repr(palette)
         raise ConfigError(f"palette has {given} for {num_classes} classes: give a colour a class")
@@ -317,11 +278,7 @@ def checked_palette(palette: Sequence[Sequence[int]], num_classes: int) -> Palet
 
 
 def checked_range(image_range: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Return (low, high) as floats; None as it is.
-
-    Raises:
-        ConfigError: If these are not two numbers, the lower one first.
-    """
+    """Return (low, high) as floats, the lower one first; None as it is."""
     if image_range is None:
         return None
     try:

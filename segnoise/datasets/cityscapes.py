@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from segnoise.checks import check_choice
 from segnoise.datasets.base import DATASETS, SegmentationDataset
 from segnoise.datasets.files.instances import read_instances
 from segnoise.datasets.files.masks import MaskReader
@@ -75,10 +76,8 @@ class Cityscapes(SegmentationDataset):
                 "Cityscapes publishes no labels for split 'test' (its masks are dummies): use "
                 "'val', or predict and submit to the benchmark's server"
             )
-        if split not in ("train", "val"):
-            raise ConfigError(f"Cityscapes has no split {split!r}, only 'train' and 'val'")
-        if labels not in ("labelIds", "labelTrainIds"):
-            raise ConfigError(f"labels={labels!r} must be 'labelIds' or 'labelTrainIds'")
+        check_choice("split", split, ("train", "val"))
+        check_choice("labels", labels, ("labelIds", "labelTrainIds"))
         folder = checked_root(root)
         for part in ("leftImg8bit", "gtFine"):
             if not (folder / part / split).is_dir():

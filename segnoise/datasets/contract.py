@@ -20,15 +20,6 @@ _TENSORS = "leave ToTensorV2 and the like out: batches become tensors later"
 def check_sample(sample: Sample, transformed: bool = True) -> None:
     """Raise unless a batch can be made of a sample; looks at types and shapes, at no pixel.
 
-    Args:
-        sample: What a data set gives, or a transform has made of it.
-        transformed: Whether a transform had it last, whose fault it is then.
-
-    Raises:
-        DataError: Unless `image` is an (H, W, C) array of integers, `mask` and, where there are
-            some, `clean_mask` and `cells` are (H, W) arrays of integers of its size, and there is
-            a `sample_id`.
-
     Example:
         >>> image = np.zeros((4, 6, 3), np.float32)
         >>> check_sample(dict(image=image, mask=np.zeros((4, 6), np.uint8), sample_id="a"))
@@ -75,11 +66,7 @@ def _array(sample: Sample, key: str, dims: int, axes: str) -> np.ndarray:
 def check_labels(
     sample: Sample, num_classes: int, ignore_index: int, transformed: bool = True
 ) -> None:
-    """Raise unless all ids of a sample's masks are classes or void; see `check_sample`.
-
-    Raises:
-        DataError: If one is neither.
-    """
+    """Raise unless all ids of a sample's masks are classes or void; see `check_sample`."""
     remedy = "give the data set all classes and the ignore_index, or mend the mask"
     if transformed:
         remedy = (
@@ -105,11 +92,7 @@ def unknown_label(mask: np.ndarray, num_classes: int, ignore_index: int) -> str 
 
 
 def check_kept(view: Sample, sample: Sample) -> None:
-    """Raise unless a transform has kept all entries of a sample that batches are made of.
-
-    Raises:
-        DataError: If one is gone.
-    """
+    """Raise unless a transform has kept all entries of a sample that batches are made of."""
     gone = [key for key in ("image", "sample_id", *_MAPS) if key in sample and key not in view]
     if gone:
         raise DataError(

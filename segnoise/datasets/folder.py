@@ -126,11 +126,7 @@ class FolderDataset(SegmentationDataset):
 
 
 def checked_root(root: str | Path) -> Path:
-    """Return the root as an existing folder.
-
-    Raises:
-        DatasetError: If there is no such folder.
-    """
+    """Return the root as an existing folder."""
     return checked_folder(
         user_path(root), "give the data set's folder as root (see data/README.md)"
     )

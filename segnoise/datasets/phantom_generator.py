@@ -72,20 +72,9 @@ def draw_phantom(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw the picture and the mask of one phantom.
 
-    Args:
-        seed: Seed of the whole set.
-        split: Name of the split; the splits share no picture.
-        index: Number of the phantom in its split.
-        size: (height, width) in pixels.
-
     Returns:
         (H, W) uint8 grey picture and (H, W) uint8 ids: background 0, liver 1 (one large organ),
         kidney 2 (two small ones), vessel 3 (thin tubes), lesion 4 (rare, small, faint).
-
-    Example:
-        >>> picture, mask = draw_phantom(0, "train", 0, (128, 128))
-        >>> picture.shape, picture.dtype.name, sorted(np.unique(mask).tolist())[:4]
-        ((128, 128), 'uint8', [0, 1, 2, 3])
     """
     rng = generator(seed, "phantom", split, index)
     shape = (size[0] * _FINE, size[1] * _FINE)

@@ -11,13 +11,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from segnoise.checks import check_integer, check_sides
+from segnoise.checks import check_choice, check_integer, check_sides
 from segnoise.datasets.base import DATASETS
 from segnoise.datasets.files.palettes import palette_image
 from segnoise.datasets.folder import FolderDataset
 from segnoise.datasets.phantom_generator import CLASSES, PALETTE, VERSION, draw_phantom
 from segnoise.datasets.problems import one_problem
-from segnoise.errors import ConfigError
 from segnoise.files import user_path
 from segnoise.lock import locked
 
@@ -69,8 +68,7 @@ class Phantoms(FolderDataset):
         size: int | Sequence[int] = 128,
         seed: int = 0,
     ) -> None:
-        if split not in NUM_IMAGES:
-            raise ConfigError(f"Phantoms has no split {split!r}, only {', '.join(NUM_IMAGES)}")
+        check_choice("split", split, NUM_IMAGES)
         count = NUM_IMAGES[split] if num_images is None else num_images
         check_integer("num_images", count, 1, 10**6)
         check_integer("seed", seed)

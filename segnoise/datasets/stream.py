@@ -50,11 +50,7 @@ class TrainingStream(Dataset[Sample]):
         return f"TrainingStream({self.dataset!r}, seed={self.seed})"
 
     def __getitem__(self, draw: int) -> Sample:
-        """Return what a draw number stands for.
-
-        Raises:
-            IndexError: If the draw number is negative.
-        """
+        """Return what a draw number stands for."""
         if draw < 0:
             raise IndexError(f"draw numbers start at 0, not at {draw}")
         epoch, place = divmod(draw, len(self.dataset))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 import random
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from segnoise.checks import check_integer
 from segnoise.datasets.augmentations import as_augment
 from segnoise.datasets.base import LabelledImages, Sample
-from segnoise.datasets.wrapped import check_keys, file_paths, joined
+from segnoise.datasets.labels.relabelled import Around
+from segnoise.datasets.wrapped import check_keys, joined
 from segnoise.errors import ConfigError, DataError
 from segnoise.noise.seeding import generator
 
@@ -22,7 +23,7 @@ _FIRST_CELL = 256
 _MOST_CELLS = 2**24 - _FIRST_CELL  # what float32, the largest type that OpenCV warps, tells apart
 
 
-class Transformed(LabelledImages):
+class Transformed(Around):
     """Applies a transform to the samples of a data set, with other random numbers in every epoch.
 
     View v of a sample depends on (seed, v, sample id) alone. In a DataLoader, the first time that
@@ -51,8 +52,7 @@ class Transformed(LabelledImages):
 
     Raises:
         ConfigError: If the transform takes other arguments, or the data set gives no samples of
-            the protocol.
-        ValueError: If `cell_stride` is not positive.
+            the protocol, or `cell_stride` is not positive.
 
     Example:
         >>> class Steps:
@@ -77,8 +77,8 @@ class Transformed(LabelledImages):
         seed: int = 0,
         cell_stride: int | None = None,
     ) -> None:
-        if cell_stride is not None and cell_stride < 1:
-            raise ValueError(f"cell_stride must be at least 1, got {cell_stride}")
+        if cell_stride is not None:
+            check_integer("cell_stride", cell_stride, 1)
         self.dataset = joined(dataset)
         self.transform = transform
         self.seed = seed
@@ -101,14 +101,6 @@ class Transformed(LabelledImages):
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         return torch.distributed.get_rank() if distributed else self._rank
 
-    @property
-    def metainfo(self) -> dict[str, Any]:  # type: ignore[override]
-        """Classes, palette and ignore_index of the data set."""
-        return self.dataset.metainfo
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
     def __getitem__(self, index: int) -> Sample:
         """Return a sample's next view, and count it."""
         sample = self._read(index)
@@ -121,14 +113,8 @@ class Transformed(LabelledImages):
         return f"Transformed({self.dataset!r}, {self.transform!r}, seed={self.seed})"
 
     def set_epoch(self, epoch: int) -> None:
-        """Let every sample go on with view `epoch`: with what a training's epoch draws, from 0.
-
-        Raises:
-            ValueError: If it is negative.
-        """
-        if epoch < 0:
-            raise ValueError(f"epochs count from 0, got {epoch}")
-        self._next.fill_(epoch)
+        """Let every sample go on with view `epoch`, from 0: with what a training's epoch draws."""
+        self._next.fill_(check_integer("epoch", epoch, 0))
 
     def draw(self, index: int, epoch: int) -> Sample:
         """Return a sample as the given epoch draws it, without counting."""
@@ -151,25 +137,13 @@ class Transformed(LabelledImages):
             sample = {**sample, "cells": np.where(cells < _FIRST_CELL, -1, cells - _FIRST_CELL)}
         return sample
 
-    def sample_id(self, index: int) -> str:
-        """Return the name of a sample; reads no file."""
-        return self.dataset.sample_id(index)
-
     def load_mask(self, index: int) -> np.ndarray:
         """Return a sample's labels as stored, not transformed."""
         return self.dataset.load_mask(index)
 
-    def paths(self, index: int) -> tuple[Path, Path]:
-        """Return the image file and the mask file of a sample."""
-        return file_paths(self.dataset, index)
-
 
 def _of_sample_and_rng(transform: Any) -> Transform:
-    """Return a transform as a function of sample and generator.
-
-    Raises:
-        ConfigError: If it takes neither these nor a sample alone.
-    """
+    """Return a transform as a function of sample and generator."""
     augment = as_augment(transform)
     if augment is not None:
         return augment

@@ -74,11 +74,7 @@ class PascalVOC(SegmentationDataset):
 
 
 def find_voc(root: str | Path) -> Path:
-    """Return the folder of VOC2012 at or below a root.
-
-    Raises:
-        DatasetError: If `JPEGImages` is at none of the usual places.
-    """
+    """Return the folder of VOC2012 at or below a root."""
     folder = checked_root(root)
     candidates = [folder, folder / "VOC2012", folder / "VOCdevkit" / "VOC2012"]
     for candidate in candidates:

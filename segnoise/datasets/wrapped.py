@@ -125,11 +125,7 @@ class Wrapped(LabelledImages):
         return mask
 
     def __getitem__(self, index: int) -> Sample:
-        """Return one sample.
-
-        Raises:
-            DatasetError: See the class.
-        """
+        """Return one sample."""
         given = self.dataset[index]
         image, mask = (self._part(given, index, place) for place in (0, 1))
         image, mask = self._image(image, index), self._mask(mask, index)
@@ -228,26 +224,11 @@ class _Joined(LabelledImages):
         for name in _OF_SOME:
             if all(getattr(part, name) is not None for part in parts):
                 setattr(self, name, partial(self._of, name=name))
-
-    @property
-    def noise(self) -> Any:
-        """The noise of all parts; None where they differ."""
-        return self._of_all("noise")
-
-    @property
-    def mask_reader(self) -> Any:
-        """What reads the mask files of all parts; None where they differ."""
-        return self._of_all("mask_reader")
-
-    @property
-    def fingerprint(self) -> str | None:
-        """Those of the parts, where all have one."""
-        known = [part.fingerprint for part in self._parts]
-        return None if None in known else "+".join(known)
-
-    def _of_all(self, name: str) -> Any:
-        first, *others = (getattr(part, name) for part in self._parts)
-        return first if all(value == first for value in others) else None
+        for name in ("noise", "mask_reader"):  # those of all parts; None where they differ
+            first, *others = (getattr(part, name) for part in parts)
+            setattr(self, name, first if all(value == first for value in others) else None)
+        known = [part.fingerprint for part in parts]
+        self.fingerprint = None if None in known else "+".join(known)
 
     def _of(self, index: int, name: str) -> Any:
         part, place = self._places[index]
@@ -306,12 +287,7 @@ class _Completed(LabelledImages):
 
 
 def joined(dataset: Any) -> Any:
-    """Return a Subset or ConcatDataset of labelled data sets as one; anything else as it is.
-
-    Raises:
-        ConfigError: If the parts of a ConcatDataset have other classes, or two of their samples
-            one name.
-    """
+    """Return a Subset or ConcatDataset of labelled data sets as one; anything else as it is."""
     if _follows(dataset) or not isinstance(dataset, (Subset, ConcatDataset)):
         return dataset
     places: list[tuple[Any, int]] = []
@@ -331,20 +307,7 @@ def joined(dataset: Any) -> Any:
 def labelled(dataset: Any) -> LabelledImages:
     """Return a data set that follows the protocol: itself, or the parts it is joined from.
 
-    Raises:
-        ConfigError: If it does not; shows how to wrap it.
-
-    Example:
-        >>> labelled([1, 2])
-        Traceback (most recent call last):
-        segnoise.errors.ConfigError: list is no labelled data set, it lacks metainfo, sample_id, \
-load_mask, paths: wrap it:
-        <BLANKLINE>
-            from segnoise.datasets import Wrapped
-        <BLANKLINE>
-            def my_data(root, split):  # in a config: train_data=dict(type=my_data, root=..., \
-split=...)
-                return Wrapped(list(...), classes=["background", ...])
+    Of others the error shows how to wrap them.
     """
     whole = joined(dataset)
     if not _follows(whole):
@@ -355,11 +318,7 @@ split=...)
 
 
 def check_keys(sample: Any, dataset: Any) -> None:
-    """Raise unless a sample is a dictionary with image, mask and sample_id.
-
-    Raises:
-        ConfigError: If it is not; shows how to wrap its data set.
-    """
+    """Raise unless a sample is a dictionary with image, mask and sample_id."""
     if isinstance(sample, Mapping):
         lacks = [key for key in ("image", "mask", "sample_id") if key not in sample]
         if not lacks:

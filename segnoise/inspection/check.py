@@ -97,12 +97,6 @@ class DatasetCheck:
     def table(self, classes: Sequence[str]) -> str:
         """Return the label counts as text: a Markdown table, aligned for terminals too.
 
-        Args:
-            classes: The K class names.
-
-        Raises:
-            ValueError: If there are not K names.
-
         Example:
             >>> check = DatasetCheck(2, (), np.array([90, 9]), np.array([2, 1]), 1)
             >>> print(check.table(["sky", "bird"]))

@@ -69,28 +69,14 @@ class MaskComparison:
         return np.where(present.any(axis=1), total / np.maximum(present.sum(axis=1), 1), np.nan)
 
     def distributions(self, classes: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
-        """Return how rates and IoUs spread over the images: percentiles 5, 50 and 95, and a count.
-
-        Args:
-            classes: The K class names.
-
-        Raises:
-            ValueError: If there are not K names.
-        """
+        """Return how rates and IoUs spread over the images: percentiles 5, 50, 95, and a count."""
         columns = {"pixel rate": self.pixel_rates, "mean IoU": self.mean_ious}
         for name, column in zip(classes, self.ious.T, strict=True):
             columns[f"IoU of {name}"] = column
         return {name: _distribution(column) for name, column in columns.items()}
 
     def table(self, classes: Sequence[str]) -> str:
-        """Return the report's table, and below it how images differ; in percent.
-
-        Args:
-            classes: The K class names.
-
-        Raises:
-            ValueError: If there are not K names.
-        """
+        """Return the report's table, and below it how images differ; in percent."""
         rows = []
         for name, spread in self.distributions(classes).items():
             *values, images = spread.values()
@@ -118,20 +104,7 @@ class MaskComparison:
 
 
 def pair_masks(clean: Path, noisy: Path, allow_missing: bool = False) -> list[MaskPair]:
-    """Match the masks of two folders by their paths below them, without the suffix.
-
-    Args:
-        clean: Folder of the masks to compare with, searched with its subfolders.
-        noisy: Folder of the masks to judge.
-        allow_missing: Pass over masks that only one folder has.
-
-    Returns:
-        The pairs, sorted by id.
-
-    Raises:
-        DatasetError: If a folder is missing, no two masks match, or (unless `allow_missing`) a
-            mask has no partner; it holds all that have none.
-    """
+    """Match the masks of two folders by their paths below them, without the suffix."""
     ours, theirs = index_folder(clean, None), index_folder(noisy, None)
     shared = {name: same for name in sorted(ours.files) if (same := theirs.same(name))}
     problems = [] if allow_missing else [*_alone(ours, theirs), *_alone(theirs, ours)]
@@ -150,18 +123,7 @@ def compare_masks(
     workers: int = 0,
     progress: str | None = None,
 ) -> MaskComparison:
-    """Measure what separates the masks of each pair.
-
-    Args:
-        pairs: The files.
-        reader: Reads both masks of a pair.
-        workers: Processes; 0 and 1 stay in this one.
-        progress: Title of a progress bar on stderr; None shows none.
-
-    Raises:
-        DatasetError: If masks cannot be read or differ in size; holds all such problems.
-        DataError: If a worker process dies.
-    """
+    """Measure what separates the masks of each pair."""
     total = _none(reader)
     problems: list[Problem] = []
     with progress_bar(len(pairs), progress, "mask") as bar:

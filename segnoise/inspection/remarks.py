@@ -58,13 +58,7 @@ class Seen(NamedTuple):
 
 
 def look(dataset: LabelledImages, index: int, labels: Sequence[np.ndarray]) -> Seen:
-    """Look at a sample's files, whose pixels have been read before.
-
-    Args:
-        dataset: Any data set.
-        index: Of the sample.
-        labels: (H, W) ids: as training sees them, and clean ones where there are such.
-    """
+    """Look at a sample's files, whose pixels have been read before."""
     image, mask = file_paths(dataset, index)
     size = (int(labels[0].shape[0]), int(labels[0].shape[1]))
     remarks: list[Problem] = []

@@ -13,17 +13,17 @@ from segnoise.datasets.files.palettes import voc_palette
 from segnoise.errors import ConfigError
 
 
-@pytest.mark.parametrize(("split", "count"), [("train", 6), ("val", 4), ("trainval", 10)])
-@pytest.mark.parametrize("above", [0, 1, 2])
-def test_voc(voc_root, split, count, above):
-    dataset = PascalVOC([voc_root, *voc_root.parents][above], split)
-    assert len(dataset) == count
-    assert len(dataset.metainfo["classes"]) == len(dataset.metainfo["palette"]) == 21
-    sample = dataset[0]
-    stored = np.array(Image.open(dataset.paths(0)[1]))
-    assert (sample["mask"] == stored).all()
-    assert {0, 15, 255} <= set(np.unique(stored))
-    assert sample["image"].shape[:2] == sample["mask"].shape
+def test_voc(voc_root):
+    for split, count in (("train", 6), ("val", 4), ("trainval", 10)):
+        assert len(PascalVOC(voc_root, split)) == count
+    for root in (voc_root, voc_root.parent, voc_root.parents[1]):
+        dataset = PascalVOC(root, "train")
+        assert len(dataset.metainfo["classes"]) == len(dataset.metainfo["palette"]) == 21
+        sample = dataset[0]
+        stored = np.array(Image.open(dataset.paths(0)[1]))
+        assert (sample["mask"] == stored).all()
+        assert {0, 15, 255} <= set(np.unique(stored))
+        assert sample["image"].shape[:2] == sample["mask"].shape
 
 
 def test_voc_palette_is_the_devkits():
@@ -66,11 +66,9 @@ def test_voc_errors(voc_root, tmp_path):
         PascalVOC(voc_root, "trainaug")
     with pytest.raises(DatasetError, match=r"test.txt: .*choose a split: train, trainval, val"):
         PascalVOC(voc_root, "test")
-    assert [len(PascalVOC(voc_root, split)) for split in ("train", "trainval", "val")] == [6, 10, 4]
     (tmp_path / "other").mkdir()
     with pytest.raises(DatasetError, match=r"looked for .*; give the folder VOCdevkit/VOC2012 of"):
         PascalVOC(tmp_path / "other")
-    mask = (voc_root / "SegmentationClass/2007_000003.png").read_bytes()
     (voc_root / "SegmentationClass/2007_000003.png").unlink()
     with pytest.raises(DatasetError, match=r"2007_000003.png: mask missing; .*train.txt"):
         PascalVOC(voc_root, "train")
@@ -79,18 +77,15 @@ def test_voc_errors(voc_root, tmp_path):
     )
     with pytest.raises(DatasetError, match=r"label 37 at row 0, column 0 in a 21-class set; fetch"):
         PascalVOC(voc_root, "train").load_mask(2)
-    (voc_root / "SegmentationClass/2007_000003.png").write_bytes(mask)
-    assert PascalVOC(voc_root, "train").load_mask(2).max() == 255
 
 
-@pytest.mark.parametrize(("split", "count"), [("train", 8), ("val", 4)])
-def test_cityscapes_maps_label_ids(cityscapes_root, split, count):
-    dataset = Cityscapes(cityscapes_root, split)
-    assert len(dataset) == count
+def test_cityscapes_maps_label_ids(cityscapes_root):
+    dataset = Cityscapes(cityscapes_root, "train")
+    assert (len(dataset), len(Cityscapes(cityscapes_root, "val"))) == (8, 4)
     # trainIds by hand for the labelIds that the miniature holds: road, car, person, sky,
     # ego vehicle (void), bicycle
     by_hand = {7: 0, 26: 13, 24: 11, 23: 10, 1: 255, 33: 18}
-    for index in range(count):
+    for index in range(8):
         stored = np.array(Image.open(dataset.paths(index)[1]))
         expected = [[by_hand[int(v)] for v in row] for row in stored]
         assert dataset[index]["mask"].tolist() == expected
@@ -151,15 +146,13 @@ def test_cityscapes_train_ids(cityscapes_root):
 def test_cityscapes_errors(cityscapes_root):
     with pytest.raises(ConfigError, match="dummies"):
         Cityscapes(cityscapes_root, "test")
-    with pytest.raises(ConfigError, match="no split 'training'"):
+    with pytest.raises(ConfigError, match="split must be 'train' or 'val', not 'training'"):
         Cityscapes(cityscapes_root, "training")
     with pytest.raises(ConfigError, match="'labelIds' or 'labelTrainIds'"):
         Cityscapes(cityscapes_root, "val", labels="ids")
     with pytest.raises(DatasetError, match=r"use labels='labelIds'"):
         Cityscapes(cityscapes_root, "val", labels="labelTrainIds")
-    assert len(Cityscapes(cityscapes_root, "val", labels="labelIds")) == 4
     dataset = Cityscapes(cityscapes_root, "train")
-    whole = shutil.copytree(cityscapes_root, cityscapes_root.with_name("whole"))
     Image.fromarray(np.full((64, 128), 40, np.uint8)).save(dataset.paths(0)[1])
     with pytest.raises(
         DatasetError, match=r"value 40 at row 0, column 0.*check that it holds labelIds"
@@ -176,8 +169,6 @@ def test_cityscapes_errors(cityscapes_root):
     shutil.rmtree(cityscapes_root / "gtFine")
     with pytest.raises(DatasetError, match=r"gtFine/train: folder not found; unpack"):
         Cityscapes(cityscapes_root, "train")
-    shutil.copytree(whole, cityscapes_root, dirs_exist_ok=True)
-    assert Cityscapes(cityscapes_root, "train").load_mask(0).max() == 255
 
 
 def test_camvid_in_both_layouts(tmp_path):

@@ -32,11 +32,6 @@ class Numbers(Dataset):
         return {"image": image, "mask": image[..., 0].copy(), "sample_id": str(index % SAMPLES)}
 
 
-def test_a_function_of_image_and_mask_apart_is_one_line():
-    with pytest.raises(ConfigError, match="an image and its mask apart: write a function of"):
-        Transformed(Numbers(), lambda image, mask: (image, mask))
-
-
 def draw(sample, rng):
     """Write what the generator gives beside the sample's number."""
     mask = sample["mask"].copy()
@@ -84,7 +79,6 @@ def expected(epochs, seed=0):
     ("workers", "persistent", "context"),
     [
         (0, False, None),
-        (1, False, "fork"),
         (2, False, "fork"),
         (2, True, "fork"),
         pytest.param(1, True, "spawn", marks=pytest.mark.slow),
@@ -95,12 +89,7 @@ def test_every_epoch_sees_the_view_of_its_number(workers, persistent, context):
     found = three_epochs(lambda: Transformed(Numbers(), draw), workers, persistent, context)
     assert found == expected(range(3))
     assert len({view for views in found for (view,) in views.values()}) == 3 * SAMPLES
-
-
-def test_another_seed_gives_other_views():
-    found = three_epochs(lambda: Transformed(Numbers(), draw, seed=1))
-    assert found == expected(range(3), seed=1)
-    assert found != expected(range(3))
+    assert found != expected(range(3), seed=1)
 
 
 @pytest.mark.parametrize("persistent", [False, True])
@@ -112,7 +101,7 @@ def test_a_training_that_resumes_sets_the_epoch(persistent):
     assert [epoch(batches), epoch(batches)] == expected([7, 8])
     data.set_epoch(7)
     assert epoch(batches) == expected([7])[0]
-    with pytest.raises(ValueError, match="count from 0, got -1"):
+    with pytest.raises(ValueError, match="epoch must be at least 0, not -1"):
         data.set_epoch(-1)
 
 
@@ -195,6 +184,7 @@ class TakesThree:
     [
         (TakesThree(), r"takes \(image, mask, rng\): it must be a function of \(sample, rng\)"),
         (lambda: None, r"takes \(\): it must be"),
+        (lambda image, mask: (image, mask), "an image and its mask apart: write a function of"),
         (7, r"transform=7 is no function of \(sample, rng\)"),
         (__import__("torchvision").transforms.RandomHorizontalFlip(), "leaves a sample's NumPy"),
     ],

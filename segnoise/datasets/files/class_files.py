@@ -29,13 +29,6 @@ def read_classes(path: Path) -> tuple[tuple[str, ...], Palette | None]:
       0 on and names;
     - CVAT's `labelmap.txt`: "# label:color_rgb:parts:actions", then `road:128,64,128::`;
     - labelme's `labels.txt`: `__ignore__`, which is void and no class, then names.
-
-    Returns:
-        The names, and the palette if every line has a colour (else None).
-
-    Raises:
-        DatasetError: If the file is missing, unreadable, empty or a table of another kind, or
-            some lines have a colour and others have not, or a name repeats or is no text.
     """
     try:
         lines = [line.strip() for line in read_text(path).splitlines()]

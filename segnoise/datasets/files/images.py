@@ -46,18 +46,6 @@ def read_image(path: str | Path, image_range: tuple[float, float] | None = None)
     given, else from the image's own 0.1 and 99.9 percentiles, over all channels together. Give a
     range when brightness means the same in every image (CT numbers, reflectances). EXIF and
     TIFF orientation is not applied: a mask belongs to the pixels as they are stored.
-
-    Args:
-        path: PNG, JPEG, TIFF, BMP, WebP or whatever else Pillow reads.
-        image_range: (low, high), the values that become 0 and 255; values outside are clipped.
-            It holds for 8-bit images too.
-
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        DatasetError: If the file is missing, truncated, damaged, no image or one of a kind that
-            would be misread, or holds NaN or infinity.
     """
     picture, raw_mode = load_picture(path)
     if "16" in raw_mode and picture.mode in ("RGB", "RGBA", "RGBX", "LA"):
@@ -74,11 +62,7 @@ def read_image(path: str | Path, image_range: tuple[float, float] | None = None)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """Return (height, width) of the pixels as stored, from a file's header.
-
-    Raises:
-        DatasetError: If the file is missing or no image.
-    """
+    """Return (height, width) of the pixels as stored, from a file's header."""
     with opened(path) as picture:
         if picture.format == "TIFF":  # whose size Pillow turns by the orientation
             width, height = (picture.tag_v2[tag] for tag in (256, 257))  # type: ignore[attr-defined]
@@ -92,9 +76,6 @@ def load_picture(path: str | Path) -> tuple[Image.Image, str]:
     Pillow, because OpenCV fills what is missing of a truncated JPEG with grey and says nothing.
     Its pixels are those of the file as they are stored: Pillow itself turns TIFFs, and no others,
     by their orientation.
-
-    Raises:
-        DatasetError: If the file is missing, truncated, damaged or no image.
     """
     with opened(path) as picture:
         raw_mode = _raw_mode(picture)
@@ -117,12 +98,7 @@ def orientation(picture: Image.Image) -> int:
 
 
 def stored_numbers(picture: Image.Image, raw_mode: str) -> np.ndarray:
-    """Return a picture's numbers as the file holds them, in the machine's byte order.
-
-    Args:
-        picture: As `load_picture` returns it, not of mode "1".
-        raw_mode: Likewise.
-    """
+    """Return a picture's numbers as the file holds them, in the machine's byte order."""
     values = np.array(picture)
     if raw_mode == "I;32N":  # unsigned, which Pillow's integers are not
         return values.view(np.uint32)
@@ -136,11 +112,7 @@ def stored_numbers(picture: Image.Image, raw_mode: str) -> np.ndarray:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[Image.Image]:
-    """Open a picture; whatever is wrong with the file becomes a problem with its remedy.
-
-    Raises:
-        DatasetError: If the file is missing, damaged, or no picture.
-    """
+    """Open a picture; whatever is wrong with the file becomes a problem with its remedy."""
     try:
         if other := not_a_file(path):
             raise one_problem(path, f"is {other}, not a file", "put the picture in its place")

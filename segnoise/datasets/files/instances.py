@@ -11,19 +11,7 @@ from segnoise.datasets.problems import one_problem
 
 
 def read_instances(path: str | Path, least: int = 1, void: int | None = None) -> np.ndarray:
-    """Read the object numbers of an image's pixels.
-
-    Args:
-        path: A grey image of 1 to 32 bits, or one with a palette, whose indices are the numbers.
-        least: The smallest number that stands for an object.
-        void: A number that stands for no object.
-
-    Returns:
-        (H, W) integers of 8 to 32 bits; 0 where there is no object.
-
-    Raises:
-        DatasetError: If the file cannot be read, or has colour.
-    """
+    """Read the object numbers of an image's pixels."""
     picture, raw_mode = load_picture(path)
     if picture.mode not in ("1", "L", "P", "I") and not picture.mode.startswith("I;16"):
         raise one_problem(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import struct
+import warnings
 from pathlib import Path
 from typing import NamedTuple
+
+from PIL import TiffImagePlugin
 
 
 class Kind(NamedTuple):
@@ -59,11 +60,7 @@ _PAGE = (b"<!doctype html", b"<html")
 
 
 def kind_of(path: str | Path) -> Kind | None:
-    """Return what a file's first bytes say it is; None for pictures and what is not known.
-
-    Raises:
-        OSError: If the file cannot be read.
-    """
+    """Return what a file's first bytes say it is; None for pictures and what is not known."""
     with open(path, "rb") as file:
         head = file.read(512)
     if not head:
@@ -86,42 +83,22 @@ def kind_of(path: str | Path) -> Kind | None:
 def tiff_words(path: str | Path) -> str:
     """Return what a TIFF holds, by the tags of its first page."""
     try:
-        tags = _tiff_tags(path)
-        kind = {1: "", 2: "signed ", 3: "floating-point "}.get(tags.get(339, 1), "unusual ")
-        bands, bits = tags.get(277, 1), tags.get(258, 1)
-        planar = ", one band after the other" if tags.get(284) == 2 and bands > 1 else ""
-        return (
-            f"a TIFF of {bands} band{'s' * (bands > 1)} of {bits} {kind}bits{planar}, compression "
-            f"{tags.get(259, 1)}, which cannot be read"
-        )
-    except (struct.error, KeyError):
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow, about what is damaged
+            head = file.read(8)
+            head += file.read(8) if 43 in head[2:4] else b""  # BigTIFF
+            tags = TiffImagePlugin.ImageFileDirectory_v2(head)
+            file.seek(tags.next)
+            tags.load(file)
+            _ = tags[256]  # the width, which every page has
+            found = {tag: tags[tag] for tag in (258, 259, 277, 284, 339) if tag in tags}
+    except Exception:  # whatever the damage leads Pillow to
         return "a damaged TIFF"
-
-
-def _tiff_tags(path: str | Path) -> dict[int, int]:
-    """Return the first value of each tag of a TIFF's first page that has whole numbers."""
-    with open(path, "rb") as file:
-
-        def take(form: str) -> tuple[int, ...]:
-            return struct.unpack(order + form, file.read(struct.calcsize(order + form)))
-
-        order = {b"II": "<", b"MM": ">"}[file.read(2)]
-        big = take("H")[0] == 43
-        if big:
-            take("HH")
-        word, size = ("Q", 8) if big else ("I", 4)
-        file.seek(take(word)[0])
-        tags = {}
-        for _ in range(take("Q" if big else "H")[0] & 0xFFFF):
-            tag, kind, count = take("HH" + word)
-            value = file.read(size)
-            form = {3: "H", 4: "I", 16: "Q"}.get(kind)
-            if form is None:
-                continue
-            if struct.calcsize(form) * count > size:
-                here = file.tell()
-                file.seek(struct.unpack(order + word, value)[0])
-                value = file.read(8)
-                file.seek(here, os.SEEK_SET)
-            tags[tag] = struct.unpack_from(order + form, value)[0]
-    return tags
+    firsts = {tag: value[0] if isinstance(value, tuple) else value for tag, value in found.items()}
+    kind = {1: "", 2: "signed ", 3: "floating-point "}.get(firsts.get(339, 1), "unusual ")
+    bands, bits = firsts.get(277, 1), firsts.get(258, 1)
+    planar = ", one band after the other" if firsts.get(284) == 2 and bands > 1 else ""
+    return (
+        f"a TIFF of {bands} band{'s' * (bands > 1)} of {bits} {kind}bits{planar}, compression "
+        f"{firsts.get(259, 1)}, which cannot be read"
+    )

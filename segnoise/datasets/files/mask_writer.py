@@ -25,16 +25,6 @@ def write_mask(reader: MaskReader, source: Path, noisy: np.ndarray, target: Path
     `colors` has for its new class; without them, the class id itself. Format, Pillow's mode,
     palette and a PNG's bit depth are kept.
 
-    Args:
-        reader: What reads the files.
-        source: A mask file.
-        noisy: (H, W) ids, of the source's size.
-        target: The file to write; its folder exists.
-
-    Raises:
-        DatasetError: If the source cannot be read, its format has nothing to write a class or
-            void with, or the written file does not read as it should.
-
     Example:
         >>> import tempfile
         >>> clean, noisy = (Path(tempfile.mkdtemp()) / "mask.png" for _ in "cn")

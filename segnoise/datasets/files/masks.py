@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from segnoise.checks import check_choice
 from segnoise.datasets.files.images import load_picture, stored_numbers
 from segnoise.datasets.files.palettes import Color, Palette
 from segnoise.datasets.problems import one_problem
@@ -17,7 +18,6 @@ from segnoise.errors import ConfigError
 
 ValueMap = Mapping[int, int] | Mapping[str, int]
 
-MASK_FORMATS = ("ids", "palette", "rgb")
 BLACK_AND_WHITE = "if the masks are black and white (0/255), give"  # and how
 # What a picture is that holds no ids, by Pillow's mode.
 _NO_IDS = {"F": "holds floating-point numbers", "LA": "is a grey image with transparency"}
@@ -59,8 +59,7 @@ class MaskReader:
         ignore_index: int = 255,
         remedy: str | None = None,
     ) -> None:
-        if mask_format not in MASK_FORMATS:
-            raise ConfigError(f"mask_format={mask_format!r}: must be one of {MASK_FORMATS}")
+        check_choice("mask_format", mask_format, ("ids", "palette", "rgb"))
         if not 0 <= ignore_index <= 65535 or ignore_index < num_classes:
             raise ConfigError(
                 f"ignore_index={ignore_index} must lie in {num_classes}..65535, outside the "
@@ -82,15 +81,7 @@ class MaskReader:
         self._table, self._bad = self._make_table()
 
     def __call__(self, path: str | Path) -> np.ndarray:
-        """Read one mask.
-
-        Returns:
-            (H, W) ids, uint8 (uint16 if an id or void exceeds 255).
-
-        Raises:
-            DatasetError: If the file cannot be read, has colour where ids are expected, or holds
-                a label that the set does not have.
-        """
+        """Read one mask."""
         if self.colors is not None:
             return self._read_colors(path, self.colors)
         stored = self._read_stored(path)
@@ -211,11 +202,8 @@ class MaskReader:
         row, column = np.unravel_index(np.argmax(bad), bad.shape)
         value = int(stored[row, column])
         others = [int(v) for v in np.unique(stored[bad]) if v != value]
-        also = (
-            f" (also {', '.join(map(str, others[:4]))}{'...' * (len(others) > 4)})"
-            if others
-            else ""
-        )
+        shown = ", ".join(map(str, others[:4])) + "..." * (len(others) > 4)
+        also = f" (also {shown})" if others else ""
         if self.value_map is not None:
             return one_problem(
                 path,
@@ -245,13 +233,6 @@ def parse_colors(
     color_table: Mapping[Color | str, int] | None, palette: Palette
 ) -> dict[Color, int]:
     """Return a colour table with (r, g, b) keys; by default class i has the palette's colour i.
-
-    Args:
-        color_table: (r, g, b) or "#rrggbb" -> class id.
-        palette: The colours of the classes.
-
-    Raises:
-        ConfigError: If a key is no colour, or two classes of the palette share one.
 
     Example:
         >>> parse_colors({"#ff8000": 1, (0, 0, 0): 0}, ())

@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,13 +25,9 @@ class FileIndex:
     """The files of a folder and its subfolders by sample id.
 
     The id is the path below the folder, with forward slashes, without the suffix:
-    `aachen/000019` for `aachen/000019_leftImg8bit.png` and the suffix `_leftImg8bit.png`.
-
-    Attributes:
-        folder: Where they lie.
-        suffix: End of their names; None for the usual image extensions.
-        files: Sample id -> file.
-        passed: Links to folders that were visited already, below `folder` -> the visited folder.
+    `aachen/000019` for `aachen/000019_leftImg8bit.png` and the suffix `_leftImg8bit.png`; a suffix
+    of None stands for the usual image extensions. `passed` are links to folders that were visited
+    already: their places below the folder, and the visited ones.
     """
 
     folder: Path
@@ -74,14 +71,7 @@ class FileIndex:
         return next(filter(None, found), None)
 
     def missing(self, sample_id: str, what: str, remedy: str, partner: FileIndex) -> Problem:
-        """Return the problem of a sample that is not here; names a file that may be meant.
-
-        Args:
-            sample_id: Its name.
-            what: Words for what is missing.
-            remedy: What the user can do.
-            partner: The files that the sample should be paired with.
-        """
+        """Return the problem of a sample that is not here; names a file that may be meant."""
         for link, visited in self.passed:
             if f"{sample_id}/".startswith(f"{link}/"):
                 what += f" ({self.folder / link} is a link to {visited}, whose files count once)"
@@ -137,16 +127,10 @@ class FileIndex:
 
 
 def index_folder(folder: Path, suffix: str | None, exclude: str | None = None) -> FileIndex:
-    """List a folder's files by sample id.
+    """List a folder's files by sample id; hidden files and those that end in `exclude` are none.
 
     Links to folders are followed, and each folder is visited once: a link to a folder above it
     would otherwise repeat all samples without end.
-
-    Args:
-        folder: Searched with its subfolders; hidden files are passed over.
-        suffix: End of the file names, such as `"_image.png"`; None takes the usual image
-            extensions in either case.
-        exclude: End of file names to leave out.
 
     Raises:
         DatasetError: If the folder or one below it is missing or cannot be listed, or two files
@@ -180,11 +164,7 @@ def index_folder(folder: Path, suffix: str | None, exclude: str | None = None) -
 
 
 def checked_folder(folder: Path, remedy: str) -> Path:
-    """Return a folder that exists.
-
-    Raises:
-        DatasetError: If it does not; says what is there instead, and the remedy.
-    """
+    """Return a folder if it exists; the error says what is there instead, and the remedy."""
     if not os.path.isdir(folder):
         what = "folder not found"
         if os.path.exists(folder):
@@ -196,11 +176,7 @@ def checked_folder(folder: Path, remedy: str) -> Path:
 
 
 def read_split(path: Path) -> list[str]:
-    """Return the lines of a split list that are not blank: one sample each.
-
-    Raises:
-        DatasetError: If the file is missing, unreadable, empty, or has a line twice.
-    """
+    """Return the lines of a split list that are not blank: one sample each."""
     try:
         lines = read_text(path, errors="surrogateescape").splitlines()
     except FileNotFoundError:
@@ -215,14 +191,9 @@ def read_split(path: Path) -> list[str]:
     ids = [line.strip() for line in lines if line.strip()]
     if not ids:
         raise one_problem(path, "split list is empty", "write one sample id a line into it")
-    seen: set[str] = set()
-    problems = []
-    for sample_id in ids:
-        if sample_id in seen:
-            what = f"names the sample {sample_id!r} more than once"
-            problems.append(Problem(str(path), what, "drop the repeated line"))
-        seen.add(sample_id)
-    if problems:
+    if twice := [sample_id for sample_id, count in Counter(ids).items() if count > 1]:
+        what, remedy = "names the sample {!r} more than once", "drop the repeated line"
+        problems = [Problem(str(path), what.format(name), remedy) for name in twice]
         raise DatasetError(problems, str(path))
     return ids
 
@@ -234,10 +205,6 @@ def pair_listed(
 
     A line is a sample's id, or its image's file; or, in two columns, the files of its image and
     its mask, as lists of other tools have them.
-
-    Raises:
-        DatasetError: With one problem for every missing image and every missing mask, and for
-            every sample that several lines name.
     """
     files: dict[str, SampleFiles] = {}
     lines: dict[str, str] = {}
@@ -273,11 +240,7 @@ def pair_listed(
 
 
 def pair_all(images: FileIndex, masks: FileIndex) -> list[SampleFiles]:
-    """Return the files of all samples, sorted by id.
-
-    Raises:
-        DatasetError: If there are none, or with one problem for every file without partner.
-    """
+    """Return the files of all samples, sorted by id."""
     if not images.files:
         what = f"holds no images (*{images.suffix})" if images.suffix else "holds no images"
         kinds = sorted({os.path.splitext(name)[1] or name for _, name in images._names})
@@ -305,9 +268,7 @@ def pair_all(images: FileIndex, masks: FileIndex) -> list[SampleFiles]:
 def _walk(folder: Path, passed: list[tuple[str, Path]]) -> Iterator[tuple[Path, list[str]]]:
     """Yield each real folder at or below one with its files' names; real ones before links.
 
-    Args:
-        folder: Where to begin.
-        passed: Filled with the links that are passed over, and the folders visited before.
+    Links that are passed over, and the folders visited before, are added to `passed`.
     """
     visited: dict[tuple[int, int], Path] = {}
     tops = [folder]

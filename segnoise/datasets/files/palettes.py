@@ -52,17 +52,7 @@ def default_palette(num_colors: int) -> Palette:
 
 
 def palette_image(mask: np.ndarray, palette: Sequence[Sequence[int]]) -> Image.Image:
-    """Return class ids as a palette picture: colours to look at, ids to compute with.
-
-    Args:
-        mask: (H, W) uint8 class ids.
-        palette: K colours; other ids, such as void, are white.
-
-    Example:
-        >>> picture = palette_image(np.array([[0, 255]], np.uint8), [(1, 2, 3)])
-        >>> picture.convert("RGB").getpixel((0, 0))
-        (1, 2, 3)
-    """
+    """Return class ids as a palette picture: colours to look at, ids to compute with."""
     colors = np.full((256, 3), 255, np.uint8)
     colors[: len(palette)] = palette
     picture = Image.fromarray(mask)

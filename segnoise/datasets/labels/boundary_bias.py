@@ -16,13 +16,7 @@ _NEIGHBOURS = (((_ALL, _FIRST), (_ALL, _LAST)), ((_FIRST, _ALL), (_LAST, _ALL)))
 
 
 class Boundaries(NamedTuple):
-    """Where noisy boundaries lie; of different images they add field by field.
-
-    Attributes:
-        total: (K, K), at [k, j] the sum of the distances, in pixels, by which class k extends too
-            far over class j; antisymmetric.
-        places: (K, K), the numbers of boundary places they are of.
-    """
+    """Where noisy boundaries lie; of different images they add field by field."""
 
     total: np.ndarray
     places: np.ndarray
@@ -33,12 +27,6 @@ def signed_distance(inside: np.ndarray) -> np.ndarray:
 
     The boundary runs between pixels: one next to it has -0.5 or 0.5. It is infinite where there is
     no boundary.
-
-    Args:
-        inside: (H, W) bool.
-
-    Returns:
-        (H, W) float32.
 
     Example:
         >>> signed_distance(np.array([[True, True, False, False]])).tolist()
@@ -64,18 +52,6 @@ def boundaries(
     neither void in either mask. There k extends too far by :math:`(d_k - d_j) / 2`, with
     :math:`d_k` the signed distance to the boundary of k in the clean mask. Places where that
     exceeds ``limit`` belong to an object that one of the masks lacks, and are left out.
-
-    Args:
-        clean: (H, W) labels.
-        noisy: (H, W) labels of the same image.
-        num_classes: K.
-        ignore_index: label of void.
-        limit: pixels.
-
-    Example:
-        >>> clean, noisy = np.array([[1, 0, 0, 0]]), np.array([[1, 1, 1, 0]])
-        >>> boundaries(clean, noisy, 2, 255, limit=20.0).total.tolist()
-        [[0.0, -2.0], [2.0, 0.0]]
     """
     total = np.zeros((num_classes, num_classes))
     places = np.zeros((num_classes, num_classes), np.int64)
@@ -110,16 +86,6 @@ def boundary_bias(
 ) -> np.ndarray:
     """Return by how many pixels each class extends too far over each other, on average.
 
-    Args:
-        pairs: clean and noisy masks, (H, W) each, of some images.
-        num_classes: K.
-        ignore_index: label of void.
-        limit: see :func:`boundaries`, > 0.
-
-    Returns:
-        (K, K), at [k, j] > 0 where k is drawn too large against j; antisymmetric; 0 for classes
-        that never meet.
-
     Source: Yao et al., Learning to Segment from Noisy Annotations: A Spatial Correction Approach,
     ICLR 2023, for one boundary; a bias for each pair of classes is ours.
 
@@ -144,14 +110,6 @@ def shift_boundaries(mask: np.ndarray, bias: np.ndarray, ignore_index: int) -> n
     A pixel labelled j becomes the class k of the mask with the largest
     :math:`b_{jk} - d_k > 0`: j extends too far over k by :math:`b_{jk}` pixels, and k's boundary is
     nearer than that, at the distance :math:`d_k`. Void stays void.
-
-    Args:
-        mask: (H, W) labels.
-        bias: (K, K), b as of :func:`boundary_bias`.
-        ignore_index: label of void.
-
-    Returns:
-        (H, W), a new array of the mask's dtype.
 
     Source: as of :func:`boundary_bias`.
 

@@ -89,6 +89,11 @@ class CorrectedBoundaries(Around):
         return self.dataset.noise
 
     @property
+    def mask_reader(self) -> Any:
+        """What reads the wrapped data set's mask files."""
+        return self.dataset.mask_reader
+
+    @property
     def fingerprint(self) -> str:
         """What decides the labels, besides the wrapped data set's name and files."""
         return f"{self.dataset.fingerprint}, shift {self.shift}"

@@ -12,17 +12,7 @@ from segnoise.errors import ConfigError, DataError
 
 
 def known_pairs(dataset: Any, folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Give known and given masks, (H, W) each, of the samples whose masks are in a folder.
-
-    Args:
-        dataset: a data set, or a wrapper of one such as ``NoisyLabels``.
-        folder: with ``<sample id>.png`` in the format of the set's own masks.
-
-    Raises:
-        ConfigError: if the folder has no mask of any sample, or the data set does not say how its
-            masks are read.
-        DataError: if a mask cannot be read or has another size than the sample's.
-    """
+    """Give known and given masks, (H, W) each, of the samples whose masks are in a folder."""
     if dataset.mask_reader is None:
         raise ConfigError(
             f"clean_masks={folder}: {dataset!r} has no mask_reader, a function of a path that "

@@ -50,11 +50,7 @@ _SCHEMA = {
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
-    """Return what `manifest.json` says of a finished copy, its parts of the right kinds.
-
-    Raises:
-        DatasetError: If there is none, the copy is not finished, or the file is damaged or edited.
-    """
+    """Return what `manifest.json` says of a finished copy, its parts of the right kinds."""
     path, remedy = Path(folder) / MANIFEST, ANEW.replace("anew", "again")
     if not path.exists() and (Path(folder) / JOURNAL).exists():
         what = "noisy copy is not finished"
@@ -163,10 +159,6 @@ def check_folder_classes(metainfo: Mapping[str, Any], folder: str | Path) -> Non
     """Raise if a folder of masks says that its classes are not a data set's.
 
     A noisy copy says so in its manifest, other folders in a classes.txt; most say nothing.
-
-    Raises:
-        ConfigError: If classes differ in number, name or order, or void in its id.
-        DatasetError: If the file that says it is damaged.
     """
     folder, theirs = Path(folder), None
     if (folder / MANIFEST).is_file():
@@ -179,11 +171,7 @@ def check_folder_classes(metainfo: Mapping[str, Any], folder: str | Path) -> Non
 
 
 def reader_of(dataset: LabelledImages) -> MaskReader:
-    """Return what reads a data set's mask files.
-
-    Raises:
-        ConfigError: If it is no `MaskReader`.
-    """
+    """Return what reads a data set's mask files."""
     reader = dataset.mask_reader
     own = dataset.load_masks is None and dataset.fingerprint is None  # nobody has changed them
     if not own or not isinstance(reader, MaskReader):

@@ -113,11 +113,7 @@ class NoisyLabels(Relabelled):
 def built_noise(
     noise: NoiseFunction | Mapping[str, Any] | str | type, metainfo: Mapping[str, Any]
 ) -> Noise:
-    """Build a noise, as `NoisyLabels` takes one, for data with some classes and void.
-
-    Raises:
-        ConfigError: If it cannot be built, or does not fit the data.
-    """
+    """Build a noise, as `NoisyLabels` takes one, for data with some classes and void."""
     num_classes, ignore_index = len(metainfo["classes"]), int(metainfo["ignore_index"])
     known = {"num_classes": num_classes, "ignore_index": ignore_index}
     if not isinstance(noise, (str, Mapping)) and not callable(noise):
@@ -138,9 +134,6 @@ def built_model(
     """Build a noise model as `built_noise` does, for a calibration.
 
     The parameter that stands for the dose may be left out: it begins at its least value.
-
-    Raises:
-        ConfigError: If it cannot be built, does not fit the data, or has no dose.
     """
     if isinstance(config, (str, type)):
         config = {"type": config}

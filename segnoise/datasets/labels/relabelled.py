@@ -33,11 +33,6 @@ class Around(LabelledImages):
         """Return the image file and the clean mask file of a sample."""
         return file_paths(self.dataset, index)
 
-    @property
-    def mask_reader(self) -> Any:
-        """What reads the wrapped data set's mask files."""
-        return self.dataset.mask_reader
-
 
 class Relabelled(Around, ABC):
     """A data set with other labels: `mask` holds them, `clean_mask` the data set's own.
@@ -45,6 +40,11 @@ class Relabelled(Around, ABC):
     A class derived from it sets `dataset`, the wrapped one, and says in `_relabelled` which
     labels a sample has.
     """
+
+    @property
+    def mask_reader(self) -> Any:
+        """What reads the wrapped data set's mask files."""
+        return self.dataset.mask_reader
 
     @abstractmethod
     def _relabelled(
@@ -60,19 +60,12 @@ class Relabelled(Around, ABC):
         """Return a sample's clean labels and its own, both (H, W).
 
         The image is decoded only if the labels need it.
-
-        Raises:
-            DataError: If a mask cannot be read or made.
         """
         clean = self.dataset.load_mask(index)
         return clean, self._relabelled(clean, index)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return the sample with its labels as `mask`, and the clean ones as `clean_mask`.
-
-        Raises:
-            DataError: If a file cannot be read, or the labels cannot be made.
-        """
+        """Return the sample with its labels as `mask`, and the clean ones as `clean_mask`."""
         sample = self.dataset[index]
         clean = sample["mask"]
         mask = self._relabelled(clean, index, sample.get("image"))

@@ -20,7 +20,7 @@ READ = {
     "cvat": (b"# label:color_rgb:parts:actions\nbackground:0,0,0::\nride: car:250,50,83::\n",
              ("background", "ride: car"), ((0, 0, 0), (250, 50, 83))),
     "labelme": (b"__ignore__\n_background_\ncat\n", ("_background_", "cat"), None),
-    "numbered": (b"grade 1\ngrade 2\n", ("grade 1", "grade 2"), None),
+    "numbered": (b"T 1 2\ngrade 2\n", ("T 1 2", "grade 2"), None),
     "digits": (b"0\n1\n2\n", ("0", "1", "2"), None),
     "some commas": (b"trees, bushes\nroad\n", ("trees, bushes", "road"), None),
 }  # fmt: skip
@@ -35,6 +35,7 @@ REFUSED = {
     "cat,1\ndog,2\n": "a table of columns between commas",
     "# label:color_rgb:parts:actions\ncat\n": "line 'cat' is not label:color_rgb:parts:actions",
     "": "names no class",
+    "road 1 2 3\nsky\n": "gives 1 of 2 classes a colour",
     "cat\ncat\n": "class names repeat: cat",
     "ca\0t\ndog\n": "holds a control character",
     "- cat\n- dog\n": "is YAML",
@@ -66,6 +67,8 @@ def test_files_of_other_kinds_are_refused(tmp_path):
     path.write_bytes(b"na\xefve\n")
     with pytest.raises(DataError, match="no UTF-8 text"):
         read_classes(path)
+    with pytest.raises(DataError, match=r"none.txt: file of class names not found"):
+        read_classes(tmp_path / "none.txt")
 
 
 def test_a_pipe_is_no_class_file(tmp_path):

@@ -74,24 +74,21 @@ def test_float_and_constant_images(tmp_path):
     assert (read_image(tmp_path / "c.png") == 0).all()
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".bmp"])
+@pytest.mark.parametrize(
+    ("suffix", "dtype"),
+    [*((end, "u1") for end in (".jpg", ".png", ".tif", ".bmp")), (".png", "u2")],
+)
 @pytest.mark.parametrize("share", [0.3, 0.9])
-def test_truncated_files_are_errors(tmp_path, suffix, share):
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+def test_truncated_files_are_errors(tmp_path, suffix, share, dtype):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(dtype)
     path = tmp_path / f"i{suffix}"
-    Image.fromarray(noise).save(path)
+    if dtype == "u1":
+        Image.fromarray(noise).save(path)
+    else:
+        cv2.imwrite(str(path), noise)
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(DatasetError, match=rf"i\{suffix}: .*again"):
-        read_image(path)
-
-
-def test_a_truncated_deep_image_is_an_error_too(tmp_path):
-    path = tmp_path / "i.png"
-    noise = np.random.default_rng(0).integers(0, 65536, (64, 64, 3)).astype(np.uint16)
-    cv2.imwrite(str(path), noise)
-    path.write_bytes(path.read_bytes()[:9000])
-    with pytest.raises(DatasetError, match=r"i.png: cannot be read"):
         read_image(path)
 
 
@@ -104,12 +101,9 @@ def test_a_jpeg_whose_end_is_zeros_is_an_error(tmp_path):
         read_image(path)
 
 
-def test_missing_empty_and_foreign_files(tmp_path):
-    with pytest.raises(DatasetError, match=r"none.png: file not found"):
-        read_image(tmp_path / "none.png")
-    (tmp_path / "empty.png").touch()
-    with pytest.raises(DatasetError, match=r"not a readable image \(0 bytes\)"):
-        read_image(tmp_path / "empty.png")
-    (tmp_path / "page.jpg").write_text("<html>404</html>")
-    with pytest.raises(DatasetError, match=r"page.jpg: not a readable image"):
-        image_size(tmp_path / "page.jpg")
+def test_a_missing_file_and_a_page():
+    for read in (read_image, image_size):
+        with pytest.raises(DatasetError, match=r"none.png: file not found"):
+            read("none.png")
+        with pytest.raises(DatasetError, match=r"not a readable image \(\d+ bytes\)"):
+            read(__file__)
