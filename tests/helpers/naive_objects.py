@@ -154,3 +154,10 @@ def _without_nearly_straight(points, tolerance):
             read += 1
         write = (write + 1) % len(points)
     return points[:left]
+
+
+def chamfer(down, right):
+    """OpenCV's 5 x 5 distance: steps of 1, 1.4 and, for a knight's move, 2.1969."""
+    far, near = np.maximum(abs(down), abs(right)), np.minimum(abs(down), abs(right))
+    flat = far - 2 * near + 2.1969 * near
+    return np.where(far >= 2 * near, flat, 2.1969 * (far - near) + 1.4 * (2 * near - far))

@@ -6,6 +6,7 @@ import json
 import pickle
 import random
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -45,6 +46,8 @@ from segnoise.noise import (
     build_noise,
     generator,
 )
+from segnoise.noise.geometry import cells, resampling, strips
+from segnoise.noise.models import jitter
 
 K = 4
 MODELS = {
@@ -230,6 +233,40 @@ def test_contract(name, mask, layout, seed):
     np.testing.assert_array_equal(noise(mask, generator(seed), **sources(mask)), noisy)
     np.random.set_state(("MT19937", states[0], *np.random.get_state()[2:]))
     random.setstate(states[1])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_dtypes_threads_and_strips_play_no_part(name, patches, monkeypatch):
+    mask = np.kron(patches(3, (30, 20)), np.ones((3, 3), np.uint8))
+    noise, given = MODELS[name], sources(mask)
+    expected = noise(mask, generator(1), **given)
+    for dtype in (np.uint16, np.int32, np.int64):
+        np.testing.assert_array_equal(noise(mask.astype(dtype), generator(1), **given), expected)
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(4)
+    try:
+        np.testing.assert_array_equal(noise(mask, generator(1), **given), expected)
+    finally:
+        cv2.setNumThreads(threads)
+    if getattr(noise, "pixel_flip", 0):
+        return  # each strip draws its own
+    for module, pixels in ((strips, "_PIXELS"), (resampling, "_PIXELS_AT_ONCE"),
+                           (cells, "_PIXELS_AT_ONCE"), (jitter, "_STRIP_PIXELS")):  # fmt: skip
+        monkeypatch.setattr(module, pixels, 1)
+    np.testing.assert_array_equal(noise(mask, generator(1), **given), expected)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_parameter_is_checked_and_every_source_asked_for(name):
+    noise = MODELS[name]
+    for field in dataclasses.fields(noise):
+        with pytest.raises((TypeError, ValueError), match="object object"):
+            dataclasses.replace(noise, **{field.name: object()})
+    mask = np.zeros((2, 3), np.uint8)
+    for source in noise.needs:
+        given = {name: value for name, value in sources(mask).items() if name != source}
+        with pytest.raises(ValueError, match=f"needs {source}"):
+            noise(mask, generator(0), **given)
 
 
 def test_global_random_state_is_not_changed(patches):

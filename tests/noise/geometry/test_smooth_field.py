@@ -1,6 +1,5 @@
 import math
 
-import cv2
 import numpy as np
 import pytest
 
@@ -65,16 +64,3 @@ def test_interpolation_is_exact(length):
     expected = (1 - v) * ((1 - u) * corner[0] + u * corner[1])
     expected += v * ((1 - u) * corner[2] + u * corner[3])
     np.testing.assert_array_equal(field.rows(0, 150), expected)
-
-
-def test_any_number_of_threads_gives_the_same_field():
-    threads = cv2.getNumThreads()
-    try:
-        for length in (3, 30):
-            fields = []
-            for count in (1, 4):
-                cv2.setNumThreads(count)
-                fields.append(whole((700, 900), length, 0))
-            np.testing.assert_array_equal(*fields)
-    finally:
-        cv2.setNumThreads(threads)

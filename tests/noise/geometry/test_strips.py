@@ -1,14 +1,6 @@
 import numpy as np
 import pytest
 
-from segnoise.noise import (
-    BoundaryClosing,
-    BoundaryDilation,
-    BoundaryErosion,
-    BoundaryOpening,
-    DistanceMorphology,
-    generator,
-)
 from segnoise.noise.geometry import strips as module
 from segnoise.noise.geometry.strips import strips
 
@@ -27,23 +19,3 @@ def test_strips_cover_the_image_with_their_surroundings(monkeypatch, shape):
             assert rows[strip.window].tolist() == list(range(first, last + 1))
             seen += own.tolist()
         assert seen == rows.tolist()
-
-
-@pytest.mark.parametrize(
-    "noise",
-    [
-        BoundaryErosion(2),
-        BoundaryErosion(3, fill="void", classes=(0, 2)),
-        BoundaryDilation(3, classes=(1, 3)),
-        BoundaryOpening(2),
-        BoundaryClosing(2, classes=(1, 3)),
-        DistanceMorphology(3.5, 3.5),
-    ],
-    ids=str,
-)
-def test_seams_do_not_show(monkeypatch, patches, noise):
-    masks = [patches(0, (60, 40), dtype=dtype) for dtype in (np.uint8, np.int32)]
-    wholes = [noise(mask, generator(0)) for mask in masks]
-    monkeypatch.setattr(module, "_PIXELS", 1)
-    for mask, whole in zip(masks, wholes, strict=True):
-        np.testing.assert_array_equal(noise(mask, generator(0)), whole)

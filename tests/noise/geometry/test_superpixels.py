@@ -82,19 +82,6 @@ def test_grey_is_a_colour():
     )
 
 
-def test_layout_threads_and_time_play_no_part():
-    image = scene(5)[0]
-    before = image.copy()
-    expected = superpixels(image, 12)
-    np.testing.assert_array_equal(image, before)
-    np.testing.assert_array_equal(superpixels(np.asfortranarray(image), 12), expected)
-    cv2.setNumThreads(4)
-    try:
-        np.testing.assert_array_equal(superpixels(image[:, ::-1][:, ::-1], 12), expected)
-    finally:
-        cv2.setNumThreads(1)
-
-
 @pytest.mark.parametrize(
     ("image", "size", "error", "message"),
     [

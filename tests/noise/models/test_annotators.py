@@ -100,20 +100,6 @@ def test_the_tail_makes_a_few_readings_far_worse():
     assert np.percentile(scores[0.4], 2) < np.percentile(scores[0], 2) - 0.1
 
 
-def test_bad_parameters():
-    for parameters, message in [
-        ({"number": 0}, "number must be at least 1, not 0"),
-        ({"wobble": -1}, "wobble must be at least 0, not -1"),
-        ({"tail": 1.5}, "tail must be from 0 to 1, not 1.5"),
-        ({"unit": "px"}, "unit must be 'diameter' or 'pixel', not 'px'"),
-        ({"scale": 1001}, "scale must be at least 0 and at most 1000.0, not 1001"),
-        ({"classes": [255]}, "classes lists 255"),
-        ({"regions": "pixels"}, "regions must be 'components' or 'instances'"),
-    ]:
-        with pytest.raises((TypeError, ValueError), match=message):
-            Annotators(**parameters)
-
-
 # Median and 5th percentile of the IoU, share of changed pixels within the object's area, mean
 # ratio of the areas; as docs/noise_real.md lists them.
 DOCUMENTED = {

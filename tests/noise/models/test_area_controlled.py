@@ -276,27 +276,6 @@ def test_small_classes_stay_on_top_of_large_ones():
     assert shrunk[10, 10] == 0
 
 
-def test_wrong_parameters():
-    for parameters, error, message in [
-        ({"alpha": 1.5}, ValueError, "alpha must be from 0 to 1, not 1.5"),
-        ({"beta": -0.1}, ValueError, "beta must be at least 0 and at most 4.0, not -0.1"),
-        ({"beta": "half"}, TypeError, "beta must be a number"),
-        (
-            {"kinds": []},
-            TypeError,
-            r"kinds must be a list or tuple of dilate, erode, affine, not \[\]",
-        ),
-        ({"kinds": "erode"}, TypeError, "kinds must be a list"),
-        ({"kinds": ["erode", "shift"]}, ValueError, "once each, not .*shift"),
-        ({"kinds": ["erode", "erode"]}, ValueError, "once each"),
-        ({"max_angle": 200}, ValueError, "max_angle must be at least 0 and at most 180"),
-        ({"fill": "none"}, ValueError, "fill must be"),
-        ({"classes": [255]}, ValueError, "which is void"),
-    ]:
-        with pytest.raises(error, match=message):
-            AreaControlled(**{"alpha": 0.5, "beta": 0.5, **parameters})
-
-
 def test_masks_longer_than_opencv_maps():
     mask = np.zeros((3, 33000), np.uint8)
     mask[:, 32000:32600] = 1

@@ -1,10 +1,8 @@
-import json
-
 import cv2
 import numpy as np
 import pytest
 
-from segnoise.noise import BoundaryDilation, BoundaryErosion, build_noise, generator
+from segnoise.noise import BoundaryDilation, BoundaryErosion, generator
 from segnoise.noise.models.boundary import boundary_band
 
 RNG = generator(0)
@@ -244,63 +242,7 @@ def test_a_whole_width_is_an_integer():
     assert BoundaryErosion(3).with_dose(2.5).width == 2.5
 
 
-@pytest.mark.parametrize(
-    "noise",
-    [
-        BoundaryErosion(3),
-        BoundaryErosion(2, "void", (3, 1)),
-        BoundaryErosion(np.int64(1), 0),
-        BoundaryErosion(np.float32(1.5)),
-        BoundaryDilation(2.5, (3, 1)),
-    ],
-)
-def test_json_round_trip(noise):
-    assert build_noise(json.loads(json.dumps(noise.to_dict()))) == noise
-
-
 def test_listed_classes_are_kept_sorted_and_hashable():
     noise = BoundaryErosion(1, classes=[3, 1, 3])
     assert noise.classes == (1, 3)
     assert hash(noise) == hash(BoundaryErosion(1, classes=(1, 3)))
-
-
-def test_wrong_parameters():
-    for parameters, error, message in [
-        ({"width": -1}, ValueError, "width must be at least 0, not -1"),
-        ({"width": "3"}, TypeError, "width must be a number, not '3'"),
-        ({"width": True}, TypeError, "width must be a number, not True"),
-        ({"width": float("nan")}, ValueError, "width must be at least 0, not nan"),
-        ({"width": 1, "fill": "neighbour"}, ValueError, "fill must be .* not 'neighbour'"),
-        ({"width": 1, "fill": -1}, ValueError, "fill must be at least 0, not -1"),
-        ({"width": 1, "fill": None}, TypeError, "fill must be an integer, not None"),
-        ({"width": 1, "fill": 255}, ValueError, 'write fill="void"'),
-        ({"width": 1, "classes": 3}, TypeError, "None or a list or tuple of class ids, not 3"),
-        ({"width": 1, "classes": []}, TypeError, r"not \[\]"),
-        ({"width": 1, "classes": ["car"]}, TypeError, "must be an integer, not 'car'"),
-        ({"width": 1, "classes": [255]}, ValueError, "classes lists 255, which is void"),
-    ]:
-        with pytest.raises(error, match=message):
-            BoundaryErosion(**parameters)
-        if "fill" not in parameters:
-            with pytest.raises(error, match=message):
-                BoundaryDilation(**parameters)
-
-
-def test_a_dtype_too_narrow_for_the_fill_is_named():
-    mask = np.zeros((2, 2), np.uint8)
-    with pytest.raises(ValueError, match="fill=300 does not fit a mask of dtype uint8"):
-        BoundaryErosion(1, fill=300)(mask, RNG)
-    with pytest.raises(ValueError, match="ignore_index=-100 does not fit"):
-        BoundaryErosion(1, fill="void", ignore_index=-100)(mask, RNG)
-
-
-def test_fit_to_the_data():
-    BoundaryErosion(1, fill=18, classes=[0, 18]).check_fit(19, 255)
-    with pytest.raises(
-        ValueError, match=r"names class 19, but the data has 19 classes \(0 to 18\)"
-    ):
-        BoundaryErosion(1, fill=19).check_fit(19, 255)
-    with pytest.raises(ValueError, match="names class 20"):
-        BoundaryErosion(1, classes=[3, 20]).check_fit(19, 255)
-    with pytest.raises(ValueError, match="ignore_index=255, but void is 0"):
-        BoundaryErosion(1).check_fit(19, 0)

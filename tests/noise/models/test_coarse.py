@@ -1,10 +1,8 @@
-import json
-
 import naive_objects as naive
 import numpy as np
 import pytest
 
-from segnoise.noise import BoxMask, CoarsePolygon, HullMask, build_noise, generator
+from segnoise.noise import BoxMask, CoarsePolygon, HullMask, generator
 from segnoise.noise.geometry.components import connected_components
 from segnoise.noise.geometry.outlines import trace
 
@@ -143,43 +141,3 @@ def test_vacated_pixels_go_to_the_surround_not_back_to_the_object():
     noisy = CoarsePolygon(6, classes=[1])(mask, generator(0))
     assert left.sum() >= 12
     assert (noisy[left] == 0).all()
-
-
-@pytest.mark.parametrize(
-    "noise",
-    [
-        CoarsePolygon(2.5, 0.5, "void", (3, 1), "instances"),
-        BoxMask(0.5, [2]),
-        HullMask(1, None, "instances"),
-    ],
-)
-def test_json_round_trip(noise):
-    assert build_noise(json.loads(json.dumps(noise.to_dict()))) == noise
-    assert noise.needs == (
-        frozenset({"instances"}) if noise.regions == "instances" else frozenset()
-    )
-
-
-def test_wrong_parameters():
-    for model, parameters, error, message in [
-        (CoarsePolygon, {"tolerance": -1}, ValueError, "tolerance must be .* 4096, not -1"),
-        (CoarsePolygon, {"tolerance": "5"}, TypeError, "tolerance must be a number, not '5'"),
-        (CoarsePolygon, {"tolerance": 5, "rate": 2}, ValueError, "rate must be from 0 to 1, not 2"),
-        (CoarsePolygon, {"tolerance": 5, "fill": "near"}, ValueError, "fill must be"),
-        (BoxMask, {"rate": -0.1}, ValueError, "rate must be from 0 to 1, not -0.1"),
-        (BoxMask, {"classes": [255]}, ValueError, "classes lists 255"),
-        (
-            HullMask,
-            {"regions": "pixels"},
-            ValueError,
-            "regions must be 'components' or 'instances'",
-        ),
-        (HullMask, {"ignore_index": None}, TypeError, "ignore_index must be an integer"),
-    ]:
-        with pytest.raises(error, match=message):
-            model(**parameters)
-
-
-def test_instances_must_be_given():
-    with pytest.raises(ValueError, match="needs instances"):
-        BoxMask(regions="instances")(np.zeros((3, 3), np.uint8), generator(0))

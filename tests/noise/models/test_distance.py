@@ -100,15 +100,3 @@ def test_the_dose_scales_both_bounds():
     assert noise.with_dose(0) == DistanceMorphology(0, 0)
     with pytest.raises(ValueError, match="moves nothing: there is no distance to scale"):
         DistanceMorphology(0, 0).with_dose(1)
-
-
-def test_wrong_parameters():
-    for parameters, error, message in [
-        ({"low": -1, "high": 2}, ValueError, "low must be at least 0, not -1"),
-        ({"low": 0, "high": math.inf}, ValueError, "high must be at least 0 .* not inf"),
-        ({"low": 3, "high": 2}, ValueError, "low=3 is above high=2: swap them"),
-        ({"low": 1, "high": "2"}, TypeError, "high must be a number, not '2'"),
-        ({"low": 1, "high": 2, "classes": [-1]}, ValueError, "at least 0, not -1"),
-    ]:
-        with pytest.raises(error, match=message):
-            DistanceMorphology(**parameters)

@@ -1,23 +1,14 @@
-import json
-
 import cv2
 import numpy as np
 import pytest
+from naive_objects import chamfer
 
-from segnoise.noise import FeatureDependent, build_noise, generator, save_top2
-from segnoise.noise.geometry import strips
+from segnoise.noise import FeatureDependent, generator, save_top2
 from segnoise.noise.geometry.evidence import Boundaries, color_steps
 from segnoise.noise.geometry.smooth_field import SmoothField
 
 VOID = 255
 DTYPES = [np.uint8, np.uint16, np.int32, np.int64]
-
-
-def chamfer(down, right):
-    """OpenCV's 5 x 5 distance: steps of 1, 1.4 and, for a knight's move, 2.1969."""
-    far, near = np.maximum(abs(down), abs(right)), np.minimum(abs(down), abs(right))
-    flat = far - 2 * near + 2.1969 * near
-    return np.where(far >= 2 * near, flat, 2.1969 * (far - near) + 1.4 * (2 * near - far))
 
 
 def picture(mask, seed=0):
@@ -136,38 +127,6 @@ def test_void_rims_hide_no_boundary_and_do_not_flip():
     assert set(np.unique(noisy)) == {0, 7, VOID}
 
 
-@pytest.mark.parametrize("parameters", [{}, {"reach": 40}, {"depth": 7, "reach": 2}])
-def test_strips_threads_and_layout_play_no_part(patches, parameters, monkeypatch):
-    mask = np.kron(patches(3, (30, 20)), np.ones((6, 6), np.uint8))
-    image = picture(mask)
-    noise = FeatureDependent(0.07, **parameters)
-    monkeypatch.setattr(strips, "_PIXELS", 1 << 30)
-    expected = noise(mask, generator(0), image=image)
-    for pixels in (1, 4000):
-        monkeypatch.setattr(strips, "_PIXELS", pixels)
-        np.testing.assert_array_equal(noise(mask, generator(0), image=image), expected)
-    cv2.setNumThreads(4)
-    try:
-        other = noise(np.asfortranarray(mask), generator(0), image=np.asfortranarray(image))
-    finally:
-        cv2.setNumThreads(1)
-    np.testing.assert_array_equal(other, expected)
-
-
-def test_any_dtype_and_ids_beyond_a_byte(patches):
-    mask = patches(1, (40, 50), void=False)
-    image = picture(mask)
-    noise = FeatureDependent(0.1, length=8, ignore_index=-1)
-    expected = noise(mask, generator(0), image=image)
-    assert (expected != mask).any()
-    for dtype in DTYPES:
-        noisy = noise(mask.astype(dtype), generator(0), image=image)
-        assert noisy.dtype == dtype
-        np.testing.assert_array_equal(noisy, expected)
-    noisy = noise(mask.astype(np.int32) + 70_000, generator(0), image=image)
-    np.testing.assert_array_equal(noisy, expected.astype(np.int32) + 70_000)
-
-
 @pytest.fixture
 def saved(tmp_path, patches):
     """Save predictions for a mask; returns the folder, the mask and the probabilities."""
@@ -237,49 +196,3 @@ def test_predictions_that_do_not_fit(saved):
         noise(mask, generator(0))
     with pytest.raises(ValueError, match="needs image"):
         FeatureDependent(0.1)(mask, generator(0), sample_id="city/a")
-
-
-def test_json_round_trip(tmp_path):
-    for noise in (
-        FeatureDependent(0.1, depth=0, reach=7),
-        FeatureDependent(1, tmp_path, num_classes=np.int64(19), ignore_index=-1),
-    ):
-        assert build_noise(json.loads(json.dumps(noise.to_dict()))) == noise
-
-
-def test_fit_to_the_data(tmp_path):
-    FeatureDependent(0.1).check_fit(19, 255)
-    FeatureDependent(0.1, str(tmp_path), num_classes=19).check_fit(19, 255)
-    with pytest.raises(ValueError, match="ignore_index=255, but void is 0"):
-        FeatureDependent(0.1).check_fit(19, 0)
-    with pytest.raises(ValueError, match="num_classes=19, but the data has 21"):
-        FeatureDependent(0.1, str(tmp_path), num_classes=19).check_fit(21, 255)
-
-
-def test_wrong_parameters():
-    for parameters, error, message in [
-        ({"rate": 1.5}, ValueError, "rate must be from 0 to 1, not 1.5"),
-        (
-            {"rate": 0.1, "depth": -1},
-            ValueError,
-            "depth must be at least 0 and at most 4096, not -1",
-        ),
-        ({"rate": 0.1, "depth": 1.5}, TypeError, "depth must be an integer, not 1.5"),
-        (
-            {"rate": 0.1, "reach": 0.5},
-            ValueError,
-            "reach must be at least 1 and at most 4096, not 0.5",
-        ),
-        ({"rate": 0.1, "length": 0}, ValueError, "length must be at least 1 and .*, not 0"),
-        ({"rate": 0.1, "num_classes": 1}, ValueError, "num_classes must be at least 2, not 1"),
-        ({"rate": 0.1, "num_classes": 256}, ValueError, "ignore_index=255 is one of the 256"),
-        ({"rate": 0.1, "predictions": 5}, TypeError, "must be None or a folder, not 5"),
-        ({"rate": 0.1, "predictions": "p"}, TypeError, "num_classes is missing"),
-        (
-            {"rate": 0.1, "predictions": "p", "num_classes": 3, "reach": 5},
-            ValueError,
-            "reach=5 has no effect with predictions: omit it",
-        ),
-    ]:
-        with pytest.raises(error, match=message):
-            FeatureDependent(**parameters)

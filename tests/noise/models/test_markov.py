@@ -198,21 +198,6 @@ def test_void_hides_the_walk_and_nothing_else():
     assert noisy[2].tolist() == [0] * 3 + [1] * 9 + [255] * 2 + [1] * 5 + [0] * 2
 
 
-def test_wrong_parameters():
-    for parameters, error, message in [
-        ({"steps": -1}, ValueError, "steps must be at least 0 and at most 4096, not -1"),
-        ({"steps": 2.5}, TypeError, "steps must be an integer, not 2.5"),
-        ({"expand": 1.5}, ValueError, "expand must be from 0 to 1, not 1.5"),
-        ({"boundary_flip": -0.1}, ValueError, "boundary_flip must be from 0 to 1"),
-        ({"pixel_flip": "much"}, TypeError, "pixel_flip must be a number"),
-        ({"blur": 1}, TypeError, "blur must be True or False, not 1"),
-        ({"classes": []}, TypeError, "classes must be None or a list"),
-        ({"fill": 255}, ValueError, 'write fill="void"'),
-    ]:
-        with pytest.raises(error, match=message):
-            MarkovBoundary(**{"steps": 5, "expand": 0.5, "boundary_flip": 0.1, **parameters})
-
-
 def test_dose_counts_steps():
     noise = MarkovBoundary(180, 0.8, 0.05, 0.2)
     assert noise.dose == 180

@@ -106,27 +106,3 @@ def test_instances():
         assert noisy[2] == noisy[3]
         seen.add((noisy[1], noisy[2]))
     assert len(seen) == 4
-
-
-def test_bad_parameters():
-    for parameters, error, message in [
-        ({"rate": 1.5}, ValueError, r"rate must be from 0 to 1, not 1\.5"),
-        ({"rate": "all"}, TypeError, "rate must be a number"),
-        ({"fill": 255}, ValueError, 'write fill="void"'),
-        ({"fill": "surround"}, ValueError, "fill must be"),
-        ({"classes": 3}, TypeError, "classes must be"),
-        ({"max_area": 0}, ValueError, "max_area must be at least 1, not 0"),
-        ({"max_area": 2.5}, TypeError, "max_area must be an integer"),
-        ({"regions": "pixels"}, ValueError, "regions must be 'components' or 'instances'"),
-        ({"vary": "yes"}, TypeError, "vary must be True or False, not 'yes'"),
-    ]:
-        with pytest.raises(error, match=message):
-            Omission(**{"rate": 0.5, **parameters})
-
-
-def test_missing_instances_and_a_fill_that_does_not_fit():
-    mask = np.zeros((1, 2), np.uint8)
-    with pytest.raises(ValueError, match="needs instances"):
-        Omission(0.5, regions="instances")(mask, generator(0))
-    with pytest.raises(ValueError, match="fill=300 does not fit"):
-        Omission(1.0, fill=300)(mask, generator(0))

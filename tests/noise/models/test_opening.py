@@ -119,15 +119,3 @@ def test_only_a_fractional_width_draws(model, patches):
     count = sum((noisy == wide).all() for noisy in drawn)
     assert sum((noisy == narrow).all() for noisy in drawn) == 60 - count
     assert abs(count - 30) < 4 * 15**0.5
-
-
-@pytest.mark.parametrize("model", [BoundaryOpening, BoundaryClosing])
-def test_wrong_parameters(model):
-    for parameters, error, message in [
-        ({"width": -1}, ValueError, "width must be at least 0, not -1"),
-        ({"width": None}, TypeError, "width must be a number, not None"),
-        ({"width": 1, "classes": [255]}, ValueError, "classes lists 255, which is void"),
-        ({"width": 1, "ignore_index": 0.5}, TypeError, "ignore_index must be an integer"),
-    ]:
-        with pytest.raises(error, match=message):
-            model(**parameters)

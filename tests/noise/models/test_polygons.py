@@ -232,18 +232,6 @@ def test_draws_are_shared_by_all_doses():
     assert (touched[1] | ~touched[0]).mean() > 0.97
 
 
-@pytest.mark.parametrize(
-    ("name", "share", "kernel", "sigma", "tolerance", "flip"),
-    [("easy", 0.2, 3, 2, 5, 0.2), ("medium", 0.25, 5, 3, 10, 0.3), ("hard", 0.3, 7, 4, 15, 0.4)],
-)
-def test_presets(name, share, kernel, sigma, tolerance, flip):
-    noise = build_noise(f"coco-n-{name}", num_classes=19, scale=0.5)
-    assert (noise.morphology, noise.jitter, noise.simplify) == (share, share, share)
-    assert (noise.kernel, noise.sigma, noise.tolerance) == (kernel, sigma, tolerance)
-    assert (noise.class_flip, noise.include_self, noise.vertex_tolerance) == (flip, True, 0)
-    assert noise.scale == 0.5
-
-
 def test_flips_that_may_draw_the_true_class():
     count = 40
     mask = squares(count)
@@ -259,27 +247,6 @@ def test_json_round_trip_of_a_matrix():
     assert noise.class_flip[3] == (0.25, 0, 0, 0.75)
     assert build_noise(json.loads(json.dumps(noise.to_dict()))) == noise
     assert hash(noise) == hash(build_noise(noise.to_dict()))
-
-
-def test_wrong_parameters():
-    for parameters, error, message in [
-        ({"kernel": 4}, ValueError, "kernel must be odd, not 4"),
-        ({"kernel": 2.5}, TypeError, "kernel must be an integer, not 2.5"),
-        ({"sigma": -1}, ValueError, "sigma must be at least 0 and at most 4096, not -1"),
-        ({"tolerance": "x"}, TypeError, "tolerance must be a number, not 'x'"),
-        ({"jitter": 1.2}, ValueError, "jitter must be from 0 to 1, not 1.2"),
-        ({"jitter": 0.7}, ValueError, "add up to 1.1, more than all objects"),
-        ({"class_flip": 2}, ValueError, "class_flip must be from 0 to 1, not 2"),
-        ({"class_flip": T[:2]}, ValueError, r"has shape \(2, 4\), not \(K, K\)"),
-        ({"class_flip": np.eye(3).tolist()}, ValueError, "has 3 classes, but num_classes is 4"),
-        ({"class_flip": 0.1, "classes": [2]}, ValueError, "class_flip=0.1 needs a second class"),
-        ({"classes": [4]}, ValueError, r"classes lists 4, but there are 4 classes \(0 to 3\)"),
-        ({"scale": float("nan")}, ValueError, "scale must be at least 0 and at most 8.0, not nan"),
-        ({"regions": "pixels"}, ValueError, "regions must be 'components' or 'instances'"),
-        ({"ignore_index": 2}, ValueError, "ignore_index=2 is one of the 4 classes"),
-    ]:
-        with pytest.raises(error, match=message):
-            PolygonNoise(K, **parameters)
 
 
 def test_ids_out_of_range():

@@ -111,27 +111,6 @@ def test_matrix_short_forms_are_those_of_the_flips():
     assert dataclasses.replace(noise, rate=0.5) == noise.with_dose(0.5)
 
 
-def test_bad_parameters():
-    for parameters, error, message in [
-        ({"rate": 1.1}, ValueError, r"rate must be from 0 to 1, not 1\.1"),
-        ({"rate": -0.1}, ValueError, "rate must be"),
-        ({"num_classes": 1}, ValueError, "num_classes must be at least 2, not 1"),
-        ({"regions": "objects"}, ValueError, "regions must be .* or .superpixels., not 'objects'"),
-        ({"transition_matrix": [[0.9, 0.2], [0, 1]]}, ValueError, "row 0 .* sums to 1.1"),
-        ({"transition_matrix": "voc"}, TypeError, "must be K rows"),
-        (
-            {"transition_matrix": {"pair": 3, "rate": 0.1}},
-            ValueError,
-            "transition_matrix has 3 classes, but num_classes is 4",
-        ),
-        ({"size": 0}, ValueError, "size must be at least 1, not 0"),
-        ({"classes": [255]}, ValueError, "255, which is void"),
-        ({"ignore_index": 3}, ValueError, "ignore_index=3 is one of the 4 classes"),
-    ]:
-        with pytest.raises(error, match=message):
-            RegionSwap(**{"rate": 0.5, "num_classes": K, **parameters})
-
-
 def test_bad_masks():
     noise = RegionSwap(0.5, K)
     with pytest.raises(ValueError, match=r"class id 9 \(2 pixels\)"):

@@ -132,18 +132,6 @@ def test_donors_without_such_objects():
         np.testing.assert_array_equal(noisy, mask)
 
 
-def test_bad_parameters():
-    for parameters, error, message in [
-        ({"count": -1}, ValueError, "count must be at least 0 .*not -1"),
-        ({"count": 1001}, ValueError, "count must be .*at most 1000"),
-        ({"count": "3"}, TypeError, "count must be a number"),
-        ({"donors": 0}, ValueError, "donors must be at least 1, not 0"),
-        ({"classes": [-1]}, ValueError, "at least 0"),
-    ]:
-        with pytest.raises(error, match=message):
-            SpuriousObjects(**{"count": 1, **parameters})
-
-
 def test_bad_sources():
     mask, noise = np.zeros((5, 5), np.uint8), SpuriousObjects(50)
     with pytest.raises(ValueError, match="needs others"):

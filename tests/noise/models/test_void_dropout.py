@@ -81,24 +81,3 @@ def test_any_void_and_dtype(void):
     assert (noisy == void).all()
     partly = VoidDropout(0.5, ignore_index=void)(np.tile(mask, (50, 1)), generator(0))
     assert set(np.unique(partly)) == {0, 1, 70000, void}
-
-
-def test_bad_parameters():
-    for parameters, error, message in [
-        ({"rate": 2}, ValueError, "rate must be from 0 to 1, not 2"),
-        (
-            {"regions": "objects"},
-            ValueError,
-            "'pixels', 'components', 'instances' or 'superpixels'",
-        ),
-        ({"size": 0}, ValueError, "size must be at least 1"),
-        ({"classes": []}, TypeError, "classes must be None or a list"),
-        ({"ignore_index": 25.5}, TypeError, "ignore_index must be an integer"),
-    ]:
-        with pytest.raises(error, match=message):
-            VoidDropout(**{"rate": 0.5, **parameters})
-
-
-def test_a_void_that_the_dtype_cannot_hold():
-    with pytest.raises(ValueError, match="ignore_index=-100 does not fit a mask of dtype uint8"):
-        VoidDropout(0.5, ignore_index=-100)(np.zeros((1, 1), np.uint8), generator(0))
