@@ -10,8 +10,10 @@ ROOT = PACKAGE.parent
 ALLOWED = {
     "noise": {
         "numpy", "cv2",
-        "segnoise.checks", "segnoise.naming", "segnoise.registry", "segnoise.tables",
+        "segnoise.checks", "segnoise.naming", "segnoise.pictures", "segnoise.registry",
+        "segnoise.tables",
     },
+    "pictures.py": {"numpy"},
     "tables.py": set(),
     "naming.py": set(),
     "checks.py": {"segnoise.errors"},
@@ -55,7 +57,7 @@ ALLOWED = {
     "inspection": {
         "numpy", "cv2", "PIL", "tqdm", "segnoise.checks", "segnoise.datasets", "segnoise.drawing",
         "segnoise.errors", "segnoise.files", "segnoise.naming", "segnoise.noise", "segnoise.pages",
-        "segnoise.parallel", "segnoise.tables",
+        "segnoise.parallel", "segnoise.pictures", "segnoise.tables",
     },
     "models": {
         "torch", "numpy", "mmengine", "segmentation_models_pytorch", "huggingface_hub",

@@ -15,6 +15,7 @@ from segnoise.engine import data
 from segnoise.engine.evaluate import predictions
 from segnoise.files import write_json
 from segnoise.output_folder import announce
+from segnoise.pictures import shown
 
 _WIDTH = 320
 
@@ -43,7 +44,7 @@ def draw_examples(config: Mapping[str, Any], checkpoint: Path, folder: Path, cou
         if noisy is not None:
             masks["noisy"] = noisy.load_mask(index)
         drawn = {name: colorize(mask, palette) for name, mask in masks.items()}
-        for name, picture in {"image": sample["image"], **drawn}.items():
+        for name, picture in {"image": shown(sample["image"]), **drawn}.items():
             how = cv2.INTER_AREA if name == "image" else cv2.INTER_NEAREST
             save_png(folder / f"{number}_{name}.png", _small(picture, how))
         names.append(sample["sample_id"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from inspect import signature
 from typing import Annotated, Any
 
@@ -42,6 +42,10 @@ class Augment:
     generator only. Masks are sampled by nearest neighbour, and what padding and warps bring into
     the picture is void in the masks.
 
+    Images of uint16, int16 and float32, of any number of bands, are changed as float32 and come
+    back in their own type. albumentations clips such numbers to 0..1 wherever it changes colours:
+    transforms that do are refused for them.
+
     Args:
         transforms: What to do in turn: albumentations transforms, or dictionaries such as
             `dict(type="HorizontalFlip", p=0.5)`, also nested ones
@@ -63,8 +67,10 @@ class Augment:
     """
 
     def __init__(self, transforms: Sequence[Any], ignore_index: int = 255) -> None:
+        steps = [_build(transform, ignore_index) for transform in transforms]
+        self._of_bytes = sorted({type(step).__name__ for step in _single(steps) if _of_bytes(step)})
         self._compose = A.Compose(
-            [_build(transform, ignore_index) for transform in transforms],
+            steps,
             additional_targets={"clean_mask": "mask", "cells": "mask"},
             mask_interpolation=cv2.INTER_NEAREST,
             strict=True,
@@ -72,12 +78,15 @@ class Augment:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the sample with its arrays transformed; other entries pass through."""
+        dtype = sample["image"].dtype
+        if dtype != np.uint8:
+            sample = {**sample, "image": self._as_numbers(sample)}
         # One stream for the whole chain. Compose.set_random_seed would give every transform
         # a stream of the same seed, so that two flips with p=0.5 always fall together.
         self._compose.set_random_state(rng, random.Random(int(rng.integers(2**63))))
         arrays = {key: value for key, value in sample.items() if isinstance(value, np.ndarray)}
         try:
-            return {**sample, **self._compose(**arrays)}
+            changed = {**sample, **self._compose(**arrays)}
         except (SegnoiseError, MemoryError):
             raise
         # Each transform fails in a way of its own on what it cannot do: a crop larger than the
@@ -88,6 +97,19 @@ class Augment:
                 f"sample {sample.get('sample_id')!r}: {self!r} cannot transform its {size} pixels: "
                 f"{' '.join(str(error).split()) or type(error).__name__}"
             ) from error
+        if dtype != changed["image"].dtype and dtype != np.uint8:
+            changed["image"] = as_numbers_of(dtype, changed["image"])
+        return changed
+
+    def _as_numbers(self, sample: Sample) -> np.ndarray:
+        """The image as float32."""
+        if self._of_bytes:
+            raise DataError(
+                f"sample {sample.get('sample_id')!r}: {', '.join(self._of_bytes)} would clip its "
+                f"{sample['image'].dtype} numbers to 0..1, since albumentations changes colours of "
+                "8 bits: leave it out (RandomScaleCrop and ResizeFlip: color_jitter=False)"
+            )
+        return np.asarray(sample["image"], np.float32)
 
     def __repr__(self) -> str:
         steps = ", ".join(type(step).__name__ for step in self._compose.transforms)
@@ -214,6 +236,31 @@ def as_augment(transform: Any) -> Augment | None:
     return Augment([transform]) if isinstance(transform, _KINDS) else None
 
 
+# They change images alone, and all numbers as they are.
+_OF_ALL_NUMBERS = (A.Blur, A.ChannelDropout, A.ChannelShuffle, A.Lambda, A.NoOp)
+
+
+def _of_bytes(step: Any) -> bool:
+    return isinstance(step, A.ImageOnlyTransform) and type(step) not in _OF_ALL_NUMBERS
+
+
+def _single(steps: Sequence[Any]) -> Iterator[Any]:
+    """All transforms in a list, those inside others included."""
+    for step in steps:
+        if isinstance(step, A.BaseCompose):
+            yield from _single(step.transforms)
+        else:
+            yield step
+
+
+def as_numbers_of(dtype: np.dtype[Any], image: np.ndarray) -> np.ndarray:
+    """Return float numbers as another type, rounded and clipped to it if it is of integers."""
+    if dtype.kind == "f":
+        return image.astype(dtype)
+    bounds = np.iinfo(dtype)
+    return np.rint(image).clip(bounds.min, bounds.max).astype(dtype)
+
+
 def _build(transform: Any, ignore_index: int) -> Any:
     """Return the albumentations transform that a dictionary describes."""
     if not isinstance(transform, Mapping):
@@ -263,13 +310,15 @@ class RandomScaleCrop(Augment):
     """The recipe of street and object scenes: scale, crop, flip, change colours.
 
     The image is scaled by a factor drawn evenly from `scale`, padded where it is smaller than
-    the crop, cropped at a random place, flipped, and its colours changed.
+    the crop, cropped at a random place, flipped, and its colours changed. 8-bit RGB is padded with
+    ImageNet's mean colour, other images with their own means.
 
     Args:
         crop_size: (height, width) of the result, or one number for both.
         scale: Least and greatest factor.
         flip: Probability of a horizontal flip.
-        color_jitter: Change brightness, contrast, saturation and hue (in 4 of 5 images).
+        color_jitter: Change brightness, contrast, saturation and hue (in 4 of 5 images); for 8-bit
+            RGB only.
         ignore_index: What padding puts into masks.
 
     Raises:
@@ -292,11 +341,26 @@ class RandomScaleCrop(Augment):
             )
         check_rate("flip", flip)
         check_flag("color_jitter", color_jitter)
-        crop = A.RandomCrop(
-            height, width, pad_if_needed=True, fill=IMAGE_FILL, fill_mask=ignore_index, p=1.0
-        )
         resize = A.RandomScale((scale[0] - 1, scale[1] - 1), p=1.0)
-        super().__init__([resize, crop, A.HorizontalFlip(flip), *_jitter(color_jitter)])
+        rest = [A.HorizontalFlip(flip), *_jitter(color_jitter)]
+        crops = [
+            A.RandomCrop(
+                height, width, pad_if_needed=True, fill=fill, fill_mask=ignore_index, p=1.0
+            )
+            for fill in (IMAGE_FILL, 0)
+        ]
+        super().__init__([resize, crops[0], *rest])
+        self._numbers = Augment([resize, crops[1], *rest])
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """See `Augment`; what is not 8-bit RGB is padded with its own means."""
+        image = sample["image"]
+        if image.dtype == np.uint8 and image.shape[2] == 3:
+            return super().__call__(sample, rng)
+        mean = image.mean((0, 1), dtype=np.float32)
+        centred = {**sample, "image": image.astype(np.float32) - mean}
+        found = self._numbers(centred, rng)
+        return {**found, "image": as_numbers_of(image.dtype, found["image"] + mean)}
 
 
 @TRANSFORMS.register

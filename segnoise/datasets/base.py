@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch.utils.data import Dataset
 
+from segnoise.datasets.files.bands import checked_bands, read_bands
 from segnoise.datasets.files.images import read_image
 from segnoise.datasets.files.instances import read_instances
 from segnoise.datasets.files.palettes import Color, Palette
@@ -82,7 +83,8 @@ class SegmentationDataset(LabelledImages):
     """Images with masks of class ids, read from files.
 
     A sample is `dict(image=(H, W, 3) uint8 RGB, mask=(H, W) ids, sample_id=str)`; ids are 0..K-1
-    and `ignore_index` (255) for void, uint8 unless one of them exceeds 255.
+    and `ignore_index` (255) for void, uint8 unless one of them exceeds 255. Where `bands` are given
+    the image is (H, W, C) of `dtype`.
 
     Attributes:
         metainfo: `dict(classes=(name, ...), palette=((r, g, b), ...), ignore_index=255)`.
@@ -94,6 +96,8 @@ class SegmentationDataset(LabelledImages):
         read_mask: Reads a mask file as (H, W) ids.
         read_instances: Reads an instance map as (H, W) object numbers, 0 for none.
         image_range: See `read_image`.
+        bands: Numbers of the bands to read, see `read_bands`; None for 8-bit RGB.
+        dtype: Type of the bands' numbers.
         ignore_index: The id of void.
 
     Raises:
@@ -110,6 +114,8 @@ class SegmentationDataset(LabelledImages):
         read_mask: Callable[[Path], np.ndarray],
         read_instances: Callable[[Path], np.ndarray] = read_instances,
         image_range: tuple[float, float] | None = None,
+        bands: Sequence[int] | None = None,
+        dtype: str = "uint8",
         ignore_index: int = 255,
     ) -> None:
         self.metainfo: dict[str, Any] = {
@@ -121,6 +127,19 @@ class SegmentationDataset(LabelledImages):
         self._read_mask = read_mask
         self._read_instances = read_instances
         self._image_range = checked_range(image_range)
+        self._bands, self._dtype = checked_bands(bands, dtype), dtype
+        if dtype != "uint8" and image_range is not None:
+            raise ConfigError(
+                f"image_range={image_range!r} makes bytes, dtype={dtype!r} keeps the numbers: give "
+                "one of them (the model's preprocessor normalises numbers)"
+            )
+        if self._bands is not None or image_range is not None:
+            self.metainfo["image"] = {
+                "channels": 3 if self._bands is None else len(self._bands),
+                "bands": self._bands,
+                "dtype": dtype,
+                "image_range": self._image_range,
+            }
 
     def __len__(self) -> int:
         return len(self._files)
@@ -143,8 +162,11 @@ class SegmentationDataset(LabelledImages):
         return self._read_mask
 
     def load_image(self, index: int) -> np.ndarray:
-        """Return a sample's image, (H, W, 3) uint8 RGB."""
-        return read_image(self._files[index].image, self._image_range)
+        """Return a sample's image, (H, W, 3) uint8 RGB, or (H, W, C) where bands are given."""
+        path = self._files[index].image
+        if self._bands is None:
+            return read_image(path, self._image_range)
+        return read_bands(path, self._bands, self._dtype, self._image_range)
 
     def load_mask(self, index: int) -> np.ndarray:
         """Return a sample's labels, (H, W) ids, without decoding its image."""
@@ -237,6 +259,28 @@ the old list, give it value_map={0: 0, 1: 2, 2: 1, 255: 255}
         f"{second} has other classes than {first}: {what}; give both the same names in the same "
         "order, and labels that only one of them has a value_map to void"
     )
+
+
+def check_same_images(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], names: tuple[str, str]
+) -> None:
+    """Raise unless two data sets read the same bands as the same numbers; see `FolderDataset`.
+
+    Raises:
+        ConfigError: If they do not.
+    """
+    one, other = (
+        {k: v for k, v in metainfo.get("image", {}).items() if v is not None}
+        for metainfo in (ours, theirs)
+    )
+    if one != other:
+        said = [
+            ", ".join(f"{k}={v!r}" for k, v in each.items()) or "8-bit RGB" for each in (one, other)
+        ]
+        raise ConfigError(
+            f"{names[1]} reads other images than {names[0]}: {said[1]}, there {said[0]}; give both "
+            "the same bands, dtype and image_range"
+        )
 
 
 def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:

@@ -20,9 +20,9 @@ def collate(samples: Sequence[Sample]) -> dict[str, Any]:
         samples: N samples with images of one size.
 
     Returns:
-        `image` (N, 3, H, W) uint8; `mask` (N, H, W) uint8, or int64 where ids exceed 255;
-        `clean_mask` likewise, and `cells` (N, H, W) int64, if every sample has them; `sample_id`,
-        N names.
+        `image` (N, C, H, W) uint8, or float32 for other numbers; `mask` (N, H, W) uint8, or int64
+        where ids exceed 255; `clean_mask` likewise, and `cells` (N, H, W) int64, if every sample
+        has them; `sample_id`, N names.
 
     Raises:
         DataError: If the images differ in size, or a sample is not what `check_sample` asks for.
@@ -47,7 +47,7 @@ def collate(samples: Sequence[Sample]) -> dict[str, Any]:
             "one (eval_batch_size=1)"
         )
     batch: dict[str, Any] = {
-        "image": _stack([sample["image"].transpose(2, 0, 1) for sample in samples]),
+        "image": _stack([sample["image"].transpose(2, 0, 1) for sample in samples], np.float32),
         "mask": _stack([sample["mask"] for sample in samples]),
         "sample_id": [sample["sample_id"] for sample in samples],
     }
@@ -57,7 +57,7 @@ def collate(samples: Sequence[Sample]) -> dict[str, Any]:
     return batch
 
 
-def _stack(arrays: Sequence[np.ndarray]) -> torch.Tensor:
+def _stack(arrays: Sequence[np.ndarray], wide: type[np.generic] = np.int64) -> torch.Tensor:
     stacked = np.ascontiguousarray(np.stack(arrays))
     # torch computes little with uint16 and indexes with int64 only.
-    return torch.from_numpy(stacked if stacked.dtype == np.uint8 else stacked.astype(np.int64))
+    return torch.from_numpy(stacked if stacked.dtype == np.uint8 else stacked.astype(wide))

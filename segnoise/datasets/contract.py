@@ -10,10 +10,8 @@ from segnoise.datasets.base import Sample
 from segnoise.errors import DataError
 
 _MAPS = ("mask", "clean_mask", "cells")  # (H, W), which move with the image
-_FLOATS = (
-    "leave Normalize and ToFloat out, the model's preprocessor normalises bytes from 0 to 255; a "
-    "data set of floats gives bytes through its image_range"
-)
+_NUMBERS = ("uint8", "uint16", "int16", "float32")
+_NORMALISED = "leave Normalize and ToFloat out: the model's preprocessor normalises images"
 _TENSORS = "leave ToTensorV2 and the like out: batches become tensors later"
 
 
@@ -21,12 +19,11 @@ def check_sample(sample: Sample, transformed: bool = True) -> None:
     """Raise unless a batch can be made of a sample; looks at types and shapes, at no pixel.
 
     Example:
-        >>> image = np.zeros((4, 6, 3), np.float32)
+        >>> image = np.zeros((4, 6, 3))
         >>> check_sample(dict(image=image, mask=np.zeros((4, 6), np.uint8), sample_id="a"))
         Traceback (most recent call last):
-        segnoise.errors.DataError: sample 'a': image is float32; leave Normalize and ToFloat out, \
-the model's preprocessor normalises bytes from 0 to 255; a data set of floats gives bytes through \
-its image_range
+        segnoise.errors.DataError: sample 'a': image is float64; return it as uint8, uint16, int16 \
+or float32
     """
     if not isinstance(sample, Mapping):
         raise DataError(
@@ -57,9 +54,14 @@ def _array(sample: Sample, key: str, dims: int, axes: str) -> np.ndarray:
         raise DataError(f"sample {name!r}: {key} is a {kind} and no NumPy array; {_TENSORS}")
     if array.ndim != dims:
         raise DataError(f"sample {name!r}: {key} has the shape {array.shape}; return it as {axes}")
-    if array.dtype.kind not in ("ui" if key == "image" else "uib"):
-        remedy = _FLOATS if key == "image" else "labels are whole numbers: resize by INTER_NEAREST"
-        raise DataError(f"sample {name!r}: {key} is {array.dtype}; {remedy}")
+    if key == "image" and array.dtype not in _NUMBERS:
+        kinds = " or ".join((", ".join(_NUMBERS[:-1]), _NUMBERS[-1]))
+        raise DataError(f"sample {name!r}: image is {array.dtype}; return it as {kinds}")
+    if key != "image" and array.dtype.kind not in "uib":
+        raise DataError(
+            f"sample {name!r}: {key} is {array.dtype}; labels are whole numbers: resize by "
+            "INTER_NEAREST"
+        )
     return array
 
 
@@ -98,4 +100,10 @@ def check_kept(view: Sample, sample: Sample) -> None:
         raise DataError(
             f"sample {sample['sample_id']!r} comes back without {', '.join(gone)}; return "
             "{**sample, ...} with what has changed, and change clean_mask and cells as mask"
+        )
+    kinds = [str(each["image"].dtype) for each in (sample, view)]
+    if kinds[0] != kinds[1]:
+        raise DataError(
+            f"sample {sample['sample_id']!r} comes back with an image of {kinds[1]}, it was "
+            f"{kinds[0]}; {_NORMALISED}"
         )

@@ -66,6 +66,10 @@ class FolderDataset(SegmentationDataset):
             "#rrggbb". By default each class has its palette colour.
         ignore_index: The label of void; also what 255 in a mask means by default.
         image_range: Values that become black and white, see `read_image`.
+        bands: Numbers of the bands that make the image, from 1, in the order wanted, such as
+            `[4, 3, 2]`; pictures show the first three. None reads 8-bit RGB.
+        dtype: "uint8", "uint16", "int16" or "float32": what the bands' numbers are. They are never
+            changed, unless `image_range` maps them to bytes; see `read_bands`.
 
     Raises:
         ConfigError: If an argument has no meaning.
@@ -91,6 +95,8 @@ class FolderDataset(SegmentationDataset):
         color_table: Mapping[Color | str, int] | None = None,
         ignore_index: int = 255,
         image_range: tuple[float, float] | None = None,
+        bands: Sequence[int] | None = None,
+        dtype: str = "uint8",
     ) -> None:
         root = checked_root(root)
         names, colors = _class_names(root, classes)
@@ -121,6 +127,8 @@ class FolderDataset(SegmentationDataset):
             palette=shown,
             read_mask=reader,
             image_range=image_range,
+            bands=bands,
+            dtype=dtype,
             ignore_index=ignore_index,
         )
 

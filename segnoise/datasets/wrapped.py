@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import ConcatDataset, Subset
 
+from segnoise.checks import check_choice, check_integer
 from segnoise.datasets.base import (
     LabelledImages,
     Sample,
@@ -21,6 +22,7 @@ from segnoise.datasets.base import (
     checked_range,
 )
 from segnoise.datasets.contract import unknown_label
+from segnoise.datasets.files.bands import DTYPES, as_type
 from segnoise.datasets.files.palettes import default_palette
 from segnoise.datasets.problems import one_problem
 from segnoise.errors import ConfigError
@@ -54,7 +56,9 @@ class Wrapped(LabelledImages):
         sample_id: Names a sample by its index; None numbers them: "000000", "000001", ...
         image_range: (low, high), the values that become 0 and 255, with those between in
             proportion; needed for images that are not uint8, such as (0, 1) for those of
-            torchvision's `ToTensor`.
+            torchvision's `ToTensor`, unless they keep their numbers.
+        dtype: "uint16", "int16" or "float32" keeps the numbers, which must fit the type.
+        channels: Of an image; grey ones become RGB where it is 3.
 
     Raises:
         ConfigError: If the data set has no length, or class names, palette or range do not fit.
@@ -80,6 +84,8 @@ class Wrapped(LabelledImages):
         mask: int | str | None = None,
         sample_id: Callable[[int], str] | None = None,
         image_range: tuple[float, float] | None = None,
+        dtype: str = "uint8",
+        channels: int = 3,
     ) -> None:
         for method in ("__len__", "__getitem__"):
             if not hasattr(type(dataset), method):
@@ -95,6 +101,10 @@ class Wrapped(LabelledImages):
         self._keys = (image, mask)
         self._sample_id = sample_id
         self._image_range = checked_range(image_range)
+        self._dtype = check_choice("dtype", dtype, DTYPES)
+        self._channels = check_integer("channels", channels, 1)
+        if dtype != "uint8" or channels != 3:
+            self.metainfo["image"] = {"channels": channels, "dtype": dtype}
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -163,19 +173,32 @@ class Wrapped(LabelledImages):
             )
         if image.dtype.kind == "f" and not np.isfinite(image).all():
             raise self._problem(index, "image holds NaN or inf", "replace them where it is read")
+        numbers = image if image.ndim == 3 else image[:, :, None]
+        if self._dtype != "uint8":
+            return self._of_channels(as_type(numbers, self._dtype, self.paths(index)[0]), index)
         if image.dtype != np.uint8 and self._image_range is None:
             raise self._problem(
                 index,
                 f"image is {image.dtype}, {image.min():g} to {image.max():g}",
-                "give uint8, or Wrapped the image_range=(low, high) that becomes 0..255",
+                "give uint8, or Wrapped the image_range=(low, high) that becomes 0..255, or a "
+                "dtype",
             )
         if self._image_range is not None:
             low, high = self._image_range
             scaled = (image.astype(np.float32) - low) * (255 / (high - low))
             image = np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
-        if image.ndim == 2 or image.shape[2] == 1:
+        if self._channels == 3 and numbers.shape[2] == 1:
             image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-        return np.ascontiguousarray(image)
+        return self._of_channels(np.ascontiguousarray(np.atleast_3d(image)), index)
+
+    def _of_channels(self, image: np.ndarray, index: int) -> np.ndarray:
+        if image.shape[2] != self._channels:
+            raise self._problem(
+                index,
+                f"image has {image.shape[2]} channels, wanted are {self._channels}",
+                f"give Wrapped channels={image.shape[2]}, or leave some out where it is read",
+            )
+        return image
 
     def _mask(self, mask: np.ndarray, index: int) -> np.ndarray:
         if mask.ndim == 3 and mask.shape[2] == 1:

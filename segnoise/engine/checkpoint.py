@@ -173,7 +173,9 @@ def load_weights(
     last = _head_names(model)
     may_lack = batch_counts(own)
     if new_losses:
-        may_lack |= {k for k in own if k.startswith("losses.")}
+        # Mean and std are those of the data that it is trained on now.
+        given = {k: v for k, v in given.items() if not k.startswith(_OF_DATA)}
+        may_lack |= {k for k in own if k.startswith(("losses.", _OF_DATA))}
     if not head:
         given = {k: v for k, v in given.items() if not (k in last or k.startswith(_OF_TRAINING))}
         may_lack |= last | {k for k in own if k.startswith(_OF_TRAINING)}
@@ -190,6 +192,7 @@ def load_weights(
 
 
 WITHOUT_HEAD = "take all but its head by --cfg-options load_head=False"
+_OF_DATA = "data_preprocessor."
 _OF_TRAINING = ("losses.", "methods.")
 
 

@@ -28,6 +28,16 @@ def build_model(
     arguments.setdefault("num_classes", len(metainfo["classes"]))
     arguments.setdefault("ignore_index", metainfo["ignore_index"])
     arguments.setdefault("inference", dict(config["inference"]))
+    channels = metainfo.get("image", {}).get("channels", 3)
+    if arguments.get("network") is None and channels != 3:
+        arguments["options"] = {"in_channels": channels, **(arguments.get("options") or {})}
+    normalized = dict(arguments.get("preprocessor") or {})
+    if "image" in metainfo and not normalized.keys() & {"mean", "std", "normalize"}:
+        numbers = channels != 3 or metainfo["image"]["dtype"] != "uint8"
+        normalized["normalize"] = "dataset" if numbers else "given"  # ImageNet's are of 8-bit RGB
+    if normalized.get("normalize") == "dataset":
+        normalized["channels"] = channels
+    arguments["preprocessor"] = normalized
     if arguments["num_classes"] != len(metainfo["classes"]):
         raise ConfigError(
             f"model.num_classes is {arguments['num_classes']}, the data set has "

@@ -16,8 +16,9 @@ from mmengine.hooks import EMAHook
 from mmengine.runner import ValLoop
 
 from segnoise.datasets import TrainingStream
-from segnoise.datasets.base import check_same_classes
+from segnoise.datasets.base import check_same_classes, check_same_images
 from segnoise.datasets.phantoms import made_in
+from segnoise.datasets.statistics import band_statistics
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data, hooks, run_folder
 from segnoise.engine import resume as resuming
@@ -155,6 +156,7 @@ def _build(
     validation = data.build_dataset(config, "val_data") if config["val_data"] else None
     if validation is not None:
         check_same_classes(clean.metainfo, validation.metainfo, ("train_data", "val_data"))
+        check_same_images(clean.metainfo, validation.metainfo, ("train_data", "val_data"))
     data.keep_apart(folder, "--work-dir", clean, dataset, validation)
     classes = clean.metainfo["classes"]
     inspected, picked = None, ""
@@ -175,6 +177,9 @@ def _build(
         checkpoints.load_weights(
             model, stored["state_dict"], source, new_losses=True, head=config["load_head"]
         )
+    if model.data_preprocessor.lacks_statistics:  # a resumed run then takes its checkpoint's
+        bands = on_main(lambda: band_statistics(clean))
+        model.data_preprocessor.set_statistics(bands.mean, bands.std)
     stream = data.training_stream(dataset, config, _cell_stride(model, config))
     max_iters = _max_iters(config, len(dataset))
     global_batch = config["batch_size"] * get_dist_info()[1]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from segnoise.datasets.base import LabelledImages, size_problem
-from segnoise.datasets.files.images import image_size
+from segnoise.datasets.files.bands import read_header
 from segnoise.datasets.problems import DatasetError, Problem, problems_of
 from segnoise.datasets.wrapped import file_paths, labelled
 from segnoise.errors import DataError
@@ -200,7 +200,7 @@ def _load(
         mask = dataset.load_mask(index)
     else:
         clean, mask = dataset.load_masks(index)
-    size = image_size(image_path)
+    size = read_header(image_path).size
     if size != mask.shape:
         raise DatasetError([size_problem(image_path, mask_path, size, mask.shape)])
     return mask, clean

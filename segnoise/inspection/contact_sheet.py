@@ -8,6 +8,7 @@ from segnoise.datasets.base import LabelledImages
 from segnoise.datasets.wrapped import labelled
 from segnoise.drawing import grid, legend, overlay
 from segnoise.errors import DataError
+from segnoise.pictures import shown
 
 _CELL = 300  # pixels across a picture
 
@@ -41,7 +42,8 @@ def contact_sheet(dataset: LabelledImages, n: int = 8) -> np.ndarray:
         masks = [sample["mask"]]
         if "clean_mask" in sample:
             masks.insert(0, sample["clean_mask"])
-        rows.append([sample["image"], *(overlay(sample["image"], m, palette) for m in masks)])
+        picture = shown(sample["image"])
+        rows.append([picture, *(overlay(picture, m, palette) for m in masks)])
         names.append(sample["sample_id"])
     if not rows:
         raise failure or DataError("a data set without samples has no contact sheet")

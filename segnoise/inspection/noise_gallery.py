@@ -27,6 +27,7 @@ from segnoise.noise import (
     realised_noise,
 )
 from segnoise.pages import escape, page, picture_uri
+from segnoise.pictures import shown
 from segnoise.tables import markdown
 
 _MEASURES = {
@@ -67,7 +68,7 @@ class Gallery:
         palette = self.metainfo["palette"]
         rows = []
         for sample, cells in zip(self.samples, self.cells, strict=True):
-            image, clean = _small(sample["image"]), sample["mask"]
+            image, clean = _small(shown(sample["image"])), sample["mask"]
             row = [image, overlay(image, _small(clean), palette)]
             rows.append(row + [_view(view, sample, cell, palette) for cell in cells])
         heads = [
@@ -125,7 +126,7 @@ class Gallery:
         """Return CSS that holds each row's clean picture once, for all its cells."""
         rules = []
         for number, sample in enumerate(self.samples):
-            image = _small(sample["image"])
+            image = _small(shown(sample["image"]))
             picture = overlay(image, _small(sample["mask"]), self.metainfo["palette"])
             height, width = picture.shape[:2]
             rules.append(
@@ -155,7 +156,7 @@ class Gallery:
     def _row(self, number: int) -> str:
         sample, palette = self.samples[number], self.metainfo["palette"]
         name = escape(sample["sample_id"])
-        image = picture_uri(_small(sample["image"]))
+        image = picture_uri(_small(shown(sample["image"])))
         cells = [
             f'<td><figure><img src="{image}" alt="image {name}">'
             f"<figcaption>{name}</figcaption></figure></td>"
@@ -308,7 +309,7 @@ def _view(
     view: str, sample: Mapping[str, Any], cell: Cell, palette: Sequence[Sequence[int]]
 ) -> np.ndarray:
     """Return the picture of a cell."""
-    image, noisy = _small(sample["image"]), _small(cell.noisy)
+    image, noisy = _small(shown(sample["image"])), _small(cell.noisy)
     if view == "noisy":
         return overlay(image, noisy, palette)
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from segnoise.datasets.base import LabelledImages
+from segnoise.datasets.files.bands import read_header
 from segnoise.datasets.files.images import opened, orientation
 from segnoise.datasets.files.masks import BLACK_AND_WHITE, MaskReader
 from segnoise.datasets.files.palettes import Color
@@ -71,10 +72,9 @@ def look(dataset: LabelledImages, index: int, labels: Sequence[np.ndarray]) -> S
         colors = _colors(picture, _values(dataset, labels))
         if loss := _loss(picture, mask):
             remarks.append(Problem(str(mask), f"is stored with loss ({loss})", _LOSSY))
-    with opened(image) as picture:
-        if (own := orientation(picture)) != turned:
-            what = f"has orientation {own} by its EXIF or TIFF tag, its mask {mask} {turned}"
-            remarks.append(Problem(str(image), what, _ORIENTATION))
+    if (own := read_header(image).orientation) != turned:
+        what = f"has orientation {own} by its EXIF or TIFF tag, its mask {mask} {turned}"
+        remarks.append(Problem(str(image), what, _ORIENTATION))
     return Seen(index, str(image), size, _file(image), colors, str(mask), tuple(remarks))
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from segnoise.noise.base import Noise
 from segnoise.noise.mask import Mask
 from segnoise.noise.seeding import generator
+from segnoise.pictures import shown
 
 
 def corrupt_sample(
@@ -19,13 +19,13 @@ def corrupt_sample(
     index: int,
     seed: int,
     mask: Mask,
-    image: NDArray[np.uint8] | None = None,
+    image: NDArray[Any] | None = None,
 ) -> Mask:
     """Return a sample's noisy mask, a function of the seed and the sample's id."""
     sample_id = str(dataset.sample_id(index))
     given: dict[str, Any] = {}
     if "image" in noise.needs:
-        given["image"] = dataset.load_image(index) if image is None else image
+        given["image"] = shown(dataset.load_image(index) if image is None else image)
     if "instances" in noise.needs:
         given["instances"] = dataset.load_instances(index)
     if "others" in noise.needs:

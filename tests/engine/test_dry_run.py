@@ -120,8 +120,8 @@ def augment(*steps):
 
 
 TRANSFORMS = {
-    "ToFloat": (augment(A.ToFloat()), r"image is float32; leave Normalize and ToFloat out"),
-    "Normalize": (augment(A.Normalize()), r"image is float32; leave Normalize and ToFloat out"),
+    "ToFloat": (augment(A.ToFloat()), r"image of float32, it was uint8; leave Normalize and To"),
+    "Normalize": (augment(A.Normalize()), r"image of float32, it was uint8; leave Normalize and"),
     "ToTensorV2": (augment(A.ToTensorV2()), r"image is a Tensor .*; leave ToTensorV2 .* out"),
     "renames": ({}, r"has no mask, but image, label, sample_id; return"),
     "drops": (
@@ -156,7 +156,7 @@ class ChangedPhantoms(Phantoms):
 
 
 DATA = {
-    "floats": r"image is float64; leave Normalize",
+    "floats": r"image is float64; return it as uint8",
     "renames": r"has no mask, but image, label, sample_id; return dict\(image=, mask=",
     "ids": r"mask holds 5, neither .*; give the data set all classes",
     "sizes": r"mask is 32x32, image 32x16; give both one size",

@@ -49,7 +49,7 @@ def read_image(path: str | Path, image_range: tuple[float, float] | None = None)
     """
     picture, raw_mode = load_picture(path)
     if "16" in raw_mode and picture.mode in ("RGB", "RGBA", "RGBX", "LA"):
-        values = _read_deep_color(path)
+        values = read_deep_color(path)
     elif picture.mode in ("L", "I", "F", "RGB") or picture.mode.startswith("I;16"):
         values = stored_numbers(picture, raw_mode)
         if values.dtype.kind == "f":
@@ -57,7 +57,7 @@ def read_image(path: str | Path, image_range: tuple[float, float] | None = None)
     else:
         values = np.array(picture.convert("RGB"))
     if values.dtype != np.uint8 or image_range is not None:
-        values = _stretch(values, image_range)
+        values = stretch(values, image_range)
     return cv2.cvtColor(values, cv2.COLOR_GRAY2RGB) if values.ndim == 2 else values
 
 
@@ -179,7 +179,7 @@ def _raw_mode(picture: Image.Image) -> str:
     return first if isinstance(first, str) else ""
 
 
-def _read_deep_color(path: str | Path) -> np.ndarray:
+def read_deep_color(path: str | Path) -> np.ndarray:
     """Read a colour image with 16 bits a channel, of which Pillow keeps 8."""
     # Not imread: it cannot open names that are not UTF-8.
     values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -190,7 +190,8 @@ def _read_deep_color(path: str | Path) -> np.ndarray:
     return cv2.cvtColor(values, cv2.COLOR_BGRA2RGB if values.shape[2] == 4 else cv2.COLOR_BGR2RGB)
 
 
-def _stretch(values: np.ndarray, image_range: tuple[float, float] | None) -> np.ndarray:
+def stretch(values: np.ndarray, image_range: tuple[float, float] | None) -> np.ndarray:
+    """Map a range of numbers to 0..255, or what lies between their own STRETCH percentiles."""
     low, high = image_range if image_range is not None else np.percentile(values, STRETCH)
     wide = values.dtype.itemsize > 2  # float32 holds 16-bit numbers and their differences
     scaled = (values.astype(np.float64 if wide else np.float32) - low) * (

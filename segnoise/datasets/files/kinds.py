@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import TiffImagePlugin
 
@@ -83,15 +83,8 @@ def kind_of(path: str | Path) -> Kind | None:
 def tiff_words(path: str | Path) -> str:
     """Return what a TIFF holds, by the tags of its first page."""
     try:
-        with open(path, "rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, about what is damaged
-            head = file.read(8)
-            head += file.read(8) if 43 in head[2:4] else b""  # BigTIFF
-            tags = TiffImagePlugin.ImageFileDirectory_v2(head)
-            file.seek(tags.next)
-            tags.load(file)
-            _ = tags[256]  # the width, which every page has
-            found = {tag: tags[tag] for tag in (258, 259, 277, 284, 339) if tag in tags}
+        tags = _first_page(path)
+        found = {tag: tags[tag] for tag in (258, 259, 277, 284, 339) if tag in tags}
     except Exception:  # whatever the damage leads Pillow to
         return "a damaged TIFF"
     firsts = {tag: value[0] if isinstance(value, tuple) else value for tag, value in found.items()}
@@ -102,3 +95,24 @@ def tiff_words(path: str | Path) -> str:
         f"a TIFF of {bands} band{'s' * (bands > 1)} of {bits} {kind}bits{planar}, compression "
         f"{firsts.get(259, 1)}, which cannot be read"
     )
+
+
+def has_tag(path: str | Path, tag: int) -> bool:
+    """Return whether a file is a TIFF whose first page has a tag."""
+    try:
+        return tag in _first_page(path)
+    except Exception:  # whatever no TIFF leads Pillow to
+        return False
+
+
+def _first_page(path: str | Path) -> Any:
+    """The tags of a TIFF's first page."""
+    with open(path, "rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, about what is damaged
+        head = file.read(8)
+        head += file.read(8) if 43 in head[2:4] else b""  # BigTIFF
+        tags = TiffImagePlugin.ImageFileDirectory_v2(head)
+        file.seek(tags.next)
+        tags.load(file)
+        _ = tags[256]  # the width, which every page has
+        return tags

@@ -15,6 +15,7 @@ from segnoise.datasets import NoisyLabels
 from segnoise.drawing import colorize, grid, legend, save_png
 from segnoise.noise import Noise
 from segnoise.output_folder import announce
+from segnoise.pictures import shown
 
 
 def _never_ends_a_training(step: Callable[..., None]) -> Callable[..., None]:
@@ -90,7 +91,7 @@ class ValidationPictures(Hook):
             noisy = NoisyLabels(dataset, self.noise, self.seed)
             masks.append(noisy.load_mask(self._wanted[name]))
         palette = dataset.metainfo["palette"]
-        return [image, *(colorize(m, palette) for m in [*masks, prediction])]
+        return [shown(image), *(colorize(m, palette) for m in [*masks, prediction])]
 
     @_never_ends_a_training
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:

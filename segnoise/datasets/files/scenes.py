@@ -1,0 +1,292 @@
+"""Rasters on a map, read by windows and written with the place of another one (rasterio, GDAL)."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segnoise.datasets.files.bands import as_type, optional_import
+from segnoise.datasets.files.kinds import has_tag
+from segnoise.datasets.files.pairing import EXTENSIONS
+from segnoise.datasets.problems import one_problem
+from segnoise.errors import DataError
+from segnoise.files import replacing, user_path
+
+PICTURES = (*EXTENSIONS, ".npy")
+RASTERS = (".vrt", ".img", ".jp2", ".asc", ".bil", ".dem")
+"""Ends of files that are rasters, whatever is in them; TIFFs may be."""
+_MOST = 10**8  # pixels of what is read whole
+_STRIP = 512  # rows that are written at a time, and the side of a tile
+_CACHE = 256 * 2**20  # bytes of decoded blocks that GDAL keeps: strips are cut by many windows
+
+
+class Scene:
+    """A raster of any size that GDAL reads: GeoTIFF, VRT, JPEG 2000 and others.
+
+    Only windows of it are in memory. Each thread and process opens the file for itself: handles
+    cannot be shared.
+
+    Args:
+        path: The file.
+        bands: Numbers of the bands to read, from 1; None for all but alpha.
+        nodata: What stands for no data, in all bands, instead of what the file says.
+
+    Raises:
+        DataError: If the file cannot be opened, or lacks a band.
+        ConfigError: If rasterio is not installed.
+    """
+
+    def __init__(
+        self, path: str | Path, bands: Sequence[int] | None = None, nodata: float | None = None
+    ) -> None:
+        self._rasterio = optional_import("rasterio", "geo")
+        self.path = user_path(path)
+        self._own = threading.local()
+        self._nodata = nodata
+        file = self._file
+        alpha = [
+            band
+            for band, kind in enumerate(file.colorinterp, 1)
+            if kind.name == "alpha" and bands is None
+        ]
+        self.bands = tuple(bands or (n for n in range(1, file.count + 1) if n not in alpha))
+        if not self.bands or max(self.bands) > file.count or min(self.bands) < 1:
+            raise one_problem(
+                self.path,
+                f"has {file.count} band(s), wanted are {list(self.bands)}",
+                "change bands",
+            )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.bands, self._nodata)
+
+    def __repr__(self) -> str:
+        height, width = self.shape
+        return f"Scene({str(self.path)!r}, {height} x {width}, bands {list(self.bands)})"
+
+    @property
+    def _file(self) -> Any:
+        """This thread's handle; a new one after a fork."""
+        if getattr(self._own, "pid", None) != os.getpid():
+            try:
+                with _quiet(), self._rasterio.Env(GDAL_CACHEMAX=_CACHE):
+                    self._own.file = self._rasterio.open(self.path)
+            except self._rasterio.errors.RasterioIOError as error:
+                raise one_problem(
+                    self.path,
+                    f"cannot be opened: {' '.join(str(error).split())}",
+                    "give a file that gdalinfo reads",
+                ) from None
+            self._own.pid = os.getpid()
+        return self._own.file
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return int(self._file.height), int(self._file.width)
+
+    @cached_property
+    def dtype(self) -> str:
+        """Type of the numbers of the bands; the common one if they differ."""
+        return str(np.result_type(*(self._file.dtypes[band - 1] for band in self.bands)))
+
+    @cached_property
+    def place(self) -> dict[str, Any]:
+        """Where the raster lies: crs, transform, ground control points, RPCs; what it has."""
+        file = self._file
+        points, points_crs = file.gcps
+        return {
+            "crs": file.crs,
+            "transform": file.transform,
+            "gcps": (points, points_crs) if points else None,
+            "rpcs": file.rpcs,
+        }
+
+    def read(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray | None]:
+        """Read a part of the raster.
+
+        Args:
+            rows: Rows from start to stop.
+            columns: Columns from start to stop.
+
+        Returns:
+            (h, w, C) numbers of the file, 0 where there are none; and (h, w) where there are some,
+            None if everywhere. No data is what the file (or ``nodata``) calls so in all
+            bands, what is transparent, and NaN and infinity in any band.
+
+        Raises:
+            DataError: If the file is damaged there.
+        """
+        file = self._file
+        window = self._rasterio.windows.Window.from_slices(rows, columns)
+        try:
+            values = np.moveaxis(file.read(list(self.bands), window=window), 0, 2)
+            valid = self._valid(file, values, window)
+        except self._rasterio.errors.RasterioIOError as error:
+            reason = " ".join(str(error.__cause__ or error).split())
+            raise one_problem(
+                self.path,
+                f"cannot be read at rows {rows.start} to {rows.stop}, columns {columns.start} to "
+                f"{columns.stop}: {reason}",
+                "fetch or export the file again",
+            ) from None
+        if values.dtype.kind in "fc":
+            finite = np.isfinite(values).all(2)
+            valid = finite if valid is None else valid & finite
+        if valid is not None:
+            if valid.all():
+                return values, None
+            values = np.where(valid[:, :, None], values, 0).astype(values.dtype, copy=False)
+        return values, valid
+
+    def _valid(self, file: Any, values: np.ndarray, window: Any) -> np.ndarray | None:
+        if self._nodata is not None:
+            return np.asarray((values != np.asarray(self._nodata, values.dtype)).any(2))
+        all_valid = self._rasterio.enums.MaskFlags.all_valid
+        if all(all_valid in flags for flags in file.mask_flag_enums):
+            return None
+        return np.asarray(file.dataset_mask(window=window) > 0)
+
+    def read_as(self, dtype: str, rows: slice, columns: slice) -> tuple[np.ndarray, Any]:
+        """Read a part as numbers of another type, see `as_type`; else as `read`."""
+        values, valid = self.read(rows, columns)
+        return as_type(values, dtype, self.path), valid
+
+
+def is_scene(path: str | Path) -> bool:
+    """Return whether a file is a raster on a map, or too large to be read whole.
+
+    Raises:
+        ConfigError: If it is, and rasterio is not installed.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in RASTERS:
+        return True
+    if suffix not in (".tif", ".tiff"):
+        return False
+    # The coordinate system's tag; and files of another kind that are called so.
+    if importlib.util.find_spec("rasterio") is None and not has_tag(path, 34735):
+        return False
+    scene = Scene(path, bands=[1])
+    place = scene.place
+    somewhere = place["crs"] is not None or place["gcps"] or place["rpcs"] is not None
+    return bool(
+        somewhere or not place["transform"].is_identity or np.prod(scene.shape, dtype=float) > _MOST
+    )
+
+
+def write_scene(
+    path: str | Path,
+    values: np.ndarray,
+    like: Scene,
+    *,
+    nodata: float | None = None,
+    colors: Mapping[int, Sequence[int]] | None = None,
+    names: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Write bands as a tiled, compressed GeoTIFF with overviews that lies on another raster.
+
+    Args:
+        path: The file; it appears when it is whole.
+        values: (H, W) or (B, H, W), which may be a memory map: strips of it are read.
+        like: The raster whose place it has.
+        nodata: What stands for no data.
+        colors: Number -> (r, g, b), of one band of uint8 or uint16.
+        names: Of the bands; of one band with ``colors``, of its classes.
+        tags: More words about the file.
+
+    Raises:
+        DataError: If the size is not that of the raster.
+    """
+    rasterio = optional_import("rasterio", "geo")
+    stack = values[None] if values.ndim == 2 else values
+    if stack.shape[1:] != like.shape:
+        raise DataError(f"{path}: {stack.shape[1:]} numbers for a raster of {like.shape}")
+    place, (_, height, width) = like.place, stack.shape
+    tiled = min(height, width) >= _STRIP
+    profile = {
+        "driver": "GTiff", "dtype": stack.dtype, "count": len(stack), "height": height,
+        "width": width, "crs": place["crs"], "transform": place["transform"], "nodata": nodata,
+        "compress": "deflate", "predictor": 3 if stack.dtype.kind == "f" else 2,
+        "bigtiff": "IF_SAFER", "tiled": tiled, "num_threads": "all_cpus",
+        **({"blockxsize": _STRIP, "blockysize": _STRIP} if tiled else {}),
+    }  # fmt: skip
+    labels = colors is not None
+    with replacing(path) as temporary, _quiet():
+        with rasterio.open(temporary, "w", **profile) as file:
+            for top in range(0, height, _STRIP):
+                rows = slice(top, min(top + _STRIP, height))
+                window = rasterio.windows.Window.from_slices(rows, slice(0, width))
+                file.write(np.ascontiguousarray(stack[:, rows]), window=window)
+            if place["gcps"]:
+                file.gcps = place["gcps"]
+            if place["rpcs"] is not None:
+                file.rpcs = place["rpcs"]
+            if colors is not None:
+                file.write_colormap(1, {n: (*c, 255) for n, c in colors.items()})
+                file.update_tags(1, **{f"CLASS_{n}": name for n, name in enumerate(names)})
+                file.update_tags(classes=json.dumps(list(names)))
+            else:
+                for band, name in enumerate(names, 1):
+                    file.set_band_description(band, name)
+            file.update_tags(**(tags or {}))
+        factors = [2**n for n in range(1, 12) if 2**n * _STRIP <= max(height, width)]
+        if factors:
+            resampling = rasterio.enums.Resampling
+            with rasterio.open(temporary, "r+") as file:
+                file.build_overviews(factors, resampling.mode if labels else resampling.average)
+
+
+def write_outlines(
+    path: str | Path, labels: np.ndarray, like: Scene, names: Sequence[str], void: int
+) -> None:
+    """Write the regions of each class as GeoJSON, in longitude and latitude.
+
+    A raster without a coordinate system has its outlines in its own numbers.
+
+    Args:
+        path: The file.
+        labels: (H, W) class ids; they are in memory meanwhile.
+        like: The raster that they lie on.
+        names: Of the classes.
+        void: Label that gets no outline.
+    """
+    rasterio = optional_import("rasterio", "geo")
+    features = optional_import("rasterio.features", "geo")
+    warp = optional_import("rasterio.warp", "geo")
+    place = like.place
+    known = np.asarray(labels != void)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file, _quiet():
+        file.write('{"type": "FeatureCollection", "features": [')
+        between = "\n"
+        wide = np.asarray(labels, np.int16 if labels.dtype == np.uint8 else np.int32)
+        for outline, label in features.shapes(wide, known, transform=place["transform"]):
+            if place["crs"] is not None:
+                outline = warp.transform_geom(
+                    place["crs"], rasterio.crs.CRS.from_epsg(4326), outline, precision=8
+                )
+            words = {"class": names[int(label)], "id": int(label)}
+            feature = {"type": "Feature", "properties": words, "geometry": outline}
+            file.write(between + json.dumps(feature))
+            between = ",\n"
+        file.write("\n]}\n")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing is said of a raster without a place: it is a picture."""
+    rasterio = optional_import("rasterio", "geo")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        yield

@@ -1,0 +1,436 @@
+"""Predict pictures and scenes, each in its own format: the work behind tools/predict.py."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from segnoise.checks import check_choice
+from segnoise.datasets.files.palettes import palette_image
+from segnoise.datasets.files.scenes import (
+    PICTURES,
+    RASTERS,
+    Scene,
+    is_scene,
+    write_outlines,
+    write_scene,
+)
+from segnoise.engine.predictor import MAPS, Predictor, all_classes, as_tensor, labels_of
+from segnoise.errors import CheckpointError, ConfigError, DataError
+from segnoise.files import read_text, replacing, user_path, write_json
+from segnoise.models.windows import Windows, ahead, blended_rows
+from segnoise.output_folder import OutputFolder, claim
+from segnoise.records import read_record
+
+SAVED = ("labels", "scores", *MAPS, "outlines")
+"""What may be written of an image."""
+
+KIND = "predicted images"
+RECORD = "predictions.json"
+_SCHEMA = {"settings": dict, "classes": [str], "palette": [[int]], "ignore_index": int}
+
+
+@dataclass(frozen=True)
+class Job:
+    """An image to predict.
+
+    Attributes:
+        source: the file.
+        name: what its results are called, below the folder of results, without an end.
+        scene: whether it is a raster on a map, to be read by windows and written as one.
+    """
+
+    source: Path
+    name: str
+    scene: bool
+
+
+def find_inputs(inputs: Sequence[str | Path]) -> list[Job]:
+    """Find the images that are meant.
+
+    Args:
+        inputs: files; folders, with all below them; lists (``.txt``) of one path a line, each
+            absolute or below the list's folder.
+
+    Raises:
+        ConfigError: if there are none, or two would have results of one name.
+        DataError: if one is missing.
+    """
+    jobs: list[Job] = []
+    for given in map(user_path, inputs):
+        if given.is_dir():
+            found = sorted(p for p in given.rglob("*") if _is_image(p))
+            if not found:
+                raise DataError(
+                    f"{given}: no image in it; known are {', '.join(PICTURES + RASTERS)}"
+                )
+            jobs += [_job(path, path.relative_to(given)) for path in found]
+        elif given.suffix == ".txt":
+            lines = [line.strip() for line in read_text(given).splitlines()]
+            for line in filter(None, lines):
+                path = given.parent / user_path(line)
+                jobs.append(_job(path, Path(Path(line).name if Path(line).is_absolute() else line)))
+        else:
+            jobs.append(_job(given, Path(given.name)))
+    if not jobs:
+        raise ConfigError("nothing to predict: give pictures, rasters, folders or lists of them")
+    names: dict[str, Job] = {}
+    for job in jobs:
+        if (other := names.setdefault(job.name, job)) is not job:
+            raise ConfigError(
+                f"{other.source} and {job.source} would both be written as {job.name}: predict "
+                "them into two folders"
+            )
+    return jobs
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in PICTURES + RASTERS and not path.name.startswith(".")
+
+
+def _job(path: Path, name: Path) -> Job:
+    if not path.is_file():
+        raise DataError(f"{path}: {'no file' if not path.exists() else 'is no file'}; change it")
+    parts = [part for part in name.with_suffix("").parts if part not in ("..", "/")]
+    return Job(path, "/".join(parts), is_scene(path))
+
+
+def predict(
+    predictor: Predictor,
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    windows: Windows | None = None,
+    batch_size: int = 8,
+    save: Sequence[str] = ("labels",),
+    bands: Sequence[int] | None = None,
+    nodata: float | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write the predictions of images, each in the way of its own kind.
+
+    A picture gets a palette PNG of class ids (16-bit grey PNG for more than 255 classes); a
+    raster a GeoTIFF with its place, colours and class names, void where the raster has no data.
+    "confidence" (the probability of the class that is predicted) and "entropy" (0 to 1, over
+    log K) are 8-bit grey pictures, of a raster float32; "scores" an array (K, H, W) of float16
+    in a .npy file, of a raster a band a class; "outlines" GeoJSON, of rasters alone.
+
+    Images that are there are not predicted again: a call that was interrupted goes on, a scene at
+    its last rows.
+
+    Args:
+        predictor: the network.
+        inputs: as of :func:`find_inputs`.
+        out: folder of the results, new or of an earlier call with the same settings.
+        windows: overlapping windows for all images; None takes for rasters windows of 512 pixels
+            that overlap by 128, and reads pictures as the checkpoint's inference says.
+        batch_size: windows computed at once.
+        save: some of ``SAVED``.
+        bands: of rasters, instead of those that the training read.
+        nodata: of rasters, instead of what the files say.
+        overwrite: replace results of other settings.
+
+    Returns:
+        The files, those that were there included.
+
+    Raises:
+        ConfigError, DataError: for inputs, arguments or a folder that cannot be used.
+        CheckpointError: if the scores are not finite.
+    """
+    for name in save:
+        check_choice("save", name, SAVED)
+    jobs = find_inputs(inputs)
+    run = _Run(predictor, windows, batch_size, tuple(save), bands, nodata)
+    with claim(out, KIND) as folder:
+        record = folder.path / RECORD
+        if overwrite:
+            folder.clear()
+        elif _begun(folder) and read_record(record, _SCHEMA)["settings"] != run.settings():
+            raise ConfigError(
+                f"--out {folder.path} holds predictions of other settings or weights "
+                f"({record.name} says which): take another folder, or replace them by --overwrite"
+            )
+        folder.expect([RECORD])
+        write_json(
+            record,
+            {
+                "settings": run.settings(),
+                "classes": list(predictor.classes),
+                "palette": [list(color) for color in predictor.palette],
+                "ignore_index": predictor.ignore_index,
+            },
+        )
+        files = {job: run.files(job) for job in jobs}
+        folder.expect(name for job in jobs for name in (*files[job].values(), *run.parts(job)))
+        todo = [
+            job for job in jobs if not all((folder.path / f).exists() for f in files[job].values())
+        ]
+        if len(todo) < len(jobs):
+            print(f"{len(jobs) - len(todo)} of {len(jobs)} images are predicted already")
+        run.pictures(folder, [job for job in todo if not job.scene])
+        for job in todo:
+            if job.scene:
+                run.scene(folder, job)
+        folder.finish()
+    return [folder.path / name for job in jobs for name in files[job].values()]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """How images are predicted, and what is written of them."""
+
+    predictor: Predictor
+    windows: Windows | None
+    batch_size: int
+    save: tuple[str, ...]
+    bands: Sequence[int] | None
+    nodata: float | None
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the results besides the images, ready for JSON."""
+        inference = {k: list(v) if isinstance(v, tuple) else v for k, v in self._views().items()}
+        return {
+            "checkpoint": str(self.predictor.path),
+            "sha256": _digest(self.predictor.path),
+            "windows": None if self.windows is None else asdict(self.windows),
+            "inference": inference,
+            "save": list(self.save),
+            "bands": None if self.bands is None else list(self.bands),
+            "nodata": self.nodata,
+        }
+
+    def _views(self) -> dict[str, Any]:
+        return asdict(self.predictor.model.inference)
+
+    @property
+    def _label_type(self) -> type[np.generic]:
+        highest = max(len(self.predictor.classes) - 1, self.predictor.ignore_index)
+        return np.uint8 if highest < 256 else np.uint16
+
+    def files(self, job: Job) -> dict[str, str]:
+        """What is saved of an image -> its file below the folder."""
+        ends = {name: f".{name}.tif" if job.scene else f".{name}.png" for name in self.save}
+        ends["labels"] = ".tif" if job.scene else ".png"
+        ends["outlines"] = ".geojson"
+        if not job.scene:
+            ends["scores"] = ".scores.npy"
+        wanted = [name for name in self.save if job.scene or name != "outlines"]
+        return {name: job.name + ends[name] for name in wanted}
+
+    def parts(self, job: Job) -> list[str]:
+        """Files of a scene that is not finished, below the folder."""
+        if not job.scene:
+            return []
+        return [f"{job.name}.{name}.part" for name in (*self._maps(), "source")]
+
+    def _maps(self) -> list[str]:
+        """What is computed row by row: labels always, for the outlines."""
+        return ["labels", *(name for name in self.save if name not in ("labels", "outlines"))]
+
+    def pictures(self, folder: OutputFolder, jobs: Sequence[Job]) -> None:
+        """Predict pictures; the next is read, and the last written, beside the computation."""
+        if not jobs:
+            return
+        read = ahead(lambda job: (job, self.predictor.read(job.source)), jobs)
+        with ThreadPoolExecutor(1) as writer:
+            writing: Future[None] | None = None
+            for job, image in tqdm(read, "predicting", len(jobs), unit="image"):
+                scores = _finite(self.predictor.probabilities(image, self.windows), job)
+                found = {name: self._map(name, scores) for name in self._maps()}
+                if writing is not None:
+                    writing.result()
+                writing = writer.submit(self._write_picture, folder, job, found)
+            if writing is not None:
+                writing.result()
+
+    def _map(self, name: str, scores: Tensor) -> np.ndarray:
+        """One of the maps of (K, h, w) scores, on the CPU."""
+        if name == "labels":
+            return labels_of(scores).cpu().numpy().astype(self._label_type)
+        if name == "scores":
+            return np.asarray(all_classes(scores).cpu().numpy().astype(np.float16))
+        return np.asarray(MAPS[name](scores).cpu().numpy())
+
+    def _write_picture(self, folder: OutputFolder, job: Job, found: dict[str, np.ndarray]) -> None:
+        for name, file in self.files(job).items():
+            with replacing(folder.path / file) as temporary:
+                if name == "scores":
+                    np.save(temporary, found[name])
+                elif name != "labels":
+                    grey = np.rint(255 * found[name]).astype(np.uint8)
+                    Image.fromarray(grey).save(temporary, format="PNG")
+                elif found[name].dtype == np.uint8:
+                    picture = palette_image(found[name], self.predictor.palette)
+                    picture.save(temporary, format="PNG")
+                else:
+                    Image.fromarray(found[name]).save(temporary, format="PNG")
+
+    def scene(self, folder: OutputFolder, job: Job) -> None:
+        """Predict a raster, rows at a time; those that are done lie in files of raw numbers."""
+        scene = Scene(job.source, self.bands or self.predictor.image["bands"], self.nodata)
+        height, width = scene.shape
+        windows = self.windows or Windows()
+        classes = len(self.predictor.classes)
+        types = {"labels": np.dtype(self._label_type), "scores": np.dtype(np.float16)}
+        shapes = {"scores": (classes, width)}
+        parts = {
+            name: _Rows(
+                folder.path / f"{job.name}.{name}.part",
+                types.get(name, np.dtype(np.float32)),
+                shapes.get(name, (width,)),
+            )
+            for name in self._maps()
+        }
+        _forget_others(folder.path / f"{job.name}.source.part", job.source, parts.values())
+        first = min(part.rows() for part in parts.values())
+        for part in parts.values():
+            part.cut(first)
+        valid = _Valid(width, windows.size)
+
+        def read(rows: slice, columns: slice) -> Tensor | None:
+            values, there = scene.read(rows, columns)
+            valid.note(rows, columns, there)
+            if there is not None and not there.any():
+                return None
+            return as_tensor(self.predictor.as_read(values, job.source))
+
+        todo = blended_rows(
+            read, scene.shape, self.predictor.of_batch, windows, self.batch_size, first
+        )
+        with tqdm(None, job.name, height, initial=first, unit="row") as bar:
+            for top, scores in todo if first < height else ():
+                rows = scores.shape[1] if scores is not None else self._rows(top, windows, height)
+                there = valid.of(top, top + rows)
+                for name, part in parts.items():
+                    found = self._empty(name, rows, width, classes)
+                    if scores is not None:
+                        found = self._map(name, _finite(scores, job))
+                    part.add(self._with_void(name, found, there))
+                bar.update(rows)
+        self._write_scene(folder, job, scene, parts)
+        for name in self.parts(job):
+            (folder.path / name).unlink(missing_ok=True)
+
+    @staticmethod
+    def _rows(top: int, windows: Windows, height: int) -> int:
+        """Rows from one on that no later window sees."""
+        return next((start for start in windows.starts(height) if start > top), height) - top
+
+    def _empty(self, name: str, rows: int, width: int, classes: int) -> np.ndarray:
+        shape = (classes, rows, width) if name == "scores" else (rows, width)
+        return np.zeros(shape, self._label_type if name == "labels" else np.float32)
+
+    def _with_void(self, name: str, found: np.ndarray, there: np.ndarray) -> np.ndarray:
+        """Rows with void, or NaN, where the raster has no data; (rows, ...)."""
+        if name == "labels":
+            return np.where(there, found, self._label_type(self.predictor.ignore_index))
+        kept = np.where(there, found, np.array(np.nan, found.dtype))
+        return kept.swapaxes(0, 1) if name == "scores" else kept
+
+    def _write_scene(
+        self, folder: OutputFolder, job: Job, scene: Scene, parts: dict[str, _Rows]
+    ) -> None:
+        void, classes = self.predictor.ignore_index, self.predictor.classes
+        for name, file in self.files(job).items():
+            if name == "outlines":
+                labels = parts["labels"].whole()
+                write_outlines(folder.path / file, labels, scene, classes, void)
+                continue
+            values = parts[name].whole()
+            if name == "labels":
+                colors = dict(enumerate(self.predictor.palette))
+                write_scene(
+                    folder.path / file, values, scene, nodata=void, colors=colors, names=classes
+                )
+            elif name == "scores":
+                stack = values.swapaxes(0, 1).astype(np.float32)
+                write_scene(folder.path / file, stack, scene, nodata=np.nan, names=classes)
+            else:
+                write_scene(folder.path / file, values, scene, nodata=np.nan, names=[name])
+
+
+class _Rows:
+    """Rows of numbers in a file that grows: what it holds after a kill are whole rows."""
+
+    def __init__(self, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        self.path, self.dtype, self.shape = path, dtype, shape
+        self._bytes = int(np.prod(shape)) * dtype.itemsize
+
+    def rows(self) -> int:
+        """Whole rows that are there."""
+        return self.path.stat().st_size // self._bytes if self.path.exists() else 0
+
+    def cut(self, rows: int) -> None:
+        """Keep the first rows."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as file:
+            file.truncate(rows * self._bytes)
+
+    def add(self, values: np.ndarray) -> None:
+        """Append rows."""
+        with self.path.open("ab") as file:
+            file.write(np.ascontiguousarray(values, self.dtype).data)
+
+    def whole(self) -> np.ndarray:
+        """All rows, as a map of the file."""
+        return np.memmap(self.path, self.dtype, "r", shape=(self.rows(), *self.shape))
+
+
+class _Valid:
+    """Where a raster has data, of the rows that windows still see."""
+
+    def __init__(self, width: int, size: int) -> None:
+        self._map = np.ones((3 * size, width), bool)
+
+    def _places(self, start: int, stop: int) -> np.ndarray:
+        return np.arange(start, stop) % len(self._map)
+
+    def note(self, rows: slice, columns: slice, there: np.ndarray | None) -> None:
+        self._map[self._places(rows.start, rows.stop), columns] = True if there is None else there
+
+    def of(self, start: int, stop: int) -> np.ndarray:
+        return self._map[self._places(start, stop)]
+
+
+def _begun(folder: OutputFolder) -> bool:
+    """Whether there are results, or rows of them, and not only what a failed call has left."""
+    names = [name for name in folder.held() if name != RECORD and not name.endswith(".source.part")]
+    return any((folder.path / name).stat().st_size for name in names)
+
+
+def _forget_others(note: Path, source: Path, parts: Any) -> None:
+    """Begin anew where the file is another one than that of the rows that are there."""
+    state = source.stat()
+    now = f"{source.resolve()} {state.st_size} {state.st_mtime_ns}\n"
+    if not note.exists() or note.read_text() != now:
+        for part in parts:
+            part.path.unlink(missing_ok=True)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(note) as temporary:
+            temporary.write_text(now)
+
+
+def _finite(scores: Tensor, job: Job) -> Tensor:
+    if not bool(scores.sum().isfinite()):
+        raise CheckpointError(
+            f"{job.source}: the network's scores are not finite: its weights have diverged, or "
+            "overflow in half precision: take another checkpoint, or leave --bf16 out"
+        )
+    return scores
+
+
+def _digest(path: Path) -> str:
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            found.update(block)
+    return found.hexdigest()
