@@ -74,14 +74,6 @@ def test_what_was_given_up_takes_the_fill(fill, expected):
     assert noisy.tolist() == [[0, 0, 0, 0, expected, expected, 255, 0]]
 
 
-def test_a_fill_that_does_not_fit():
-    mask = np.array([[0, 0, 0, 1]], np.uint8)
-    pile = ClassPile.of(mask, (1,), -100)
-    for fill in (300, "void"):
-        with pytest.raises(ValueError, match="does not fit a mask of dtype uint8"):
-            pile.to_mask(pile.lay_back(nothing_left, fill), fill)
-
-
 def test_windows():
     mask = np.zeros((300, 500), np.uint8)
     mask[192:194, 3:9] = 1

@@ -44,20 +44,6 @@ def test_components_against_a_loop(patches):
         np.testing.assert_array_equal(noisy, expected)
 
 
-def test_share_of_components():
-    mask = np.indices((40, 40)).sum(0).astype(np.uint8) % 2 + 2 * (np.arange(40) % 2)
-    mask = mask.astype(np.uint8)
-    count = len(connected_components(mask, 255))
-    assert count > 40
-    lost = [
-        np.count_nonzero(VoidDropout(0.3, "components")(mask, generator(seed)) == 255) / mask.size
-        for seed in range(200)
-    ]
-    shares = connected_components(mask, 255).area / mask.size
-    sigma = np.sqrt(0.3 * 0.7 * (shares**2).sum() / 200)
-    assert abs(np.mean(lost) - 0.3) < 4 * sigma
-
-
 def test_instances_and_superpixels():
     mask = np.ones((32, 64), np.uint8)
     instances = np.repeat(np.arange(1, 5, dtype=np.int32), 16) * np.ones((32, 1), np.int32)

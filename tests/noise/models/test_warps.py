@@ -151,17 +151,6 @@ def test_elastic_has_the_amplitude_and_the_correlation(amplitude, length):
     assert 2 * np.mean(product) / amplitude**2 == pytest.approx(math.exp(-1), abs=0.08)
 
 
-@pytest.mark.parametrize("noise", [Shift(3), Rotate(20), Elastic(3, 6)])
-def test_void_neither_moves_nor_spreads(noise):
-    mask = np.kron(np.arange(20, dtype=np.uint8).reshape(4, 5), np.ones((9, 9), np.uint8))
-    mask[10:20, 12:30] = VOID
-    mask[:, :3] = VOID
-    for seed in range(5):
-        noisy = noise(mask, generator(seed))
-        np.testing.assert_array_equal(noisy == VOID, mask == VOID)
-    assert any((noise(mask, generator(seed)) != mask).any() for seed in range(5))
-
-
 @pytest.mark.parametrize("noise", [Shift(40), Rotate(180, fill="neighbor"), Elastic(60, 9)])
 def test_where_only_void_arrives_labels_stay(noise):
     mask = np.full((9, 9), VOID, np.uint8)

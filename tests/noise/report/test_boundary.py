@@ -35,9 +35,3 @@ def test_distance_to_the_nearest_other_label_by_brute_force(patches):
     near, changed = count_by_distance(clean, packed(valid), packed(np.zeros_like(valid)))
     np.testing.assert_array_equal(near, expected)
     assert not changed.any()
-
-
-def test_without_boundary_all_is_far():
-    clean = np.zeros((9, 9), np.uint8)
-    near, _ = count_by_distance(clean, packed(clean == 0), packed(clean == 1))
-    assert near.tolist() == [0] * MAX_DISTANCE + [81]

@@ -85,28 +85,12 @@ def test_an_object_cut_in_two_keeps_at_most_one_half():
     assert (objects.noisy.tolist(), objects.matched.tolist()) == ([1, 2], [0, 1])
 
 
-def test_what_is_void_in_the_clean_mask_belongs_to_no_noisy_object():
-    clean = np.array([[1, 1, VOID, VOID]], np.uint8)
-    noisy = np.array([[1, 1, 1, 1]], np.uint8)
-    objects = count_jointly(clean, noisy, 2, VOID)[1]
-    assert objects.matched.tolist() == [0, 1]
-    assert objects.changed.tolist() == [0, 0]
-
-
 def test_masks_of_two_types_where_only_one_holds_void():
     clean = np.array([[1, 1, 65535]], np.uint16)
     noisy = np.array([[1, 0, 1]], np.uint8)
     joint, objects = count_jointly(clean, noisy, 2, 65535)
     assert joint.tolist() == [[0, 0, 0], [1, 1, 0]]
     assert objects.noisy.tolist() == [1, 1]
-
-
-def test_void_only():
-    mask = np.full((3, 4), VOID, np.uint8)
-    joint, objects = count_jointly(mask, np.zeros_like(mask), 2, VOID)
-    assert not joint.any()
-    assert not objects.clean.any()
-    assert not objects.noisy.any()
 
 
 def test_counts_of_many_classes():
