@@ -12,15 +12,11 @@ from segnoise.checks import check_float, check_integer
 from segnoise.errors import SegnoiseError
 from segnoise.losses.base import PixelwiseLoss
 from segnoise.losses.core import (
-    LogitMap,
-    blocks,
-    by_operators,
     check_min_prob,
     compute_dtype,
+    in_blocks,
     outside_transforms,
     pixel_statistics,
-    softmax,
-    twice_differentiable,
     unwrapped,
 )
 from segnoise.losses.names import register
@@ -196,12 +192,9 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         if self.mode != "multiclass":
             z = self._mapped_score(logits.to(compute_dtype(logits)))
             return mean[:, 0] * torch.sigmoid(-z) + mean[:, 1] * torch.sigmoid(z)
-        if torch.compiler.is_compiling() or by_operators():
-            return (self._probabilities(logits) * mean).sum(1)
-        shape = logits[:, 0].shape
-        flat = (m.reshape(*m.shape[:2], shape[1:].numel()) for m in (logits, mean))
-        product: Tensor = _InnerProduct.apply(*flat, self.logit_map)
-        return product.reshape(shape)
+        return in_blocks(
+            lambda z, t: (self._probabilities(z) * t).sum(1), logits, mean, classes=True
+        )
 
     def _save_to_state_dict(
         self, destination: dict[str, Any], prefix: str, keep_vars: bool
@@ -233,38 +226,3 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
         self._memory.means = {
             name: mean.detach().to("cpu", torch.float16, copy=True) for name, mean in means.items()
         }
-
-
-class _InnerProduct(torch.autograd.Function):
-    """Logits and t, (N, K, P) -> <t, softmax(logits)>, (N, P); the softmax is recomputed."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, mean: Tensor, logit_map: LogitMap | None) -> Tensor:
-        ctx.save_for_backward(logits, mean)
-        ctx.logit_map = logit_map
-        product = logits.new_empty((len(logits), logits.shape[2]), dtype=compute_dtype(logits))
-        for rows, columns in blocks(logits, binary=False):
-            p = _softmax(logits[rows, :, columns], logit_map)
-            product[rows, columns] = (p * mean[rows, :, columns]).sum(1)
-        return product
-
-    @staticmethod
-    @twice_differentiable(lambda ctx, logits, mean: (_softmax(logits, ctx.logit_map) * mean).sum(1))
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        logits, mean = ctx.saved_tensors
-        gradient = torch.empty_like(logits)
-        for rows, columns in blocks(logits, binary=False):
-            block = logits[rows, :, columns]
-            p = _softmax(block, ctx.logit_map)
-            w = mean[rows, :, columns]
-            slope = p * (w - (p * w).sum(1, keepdim=True)) * grad[rows, None, columns]
-            if ctx.logit_map is not None:
-                slope = ctx.logit_map.pull_back(block.to(slope.dtype), slope)
-            gradient[rows, :, columns] = slope
-        return gradient, None, None
-
-
-def _softmax(logits: Tensor, logit_map: LogitMap | None) -> Tensor:
-    return softmax(
-        logits if logit_map is None else logit_map(logits.to(compute_dtype(logits))), binary=False
-    )

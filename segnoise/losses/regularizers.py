@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -11,12 +10,10 @@ from torch import Tensor, nn
 
 from segnoise.losses.core import (
     FLOOR,
-    by_operators,
     check_mode,
     compute_dtype,
     prepare_target,
     region_sums,
-    twice_differentiable,
 )
 from segnoise.losses.names import register
 from segnoise.losses.signatures import refuse_unknown
@@ -210,38 +207,7 @@ class L1Penalty(nn.Module):
             if not (isinstance(parameter, Tensor) and parameter.is_floating_point()):
                 kind = getattr(parameter, "dtype", type(parameter).__name__)
                 raise TypeError(f"parameters must be floating tensors, got {kind}")
-        norm: Tensor = (
-            _sum_of_absolutes(*parameters) if by_operators() else _L1Norm.apply(*parameters)
-        )
-        return norm
-
-
-def _sum_of_absolutes(*parameters: Tensor) -> Tensor:
-    double = any(p.dtype == torch.float64 for p in parameters)
-    dtype = torch.float64 if double else torch.float32
-    norms = [p.abs().sum(dtype=dtype).to(parameters[0].device) for p in parameters]
-    return torch.stack(norms).sum()
-
-
-class _L1Norm(torch.autograd.Function):
-    """Sum of absolute values by few kernels for all parameters; autograd would keep |theta|."""
-
-    @staticmethod
-    def forward(ctx: Any, *parameters: Tensor) -> Tensor:
-        ctx.save_for_backward(*parameters)
         double = any(p.dtype == torch.float64 for p in parameters)
         dtype = torch.float64 if double else torch.float32
-        device = parameters[0].device
-        norms = torch._foreach_norm(list(parameters), 1, dtype=dtype)
-        return torch.stack([norm.to(device) for norm in norms]).sum()
-
-    @staticmethod
-    @twice_differentiable(lambda _, *parameters: _sum_of_absolutes(*parameters))
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        needed = [
-            p for p, need in zip(ctx.saved_tensors, ctx.needs_input_grad, strict=True) if need
-        ]
-        signs = list(torch._foreach_sign(needed))
-        torch._foreach_mul_(signs, grad)
-        found = iter(signs)
-        return tuple(next(found) if need else None for need in ctx.needs_input_grad)
+        norms = [p.abs().sum(dtype=dtype).to(parameters[0].device) for p in parameters]
+        return torch.stack(norms).sum()

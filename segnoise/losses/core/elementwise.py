@@ -1,7 +1,7 @@
-"""Losses of single scores, computed block by block and recomputed for the backward pass.
+"""Losses of one pixel, computed block by block and recomputed for the backward pass.
 
-Where every score is a pixel of its own, the maps of a loss's formula are as large as the logits:
-half a dozen of them. In blocks they stay in the cache, and none is kept.
+The maps of a loss's formula are as large as the logits, and there are half a dozen of them: in
+blocks they stay in the cache, and none is kept.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from torch import Tensor
 from segnoise.losses.core.blocking import blocks, compute_dtype
 from segnoise.losses.core.derivatives import by_operators, twice_differentiable
 
+Function = Callable[[Tensor, Tensor], Tensor]
 
-def in_blocks(
-    function: Callable[[Tensor, Tensor], Tensor], scores: Tensor, labels: Tensor
-) -> Tensor:
-    """Return ``function(scores, labels)`` of an elementwise function.
+
+def in_blocks(function: Function, scores: Tensor, labels: Tensor, classes: bool = False) -> Tensor:
+    """Return ``function(scores, labels)`` of a function of every score, or pixel, by itself.
+
+    The values are in float32 (float64 for float64 scores); no gradient flows to the labels.
 
     Args:
-        function: of scores and labels of any shape; elementwise, the same at every call.
-        scores: of any shape.
-        labels: of the same shape.
-
-    Returns:
-        The values, in float32 (float64 for float64 scores); no gradient flows to the labels.
+        function: the same at every call.
+        scores: of any shape; with ``classes`` (N, K, *).
+        labels: of the scores' shape.
+        classes: whether the function is of K scores and labels a pixel, and returns (N, *).
 
     Example:
         >>> in_blocks(lambda z, y: z.square() * y, torch.tensor([3.0, 2.0]), torch.tensor([1, 0]))
@@ -35,30 +35,33 @@ def in_blocks(
     """
     if torch.compiler.is_compiling() or by_operators():
         return function(scores, labels)
-    value: Tensor = _InBlocks.apply(scores.reshape(1, 1, -1), labels.reshape(1, 1, -1), function)
-    return value.reshape(scores.shape)
+    shape = scores[:, 0].shape if classes else scores.shape
+    flat = (*scores.shape[:2], scores.shape[2:].numel()) if classes else (1, 1, scores.numel())
+    value: Tensor = _InBlocks.apply(scores.reshape(flat), labels.reshape(flat), function, classes)
+    return value.reshape(shape)
 
 
 class _InBlocks(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, scores: Tensor, labels: Tensor, function: Callable[[Tensor, Tensor], Tensor]
+        ctx: Any, scores: Tensor, labels: Tensor, function: Function, classes: bool
     ) -> Tensor:
         ctx.save_for_backward(scores, labels)
-        ctx.function = function
-        value = torch.empty_like(scores, dtype=compute_dtype(scores))
-        for _, part in blocks(scores, binary=True):
-            value[..., part] = function(scores[..., part], labels[..., part])
+        ctx.function, ctx.classes = function, classes
+        shape = scores[:, 0].shape if classes else scores.shape
+        value = scores.new_empty(shape, dtype=compute_dtype(scores))
+        for rows, part in blocks(scores, binary=not classes):
+            value[rows, ..., part] = function(scores[rows, :, part], labels[rows, :, part])
         return value
 
     @staticmethod
     @twice_differentiable(lambda ctx, scores, labels: ctx.function(scores, labels))
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         scores, labels = ctx.saved_tensors
         gradient = torch.empty_like(scores)
-        for _, part in blocks(scores, binary=True):
+        for rows, part in blocks(scores, binary=not ctx.classes):
             with torch.enable_grad():
-                z = scores[..., part].detach().requires_grad_()
-                value = ctx.function(z, labels[..., part])
-            (gradient[..., part],) = torch.autograd.grad(value, z, grad[..., part])
-        return gradient, None, None
+                z = scores[rows, :, part].detach().requires_grad_()
+                value = ctx.function(z, labels[rows, :, part])
+            (gradient[rows, :, part],) = torch.autograd.grad(value, z, grad[rows, ..., part])
+        return gradient, None, None, None
