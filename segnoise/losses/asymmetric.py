@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segnoise.checks import check_float
-from segnoise.losses.base import StatisticsLoss, TermLoss
+from segnoise.losses.base import CommonArguments, StatisticsLoss, TermLoss
 from segnoise.losses.core import BoundedTerm, ClassSum, PixelStatistics, PowerTerm
 from segnoise.losses.names import register
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from segnoise.losses.base import CommonArguments
 
 
 @dataclass(frozen=True)
@@ -153,8 +148,6 @@ class AsymmetricGeneralizedCrossEntropyLoss(TermLoss):
         tensor(1.2188)
     """
 
-    own_parameters = ("a", "q")
-
     def __init__(
         self, mode: str, *, a: float = 0.6, q: float = 0.6, **common: Unpack[CommonArguments]
     ) -> None:
@@ -187,8 +180,6 @@ class AsymmetricUnhingedLoss(TermLoss):
         tensor(1.0312)
     """
 
-    own_parameters = ("a", "q")
-
     def __init__(
         self, mode: str, *, a: float = 5.5, q: float = 3.0, **common: Unpack[CommonArguments]
     ) -> None:
@@ -220,8 +211,6 @@ class AsymmetricExponentialLoss(TermLoss):
         tensor(0.7788)
     """
 
-    own_parameters = ("a",)
-
     def __init__(self, mode: str, *, a: float = 2.5, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
         self.a = check_float("a", a, above=0)
@@ -251,8 +240,6 @@ class AsymmetricNormLoss(StatisticsLoss):
         >>> loss(torch.zeros(1, 4, 1), torch.tensor([[3]]))
         tensor(0.3750)
     """
-
-    own_parameters = ("a", "p")
 
     def __init__(
         self, mode: str, *, a: float = 1.5, p: float = 0.9, **common: Unpack[CommonArguments]
@@ -298,7 +285,6 @@ class AsymmetricMeanSquaredErrorLoss(StatisticsLoss):
         tensor(0.1875)
     """
 
-    own_parameters = ("a",)
     sums = (ClassSum(PowerTerm(2.0), 0.0),)
 
     def __init__(self, mode: str, *, a: float = 30.0, **common: Unpack[CommonArguments]) -> None:

@@ -26,7 +26,7 @@ from segnoise.losses.core import (
     pixel_statistics,
     prepare_target,
 )
-from segnoise.losses.signatures import refuse_unknown
+from segnoise.losses.signatures import refuse_unknown, shown
 from segnoise.losses.weighting import batch_scheme, label_counts, scheme_weights
 from segnoise.naming import did_you_mean
 
@@ -87,7 +87,6 @@ class SegmentationLoss(nn.Module, ABC):
     """
 
     admits_soft_labels: ClassVar[bool] = False
-    own_parameters: ClassVar[tuple[str, ...]] = ()
     # What a training must know of a loss, which it asks by ``says``:
     inputs: tuple[str, ...] = ("logits", "labels")
     """What forward is given first: "logits", or "views" of an image, and "labels"; "parameters"."""
@@ -164,8 +163,7 @@ class SegmentationLoss(nn.Module, ABC):
 
     def extra_repr(self) -> str:
         """Return the arguments that differ from their defaults, and the loss's own parameters."""
-        parts = [repr(self.mode)]
-        parts += [f"{name}={getattr(self, name)!r}" for name in self.own_parameters]
+        parts = [repr(self.mode), *shown(self)]
         if self.ignore_index is not None:
             parts.append(f"ignore_index={self.ignore_index}")
         if self.reduction != "mean":
@@ -210,11 +208,7 @@ def _weights(mode: str, class_weights: Sequence[float] | Tensor | None) -> Tenso
 
 
 def pixel_weights_of(weights: Tensor, loss: Tensor, valid: Tensor | None, mode: str) -> Tensor:
-    """Return pixel weights in the loss map's shape and dtype, 0 at void.
-
-    Raises:
-        ValueError: if they are of another shape, on another device, or no numbers >= 0.
-    """
+    """Return pixel weights in the loss map's shape and dtype, 0 at void."""
     shape = tuple(weights.shape)
     if mode != "multilabel" and weights.dim() == loss.dim() + 1 and shape[1] == 1:
         weights = weights.squeeze(1)

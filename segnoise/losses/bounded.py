@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segnoise.checks import check_float, check_integer
-from segnoise.losses.base import TermLoss
+from segnoise.losses.base import CommonArguments, TermLoss
 from segnoise.losses.core import BoundedTerm, PixelStatistics, PowerTerm, TaylorTerm, check_min_prob
 from segnoise.losses.names import register
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from segnoise.losses.base import CommonArguments
 
 
 @register("MAE")
@@ -42,7 +37,6 @@ class MeanAbsoluteErrorLoss(TermLoss):
         tensor(0.7500)
     """
 
-    own_parameters = ("scale",)
     term = PowerTerm(1.0)
 
     def __init__(self, mode: str, *, scale: float = 1.0, **common: Unpack[CommonArguments]) -> None:
@@ -75,7 +69,6 @@ class ReverseCrossEntropyLoss(TermLoss):
         tensor(6.9078)
     """
 
-    own_parameters = ("min_prob",)
     term = PowerTerm(1.0)
 
     def __init__(
@@ -111,8 +104,6 @@ class GeneralizedCrossEntropyLoss(TermLoss):
         tensor(0.8872)
     """
 
-    own_parameters = ("q",)
-
     def __init__(self, mode: str, *, q: float = 0.7, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
         self.q = check_float("q", q, above=0, most=1)
@@ -139,8 +130,6 @@ class TaylorCrossEntropyLoss(TermLoss):
         >>> TaylorCrossEntropyLoss("multiclass")(torch.zeros(1, 4, 1), torch.tensor([[3]]))
         tensor(1.0312)
     """
-
-    own_parameters = ("t",)
 
     def __init__(self, mode: str, *, t: int = 2, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
@@ -202,8 +191,6 @@ class PartiallyHuberisedCrossEntropyLoss(TermLoss):
         >>> loss(torch.tensor([[[0.0], [9.0]]]), torch.tensor([[0]]))
         tensor(3.3014)
     """
-
-    own_parameters = ("tau",)
 
     def __init__(self, mode: str, *, tau: float = 10.0, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
 from segnoise.checks import check_float
-from segnoise.losses.base import SegmentationLoss, StatisticsLoss
+from segnoise.losses.base import CommonArguments, SegmentationLoss, StatisticsLoss
 from segnoise.losses.core import ClassMax, ClassSum, NormClip, PixelStatistics, PowerTerm, UnitNorm
 from segnoise.losses.epoch import EpochAware, register_epoch
 from segnoise.losses.names import build_loss, register
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from segnoise.losses.base import CommonArguments
 
 
 @register("SR")
@@ -53,7 +49,6 @@ class SparseRegularizationLoss(EpochAware, StatisticsLoss):
     """
 
     admits_soft_labels = True
-    own_parameters = ("temperature", "p", "beta", "growth")
 
     def __init__(
         self,
@@ -120,8 +115,6 @@ class LogitClipLoss(SegmentationLoss):
         tensor(0.7981)
     """
 
-    own_parameters = ("tau",)
-
     def __init__(
         self,
         mode: str,
@@ -186,7 +179,6 @@ class EpsSoftmaxLoss(StatisticsLoss):
         tensor(3.7009)
     """
 
-    own_parameters = ("alpha", "beta", "m")
     sums = (ClassMax(),)
 
     def __init__(

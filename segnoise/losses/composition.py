@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segnoise.checks import check_float
 from segnoise.losses.asymmetric import (
@@ -15,7 +16,7 @@ from segnoise.losses.asymmetric import (
     AsymmetricNormLoss,
     AsymmetricUnhingedLoss,
 )
-from segnoise.losses.base import StatisticsLoss
+from segnoise.losses.base import CommonArguments, StatisticsLoss
 from segnoise.losses.bounded import MeanAbsoluteErrorLoss, ReverseCrossEntropyLoss
 from segnoise.losses.core import PixelStatistics
 from segnoise.losses.cross_entropy import CrossEntropyLoss
@@ -31,11 +32,6 @@ from segnoise.losses.normalized_negative import (
 )
 from segnoise.losses.signatures import COMMON, own_parameters, split_common, unknown_parameter
 from segnoise.naming import did_you_mean
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from segnoise.losses.base import CommonArguments
 
 ACTIVE: dict[str, type[StatisticsLoss]] = {
     "NCE": NormalizedCrossEntropyLoss,
@@ -75,8 +71,6 @@ class TwoTermLoss(StatisticsLoss):
         TypeError: if neither term has a parameter of such a name.
         ValueError: if alpha or beta is negative.
     """
-
-    own_parameters = ("alpha", "beta")
 
     def __init__(
         self,

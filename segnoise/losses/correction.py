@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import Unpack
 
-from segnoise.losses.base import StatisticsLoss
+from segnoise.losses.base import CommonArguments, StatisticsLoss
 from segnoise.losses.core import LabelModel, PixelStatistics
 from segnoise.losses.names import register
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from segnoise.losses.base import CommonArguments
 
 
 class _MatrixLoss(StatisticsLoss):
@@ -184,14 +180,6 @@ class NegativeLearningLoss(StatisticsLoss):
 
 def check_transition_matrix(matrix: Sequence[Sequence[float]] | Tensor, mode: str) -> Tensor:
     """Return a transition matrix as float64.
-
-    Args:
-        matrix: (K, K), rows of the true classes.
-        mode: "binary" and "multilabel" want 2 x 2.
-
-    Raises:
-        ValueError: if it is not square, not 2 x 2 where that is wanted, or a row is no
-            distribution.
 
     Example:
         >>> check_transition_matrix([[0.9, 0.2], [0.0, 1.0]], "multiclass")

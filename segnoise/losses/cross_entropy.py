@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segnoise.checks import check_float
-from segnoise.losses.base import StatisticsLoss, TermLoss
+from segnoise.losses.base import CommonArguments, StatisticsLoss, TermLoss
 from segnoise.losses.core import (
     ClassMax,
     ClassSum,
@@ -17,11 +16,6 @@ from segnoise.losses.core import (
     PixelStatistics,
 )
 from segnoise.losses.names import register
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from segnoise.losses.base import CommonArguments
 
 
 @register("CE")
@@ -73,7 +67,6 @@ class LabelSmoothingLoss(StatisticsLoss):
     """
 
     admits_soft_labels = True
-    own_parameters = ("t",)
     sums = (ClassSum(LogTerm()),)
 
     def __init__(self, mode: str, *, t: float = 0.1, **common: Unpack[CommonArguments]) -> None:
@@ -112,7 +105,6 @@ class SoftBootstrapLoss(StatisticsLoss):
     """
 
     admits_soft_labels = True
-    own_parameters = ("t",)
     sums = (ClassSum(EntropyTerm()),)
 
     def __init__(self, mode: str, *, t: float = 0.05, **common: Unpack[CommonArguments]) -> None:
@@ -150,7 +142,6 @@ class HardBootstrapLoss(StatisticsLoss):
     """
 
     admits_soft_labels = True
-    own_parameters = ("t",)
     sums = (ClassMax(),)
 
     def __init__(self, mode: str, *, t: float = 0.2, **common: Unpack[CommonArguments]) -> None:
@@ -183,8 +174,6 @@ class FocalLoss(TermLoss):
         >>> FocalLoss("multiclass", gamma=2)(torch.zeros(1, 4, 2), torch.tensor([[3, 0]]))
         tensor(0.7798)
     """
-
-    own_parameters = ("gamma",)
 
     def __init__(self, mode: str, *, gamma: float = 2.0, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)

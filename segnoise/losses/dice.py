@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segnoise.checks import check_float
-from segnoise.losses.base import SegmentationLoss, pixel_weights_of
+from segnoise.losses.base import CommonArguments, SegmentationLoss, pixel_weights_of
 from segnoise.losses.core import Target, class_index, compute_dtype, region_sums
 from segnoise.losses.names import register
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from segnoise.losses.base import CommonArguments
 
 
 class RegionLoss(SegmentationLoss):
@@ -114,8 +108,6 @@ class DiceLoss(RegionLoss):
         tensor(0.5000)
     """
 
-    own_parameters = ("eps",)
-
     def __init__(self, mode: str, *, eps: float = 1e-5, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
         self.eps = check_float("eps", eps, above=0)
@@ -150,8 +142,6 @@ class NoiseRobustDiceLoss(RegionLoss):
         >>> loss(torch.zeros(1, 2, 2), torch.tensor([[0, 1]]))
         tensor(0.3536)
     """
-
-    own_parameters = ("gamma", "eps")
 
     def __init__(
         self,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segnoise.checks import check_float, check_integer
 from segnoise.errors import SegnoiseError
-from segnoise.losses.base import PixelwiseLoss
+from segnoise.losses.base import CommonArguments, PixelwiseLoss
 from segnoise.losses.core import (
     check_min_prob,
     compute_dtype,
@@ -21,11 +22,6 @@ from segnoise.losses.core import (
 )
 from segnoise.losses.names import register
 from segnoise.losses.prediction_memory import PredictionMemory, cells_of_grid, names_of
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from segnoise.losses.base import CommonArguments
 
 
 @register("ELR")
@@ -79,7 +75,6 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
     """
 
     admits_soft_labels = True
-    own_parameters = ("beta", "momentum", "min_prob", "stride")
     needs = ("sample_id", "cells")
     bounded_below = False
     remembers: ClassVar[str] = "means."

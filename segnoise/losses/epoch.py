@@ -28,14 +28,7 @@ class EpochAware:
 
 
 def register_epoch(loss: nn.Module) -> None:
-    """Give a loss its epoch, 0.
-
-    Example:
-        >>> module = nn.Module()
-        >>> register_epoch(module)
-        >>> module.epoch
-        tensor(0)
-    """
+    """Give a loss its epoch, 0."""
     loss.register_buffer("epoch", torch.zeros((), dtype=torch.long))
 
 

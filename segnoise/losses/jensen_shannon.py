@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segnoise.checks import check_float
-from segnoise.losses.base import PixelwiseLoss, TermLoss
+from segnoise.losses.base import CommonArguments, PixelwiseLoss, TermLoss
 from segnoise.losses.core import (
     FLOOR,
     BoundedTerm,
@@ -23,11 +24,6 @@ from segnoise.losses.core import (
     twice_differentiable,
 )
 from segnoise.losses.names import register
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from segnoise.losses.base import CommonArguments
 
 
 @dataclass(frozen=True)
@@ -100,8 +96,6 @@ class JensenShannonLoss(TermLoss):
         tensor(1.0976)
     """
 
-    own_parameters = ("pi",)
-
     def __init__(self, mode: str, *, pi: float = 0.7, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
         self.pi = check_float("pi", pi, least=1e-3, below=1)
@@ -144,7 +138,6 @@ class GeneralizedJensenShannonLoss(PixelwiseLoss):
     """
 
     inputs = ("views", "labels")
-    own_parameters = ("pi",)
 
     def __init__(self, mode: str, *, pi: float = 0.7, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)

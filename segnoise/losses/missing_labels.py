@@ -6,22 +6,17 @@ They treat positives and negatives differently and so are of binary and multilab
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segnoise.checks import check_float, check_integer
-from segnoise.losses.base import PixelwiseLoss
+from segnoise.losses.base import CommonArguments, PixelwiseLoss
 from segnoise.losses.core import FLOOR, compute_dtype, in_blocks
 from segnoise.losses.epoch import EpochAware, register_epoch
 from segnoise.losses.names import register
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from segnoise.losses.base import CommonArguments
 
 
 class ScoreLoss(PixelwiseLoss):
@@ -80,8 +75,6 @@ class HillLoss(ScoreLoss):
         tensor([[0.2500, 0.7019]])
     """
 
-    own_parameters = ("lam", "margin", "gamma")
-
     def __init__(
         self,
         mode: str,
@@ -135,8 +128,6 @@ class SelfPacedCorrectionLoss(EpochAware, ScoreLoss):
         tensor([[0.0018]])
     """
 
-    own_parameters = ("tau", "margin", "gamma", "start_epoch")
-
     def __init__(
         self,
         mode: str,
@@ -183,8 +174,6 @@ class AsymmetricFocalLoss(ScoreLoss):
         >>> loss(torch.zeros(1, 2), torch.tensor([[0, 1]]))
         tensor([[0.0245, 0.3466]])
     """
-
-    own_parameters = ("gamma_positive", "gamma_negative", "clip")
 
     def __init__(
         self,

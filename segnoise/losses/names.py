@@ -21,11 +21,7 @@ LOSSES = Registry("loss")
 
 
 def register(*names: str) -> Callable[[Builder], Builder]:
-    """Enter a loss in ``LOSSES`` under its own name and under short ones (a decorator).
-
-    Args:
-        *names: as the papers print it, such as "NCE".
-    """
+    """Enter a loss in ``LOSSES`` under its own name and under short ones (a decorator)."""
 
     def enter(builder: Builder) -> Builder:
         LOSSES.register(builder)

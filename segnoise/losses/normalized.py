@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segnoise.checks import check_float
 from segnoise.losses.asymmetric import (
@@ -12,7 +13,7 @@ from segnoise.losses.asymmetric import (
     AsymmetricGeneralizedCrossEntropyLoss,
     AsymmetricUnhingedLoss,
 )
-from segnoise.losses.base import StatisticsLoss, TermLoss
+from segnoise.losses.base import CommonArguments, StatisticsLoss, TermLoss
 from segnoise.losses.bounded import (
     GeneralizedCrossEntropyLoss,
     MeanAbsoluteErrorLoss,
@@ -26,23 +27,9 @@ from segnoise.losses.names import register
 from segnoise.losses.signatures import own_parameters, split_common, unknown_parameter
 from segnoise.naming import did_you_mean
 
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from segnoise.losses.base import CommonArguments
-
 
 def share(statistics: PixelStatistics, of: ClassSum) -> Tensor:
-    """Return the label's share ``f(log p_y) / sum_k f(log p_k)`` of a sum over the classes.
-
-    Example:
-        >>> import torch
-        >>> from segnoise.losses.core.statistics import pixel_statistics
-        >>> logs = ClassSum(LogTerm())
-        >>> s = pixel_statistics(torch.zeros(1, 4, 1), torch.tensor([[3]]), (logs,))
-        >>> share(s, logs)
-        tensor([[0.2500]])
-    """
+    """Return the label's share ``f(log p_y) / sum_k f(log p_k)`` of a sum over the classes."""
     return of.terms(statistics.log_p) / statistics[of]
 
 
@@ -153,8 +140,6 @@ class NormalizedFocalLoss(ShareLoss):
         tensor(0.2500)
     """
 
-    own_parameters = ("gamma",)
-
     def __init__(self, mode: str, *, gamma: float = 0.5, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
         self.gamma = check_float("gamma", gamma, least=0)
@@ -184,8 +169,6 @@ class NormalizedGeneralizedCrossEntropyLoss(ShareLoss):
         tensor(0.2500)
     """
 
-    own_parameters = ("q",)
-
     def __init__(self, mode: str, *, q: float = 0.7, **common: Unpack[CommonArguments]) -> None:
         super().__init__(mode, **common)
         self.q = check_float("q", q, above=0, most=1)
@@ -207,21 +190,7 @@ TERM_LOSSES: dict[str, type[TermLoss]] = {
 
 
 def build_term_loss(base: str, mode: str, own: dict[str, Any]) -> TermLoss:
-    """Build the base of a normalised loss.
-
-    Args:
-        base: a key of ``TERM_LOSSES``.
-        mode: the whole's mode.
-        own: the base's own parameters.
-
-    Raises:
-        ValueError: if there is no such base.
-        TypeError: if it has no parameter of such a name.
-
-    Example:
-        >>> build_term_loss("GCE", "multiclass", {"q": 0.5})
-        GeneralizedCrossEntropyLoss('multiclass', q=0.5)
-    """
+    """Build the base of a normalised loss."""
     if base not in TERM_LOSSES:
         raise ValueError(f"unknown base {base!r}: {did_you_mean(base, TERM_LOSSES)}")
     loss = TERM_LOSSES[base]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segnoise.checks import check_float
+from segnoise.losses.base import CommonArguments
 from segnoise.losses.core import (
     BoundedTerm,
     ClassSum,
@@ -18,11 +20,6 @@ from segnoise.losses.core import (
 from segnoise.losses.names import register
 from segnoise.losses.normalized import ShareLoss, build_term_loss
 from segnoise.losses.signatures import split_common
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from segnoise.losses.base import CommonArguments
 
 
 class NegativeShareLoss(ShareLoss):
@@ -76,8 +73,6 @@ class NormalizedNegativeLoss(NegativeShareLoss):
         tensor(0.7500)
     """
 
-    own_parameters = ("min_prob",)
-
     def __init__(
         self, mode: str, *, base: str = "CE", min_prob: float | None = None, **own: Any
     ) -> None:
@@ -115,7 +110,6 @@ class NormalizedNegativeCrossEntropyLoss(NegativeShareLoss):
         tensor(0.7500)
     """
 
-    own_parameters = ("min_prob",)
     term = LogTerm()
 
     def __init__(
@@ -151,8 +145,6 @@ class NormalizedNegativeFocalLoss(NegativeShareLoss):
         tensor(0.7500)
     """
 
-    own_parameters = ("gamma", "min_prob")
-
     def __init__(
         self,
         mode: str,
@@ -168,17 +160,7 @@ class NormalizedNegativeFocalLoss(NegativeShareLoss):
 
 
 def check_below_uniform(min_prob: float, num_classes: int) -> None:
-    """Raise unless min_prob < 1/K: else every class can be cut off at once, which gives 0 / 0.
-
-    Raises:
-        ValueError: if ``min_prob`` is 1/K or more.
-
-    Example:
-        >>> check_below_uniform(0.5, 4)
-        Traceback (most recent call last):
-        ...
-        ValueError: min_prob must be below 1/K = 0.25 for K = 4 classes, got 0.5
-    """
+    """Raise unless min_prob < 1/K: else every class can be cut off at once, which gives 0 / 0."""
     if not min_prob < 1 / num_classes:
         raise ValueError(
             f"min_prob must be below 1/K = {1 / num_classes:g} for K = {num_classes} classes, "

@@ -53,10 +53,6 @@ class PredictionMemory:
 
         Returns:
             (N, C, P), 0 where a pixel lies in no cell.
-
-        Raises:
-            TypeError: if ids are neither strings nor integers.
-            ValueError: if there is not one id a sample.
         """
         names = names_of(sample_id, len(p))
         news, means = [], []
@@ -144,14 +140,6 @@ def cells_of_grid(shape: Sequence[int], stride: int) -> Tensor:
 
 def names_of(sample_id: Sequence[str | int] | Tensor, samples: int) -> list[str]:
     """Return a batch's sample ids as names: strings as they are, integers by their digits.
-
-    Args:
-        sample_id: a list of strings or integers, or a tensor of integers.
-        samples: N.
-
-    Raises:
-        TypeError: if an id is neither a string nor an integer.
-        ValueError: if there is not one id a sample.
 
     Example:
         >>> names_of(torch.tensor([7, 12]), 2)

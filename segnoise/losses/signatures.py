@@ -74,11 +74,6 @@ _HINTS = {
 def unknown_parameter(loss: str, name: str, known: Collection[str] | None) -> str:
     """Return what to say of a parameter that a loss does not have.
 
-    Args:
-        loss: the loss's name.
-        name: the parameter's.
-        known: those it has, if they are known.
-
     Example:
         >>> unknown_parameter("FocalLoss", "from_logits", ["mode", "gamma"])
         "FocalLoss has no parameter 'from_logits': leave it out: the loss takes logits, the output \
@@ -88,24 +83,21 @@ without softmax or sigmoid"
     return f"{loss} has no parameter {name!r}: {hint}"
 
 
-def refuse_unknown(loss: type, given: Collection[str]) -> None:
-    """Raise if a loss was given a parameter that it does not have.
+def shown(module: nn.Module) -> list[str]:
+    """Return ``name=value`` of what a module's own parameters have been set to, for its repr."""
+    known = vars(module)
+    names = [name for name in inspect.signature(type(module)).parameters if name in known]
+    return [f"{name}={known[name]!r}" for name in names if name not in ("mode", *COMMON)]
 
-    Raises:
-        TypeError: names the first, and the near one.
-    """
+
+def refuse_unknown(loss: type, given: Collection[str]) -> None:
+    """Raise if a loss was given a parameter that it does not have."""
     for name in given:
         raise TypeError(unknown_parameter(loss.__name__, name, parameters(loss)))
 
 
 def required(loss: Callable[..., Any]) -> list[str]:
-    """Return the names of the parameters that have no default.
-
-    Example:
-        >>> from segnoise.losses import ForwardCorrectionLoss
-        >>> required(ForwardCorrectionLoss)
-        ['mode', 'transition_matrix']
-    """
+    """Return the names of the parameters that have no default."""
     return [
         name
         for name, parameter in inspect.signature(loss).parameters.items()
@@ -115,23 +107,12 @@ def required(loss: Callable[..., Any]) -> list[str]:
 
 
 def own_parameters(loss: Callable[..., Any]) -> list[str]:
-    """Return the names of a loss's own parameters, those that not every loss has.
-
-    Example:
-        >>> from segnoise.losses import NormalizedNegativeFocalLoss
-        >>> own_parameters(NormalizedNegativeFocalLoss)
-        ['gamma', 'min_prob']
-    """
+    """Return the names of a loss's own parameters, those that not every loss has."""
     return [name for name in parameters(loss) or [] if name not in ("mode", *COMMON)]
 
 
 def split_common(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], CommonArguments]:
-    """Split keyword arguments into a loss's own and those that every loss has.
-
-    Example:
-        >>> split_common({"q": 0.5, "reduction": "sum"})
-        ({'q': 0.5}, {'reduction': 'sum'})
-    """
+    """Split keyword arguments into a loss's own and those that every loss has."""
     own = {name: value for name, value in arguments.items() if name not in COMMON}
     common: CommonArguments = {n: arguments[n] for n in COMMON if n in arguments}  # type: ignore[assignment]
     return own, common

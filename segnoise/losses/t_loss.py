@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
 from segnoise.checks import check_float
-from segnoise.losses.base import StatisticsLoss
+from segnoise.losses.base import CommonArguments, StatisticsLoss
 from segnoise.losses.core import ClassSum, PixelStatistics, PowerTerm, Target
 from segnoise.losses.names import register
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from segnoise.losses.base import CommonArguments
 
 
 @register("TLoss")

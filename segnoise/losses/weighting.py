@@ -69,9 +69,6 @@ def class_weights(
 def batch_scheme(name: str) -> str:
     """Return the scheme that a loss's ``class_weights="batch_..."`` names.
 
-    Raises:
-        ValueError: if there is no such scheme, or the name is that of a scheme for a histogram.
-
     Example:
         >>> batch_scheme("batch_inverse")
         'inverse'
@@ -97,10 +94,6 @@ def label_counts(labels: Tensor, valid: Tensor | None, mode: str, num_classes: i
         valid: where labels count, or None.
         mode: "binary", "multiclass" or "multilabel", where positives are counted.
         num_classes: K.
-
-    Example:
-        >>> label_counts(torch.tensor([[0, 2, 2]]), None, "multiclass", 3)
-        tensor([1., 0., 2.], dtype=torch.float64)
     """
     if mode == "multilabel":
         ones = labels.double() if valid is None else torch.where(valid, labels, 0).double()
@@ -120,15 +113,6 @@ def scheme_weights(counts: Tensor, scheme: str, beta: float | None = None) -> Te
     """Return what ``class_weights`` returns, unchecked and without reading a value.
 
     All weights are 1 where there are no labels at all.
-
-    Args:
-        counts: (K,) counts >= 0, float64.
-        scheme: one of ``SCHEMES``.
-        beta: of the scheme "effective", or None.
-
-    Example:
-        >>> scheme_weights(torch.tensor([900.0, 100.0, 0.0]), "inverse_sqrt")
-        tensor([0.8333, 2.5000, 2.5000])
     """
     present = counts > 0
     some = torch.where(present, counts, 1)

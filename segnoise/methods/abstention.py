@@ -16,16 +16,6 @@ from segnoise.methods.training_step import Task, TrainingStep
 def price(epoch: int, warm_up: float, epochs: float, final: float, exponent: float) -> float:
     r"""Return the price of abstaining, :math:`\alpha(e) = \alpha_f ((e - L + 1) / (E - L))^\gamma`.
 
-    Args:
-        epoch: e >= L, counted from 0.
-        warm_up: L, epochs without abstention.
-        epochs: E > L, of the whole training.
-        final: alpha_f.
-        exponent: gamma.
-
-    Returns:
-        alpha; at most alpha_f, which the last epoch has.
-
     Example:
         >>> [price(e, 2, 6, 2.0, 2.0) for e in (2, 3, 5)]
         [0.125, 0.5, 2.0]
@@ -78,7 +68,6 @@ class Abstention(Method):
         1
     """
 
-    own_parameters = ("noise_rate", "final", "exponent", "warm_up", "class_wise")
     per_pixel = True
 
     def __init__(

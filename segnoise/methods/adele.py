@@ -67,9 +67,6 @@ class ADELE(Method):
         0.7
     """
 
-    own_parameters = (
-        "threshold", "tau", "scales", "consistency", "background", "uncertain_to_void", "interval",
-    )  # fmt: skip
     counts: Tensor
     curves: Tensor
     points: Tensor

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from segnoise.errors import ConfigError, words_of
 from segnoise.losses import LOSSES, build_loss
 from segnoise.losses.base import says
+from segnoise.losses.signatures import shown
 from segnoise.methods.training_step import Task, TrainingStep
 from segnoise.registry import Registry
 
@@ -43,7 +44,6 @@ class Method(nn.Module):
         second_network: whether the method trains a network beside the model's: then it is the last.
     """
 
-    own_parameters: ClassVar[tuple[str, ...]] = ()
     per_pixel: ClassVar[bool] = False
     every_network: ClassVar[bool] = False
     second_network: ClassVar[bool] = False
@@ -92,15 +92,11 @@ class Method(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the parameters."""
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.own_parameters)
+        return ", ".join(shown(self))
 
 
 def check_loss(entry: object) -> dict[str, Any]:
-    """Return a copy of a loss's entry in a config, if it may be one.
-
-    Raises:
-        ConfigError: if it is no dict with a type.
-    """
+    """Return a copy of a loss's entry in a config, if it may be one."""
     if not isinstance(entry, Mapping) or "type" not in entry:
         raise ConfigError(f"loss must be a dict with a 'type', got {entry!r}")
     return dict(entry)

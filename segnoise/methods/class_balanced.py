@@ -16,15 +16,6 @@ SCOPES = ("image", "batch")
 def class_balance(labels: Tensor, num_classes: int, ignore_index: int, scheme: str) -> Tensor:
     """Weigh labels by how rare their class is among them; the mean weight is 1.
 
-    Args:
-        labels: of any shape.
-        num_classes: K.
-        ignore_index: label of void, which gets the weight 0.
-        scheme: "inverse", "inverse_sqrt" or "effective"; see ``segnoise.losses.class_weights``.
-
-    Returns:
-        float32 of the labels' shape.
-
     Example:
         >>> class_balance(torch.tensor([[0, 0, 0, 1, 255]]), 2, 255, "inverse")
         tensor([[0.6667, 0.6667, 0.6667, 2.0000, 0.0000]])
@@ -58,8 +49,6 @@ class ClassBalanced(Method):
         >>> ClassBalanced("inverse")
         ClassBalanced(scheme='inverse', scope='image')
     """
-
-    own_parameters = ("scheme", "scope")
 
     def __init__(self, scheme: str = "inverse_sqrt", scope: str = "image") -> None:
         super().__init__()

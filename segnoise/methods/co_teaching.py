@@ -55,7 +55,6 @@ class CoTeaching(SmallLoss):
         'encoder'
     """
 
-    own_parameters = (*SmallLoss.own_parameters, "keep")
     second_network = True
 
     def __init__(

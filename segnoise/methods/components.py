@@ -17,9 +17,6 @@ def components(labels: np.ndarray, void: np.ndarray | None = None) -> tuple[int,
         labels: (H, W) integers.
         void: (H, W) bool, where no region is; None for nowhere.
 
-    Returns:
-        The number of regions n, and an (H, W) int32 map with 1..n, and 0 at void.
-
     Example:
         >>> components(np.array([[0, 1, 1], [0, 0, 2]]), np.array([[0, 0, 0], [0, 0, 1]], bool))[0]
         2

@@ -14,18 +14,7 @@ from segnoise.losses.base import says
 def check_methods(
     methods: Mapping[str, Any], losses: Mapping[str, nn.Module], num_classes: int
 ) -> None:
-    """Refuse methods that would not do together, or with these losses, what each does alone.
-
-    Args:
-        methods: by name, in the order of their steps.
-        losses: those of the config, by name.
-        num_classes: K.
-
-    Raises:
-        ConfigError: if a method has a name that it cannot have, or a loss's; several want outputs
-            of the network; or one with a second network is not the last, is beside one that reduces
-            the losses' maps, or beside a loss that remembers samples.
-    """
+    """Refuse methods that would not do together, or with these losses, what each does alone."""
     for name in methods:
         check_name(name, "methods")
         if name in losses:
@@ -61,15 +50,7 @@ def check_methods(
 
 
 def check_name(name: object, where: str) -> None:
-    """Refuse what cannot name a part of a model.
-
-    Args:
-        name: of a method or a loss.
-        where: path in the config, for the error.
-
-    Raises:
-        ConfigError: unless it is an identifier, and no attribute of an ``nn.ModuleDict``.
-    """
+    """Refuse what cannot name a part of a model."""
     if not isinstance(name, str) or not name.isidentifier():
         raise ConfigError(
             f"{where}.name must be an identifier, such as 'warm_up' or 'again', got {name!r}"
@@ -82,15 +63,7 @@ def check_name(name: object, where: str) -> None:
 
 
 def keep_maps(method: str, losses: Mapping[str, nn.Module]) -> None:
-    """Let the losses stay maps over the pixels, which a method reduces; regularisers stay as is.
-
-    Args:
-        method: its name, for the error.
-        losses: of the config, by name.
-
-    Raises:
-        ConfigError: if one has no such map.
-    """
+    """Let the losses stay maps over the pixels, which a method reduces; regularisers stay as is."""
     for name, loss in losses.items():
         if says(loss, "regularizer"):
             continue

@@ -23,9 +23,6 @@ def confident_labels(labels: Tensor, scores: Tensor, tau: float, ignore_index: i
         tau: 0 <= tau < 1.
         ignore_index: label of void.
 
-    Returns:
-        (N, H, W) of the labels' dtype.
-
     Example:
         >>> scores = torch.tensor([[[[0.95, 0.6, 0.95]], [[0.05, 0.4, 0.05]]]])
         >>> confident_labels(torch.tensor([[[1, 1, 255]]]), scores, 0.9, 255)
@@ -72,8 +69,6 @@ class MeanTeacher(Teacher):
         >>> MeanTeacher(start=0.5, tau=0.95).tau
         0.95
     """
-
-    own_parameters = ("momentum", "start", "tau", "consistency", "ramp")
 
     def __init__(
         self,

@@ -26,9 +26,6 @@ def free_objects(
         sure: (H, W) bool, where the prediction is confident; one such pixel is enough.
         background: the class that is no object.
 
-    Returns:
-        (H, W) bool, whole objects.
-
     Example:
         >>> predicted = np.array([[1, 1, 0, 1, 1, 0, 1]])
         >>> labelled = np.array([[1, 0, 0, 0, 0, 1, 0]], bool)
@@ -83,8 +80,6 @@ class MissingObjects(Method):
         >>> MissingObjects(tau=0.9, object_wise=True)
         MissingObjects(start=0.2, tau=0.9, background=0, becomes='class', object_wise=True)
     """
-
-    own_parameters = ("start", "tau", "background", "becomes", "object_wise")
 
     def __init__(
         self,

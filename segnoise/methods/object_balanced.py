@@ -17,14 +17,6 @@ def object_balance(labels: np.ndarray, ignore_index: int, power: float) -> np.nd
 
     An object is a connected region of one label, background included.
 
-    Args:
-        labels: (H, W) integers.
-        ignore_index: label of void, which gets the weight 0.
-        power: gamma, 0..1.
-
-    Returns:
-        (H, W) float32.
-
     Example:
         >>> object_balance(np.array([[1, 1, 0, 1, 255]]), 255, 1.0).round(3)
         array([[0.667, 0.667, 1.333, 1.333, 0.   ]], dtype=float32)
@@ -69,8 +61,6 @@ class ObjectBalanced(Method):
         >>> ObjectBalanced(power=0.3)
         ObjectBalanced(power=0.3)
     """
-
-    own_parameters = ("power",)
 
     def __init__(self, power: float = 0.5) -> None:
         super().__init__()

@@ -96,7 +96,6 @@ class ObjectTeacher(Teacher):
         ObjectTeacher(momentum=0.99, start=0.3, tau=0.9, background=0, missing=True, mirror=False)
     """
 
-    own_parameters = ("momentum", "start", "tau", "background", "missing", "mirror")
     counts: Tensor
 
     def __init__(

@@ -38,9 +38,6 @@ def fit_saturation(t: np.ndarray, y: np.ndarray) -> Saturation:
         t: (n,) > 0.
         y: (n,) in 0..1, such as an IoU.
 
-    Raises:
-        ValueError: for fewer than 4 points.
-
     Source: the curve is that of Liu et al., Adaptive Early-Learning Correction, CVPR 2022; for the
     method see Golub and Pereyra, SIAM Journal on Numerical Analysis 10, 1973.
 
@@ -105,11 +102,6 @@ def has_saturated(curve: Saturation, t: float, threshold: float) -> bool:
     A slope that has risen since t = 1, at the beginning of an S-shaped curve, is none that has
     fallen, although the paper's absolute value would take it for one. A curve that is at its level
     a > 0 before t = 1 has saturated; one that stays at 0 has not.
-
-    Args:
-        curve: as fitted.
-        t: >= 1, the time of now.
-        threshold: theta, 0..1.
 
     Example:
         >>> [has_saturated(Saturation(0.8, 1.0, 2.0), t, 0.9) for t in (1, 5, 6)]

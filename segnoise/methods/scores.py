@@ -9,13 +9,6 @@ from torch import Tensor
 def class_probabilities(logits: Tensor, mode: str) -> Tensor:
     r"""Return :math:`p_k`, the softmax of the logits, or :math:`(1 - \sigma(z), \sigma(z))` of one.
 
-    Args:
-        logits: (N, K, H, W), in binary mode (N, 1, H, W).
-        mode: "multiclass" or "binary".
-
-    Returns:
-        (N, K, H, W) float32, with K = 2 in binary mode.
-
     Example:
         >>> class_probabilities(torch.zeros(1, 1, 1, 1), "binary").flatten().tolist()
         [0.5, 0.5]
@@ -27,12 +20,7 @@ def class_probabilities(logits: Tensor, mode: str) -> Tensor:
 
 
 def class_log_probabilities(logits: Tensor, mode: str) -> Tensor:
-    """Return the logarithms of :func:`class_probabilities`, without underflow.
-
-    Example:
-        >>> class_log_probabilities(torch.full((1, 1, 1, 1), 200.0), "binary").flatten().tolist()
-        [-200.0, 0.0]
-    """
+    """Return the logarithms of :func:`class_probabilities`, without underflow."""
     if mode == "binary":
         positive = logits.float()
         return torch.nn.functional.logsigmoid(torch.cat((-positive, positive), 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +19,6 @@ GROUPS = ("image", "class", "batch")
 def kept_share(epochs: float, noise_rate: float, ramp_epochs: float, exponent: float = 1) -> float:
     r"""Return the share of the pixels that is kept, :math:`R = 1 - \tau \min((e / E_k)^c, 1)`.
 
-    Args:
-        epochs: e, passes over the training set that are complete; may be a fraction.
-        noise_rate: tau, 0..1, the share of wrong labels.
-        ramp_epochs: :math:`E_k` >= 0, epochs after which R has reached 1 - tau.
-        exponent: c > 0.
-
     Example:
         >>> [kept_share(e, 0.2, 10) for e in (0, 5, 10, 50)]
         [1.0, 0.9, 0.8, 0.8]
@@ -37,15 +31,6 @@ def smallest(loss: Tensor, valid: Tensor, share: float, groups: Iterable[Tensor]
     """Choose the pixels with the smallest loss in each group.
 
     Of n valid pixels of a group ceil(share n) are chosen, and those equal to the largest of them.
-
-    Args:
-        loss: (N, H, W).
-        valid: (N, H, W) bool.
-        share: 0..1.
-        groups: (N, H, W) or broadcastable bool maps that do not overlap.
-
-    Returns:
-        (N, H, W) bool, False where not valid or in no group.
 
     Example:
         >>> loss = torch.tensor([[[4.0, 1.0, 3.0, 2.0]]])
@@ -98,8 +83,6 @@ class SmallLoss(Method):
         >>> SmallLoss(noise_rate=0.3, group="class")
         SmallLoss(noise_rate=0.3, ramp_epochs=10.0, exponent=1.0, group='class')
     """
-
-    own_parameters: ClassVar[tuple[str, ...]] = ("noise_rate", "ramp_epochs", "exponent", "group")
 
     def __init__(
         self,

@@ -19,10 +19,6 @@ def momentum_after(updates: int, momentum: float) -> float:
 
     With n updates made before it the teacher is at first the plain mean of all networks since then,
     and forgets the random beginning; later it is the running mean with momentum m.
-
-    Example:
-        >>> [round(momentum_after(n, 0.99), 2) for n in (0, 1, 3, 1000)]
-        [0.0, 0.5, 0.75, 0.99]
     """
     return min(momentum, 1 - 1 / (updates + 1))
 

@@ -72,13 +72,7 @@ class TrainingStep:
 
 
 def pad_to_multiple(tensor: Tensor, divisor: int, fill: float) -> Tensor:
-    """Pad the last two dimensions at the end up to a multiple of ``divisor``.
-
-    Example:
-        >>> import torch
-        >>> pad_to_multiple(torch.zeros(1, 5, 8), 4, fill=255).shape
-        torch.Size([1, 8, 8])
-    """
+    """Pad the last two dimensions at the end up to a multiple of ``divisor``."""
     height, width = tensor.shape[-2:]
     bottom, right = -height % divisor, -width % divisor
     if not (bottom or right):

@@ -24,12 +24,6 @@ def cross_fade(done: float, start: float, end: float, shape: str = "linear") -> 
     with :math:`t` = ``done``, :math:`t_0` = ``start``, :math:`t_1` = ``end``, and x cut off to
     0..1. With ``start`` = ``end`` it is a step.
 
-    Args:
-        done: the share of the training that is complete, 0..1.
-        start: 0..1.
-        end: ``start``..1.
-        shape: "linear" or "cosine".
-
     Example:
         >>> [round(cross_fade(t, 0.2, 0.6, "cosine"), 3) for t in (0.2, 0.3, 0.4, 0.6)]
         [0.0, 0.146, 0.5, 1.0]
@@ -71,7 +65,6 @@ class WarmUp(Method):
         WarmUp(start=0.1, end=0.3, shape='cosine')
     """
 
-    own_parameters = ("start", "end", "shape")
     every_network = True
 
     def __init__(

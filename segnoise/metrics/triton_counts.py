@@ -20,12 +20,7 @@ _STEPS = 16  # blocks of pixels of a program
 
 
 def supports(scores: Tensor) -> bool:
-    """Return whether these scores (N, K or 1, P) are counted here.
-
-    Example:
-        >>> supports(torch.zeros(1, 4, 2)), supports(torch.zeros(1, 4, 2).double())
-        (True, False)
-    """
+    """Return whether these scores (N, K or 1, P) are counted here."""
     known = scores.dtype in (torch.float32, torch.float16, torch.bfloat16)
     return known and scores.shape[1] <= MOST_CLASSES
 
@@ -33,11 +28,7 @@ def supports(scores: Tensor) -> bool:
 def triton_counts(
     scores: Tensor, target: Tensor, ignore_index: int | None, above: float = 0.0
 ) -> Tensor:
-    """Count scores (N, K or 1, P) against labels (N, P); one score is of the second of 2 classes.
-
-    Returns:
-        (K, K) int64, rows = target.
-    """
+    """Count scores (N, K or 1, P) against labels (N, P): (K, K); of one score, of two classes."""
     rows, channels, pixels = scores.shape
     classes = 2 if channels == 1 else channels
     matrix = torch.zeros(classes * classes + 1, dtype=torch.int64, device=scores.device)
@@ -57,11 +48,7 @@ def triton_counts(
 
 
 def check_counts(device: torch.device) -> None:
-    """Compare the kernel with PyTorch's operators on a device.
-
-    Raises:
-        ArithmeticError: if a count differs.
-    """
+    """Compare the kernel with PyTorch's operators on a device."""
     random = torch.Generator().manual_seed(0)
     for classes in (21, 150):
         scores = torch.randn(2, classes, 5000, generator=random).to(device)

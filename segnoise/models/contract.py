@@ -25,24 +25,7 @@ _PASSING = (
 
 
 def check_outputs(outputs: Any, image: Tensor, classes: int, extra: int = 0) -> Tensor:
-    """Return a network's outputs if they are scores of the classes at every pixel.
-
-    Args:
-        outputs: What it returned.
-        image: (N, C, H, W), what it saw.
-        classes: Outputs for the classes: 1 in binary mode, else K.
-        extra: Outputs that methods asked for.
-
-    Raises:
-        ConfigError: Unless they are one float tensor (N, classes + extra, H, W).
-
-    Example:
-        >>> import torch
-        >>> check_outputs({"out": torch.zeros(1, 3, 8, 8)}, torch.zeros(1, 3, 8, 8), classes=3)
-        Traceback (most recent call last):
-        segnoise.errors.ConfigError: the network returns a dict (out) and no tensor; give \
-model.network one that returns its logits alone, such as a module that calls it and returns ['out']
-    """
+    """Return a network's outputs if they are scores of the classes at every pixel."""
     if not isinstance(outputs, Tensor):
         kind, remedy = type(outputs).__name__, "returns its logits alone"
         if isinstance(outputs, Mapping):
@@ -79,11 +62,7 @@ model.network one that returns its logits alone, such as a module that calls it 
 
 
 def check_logits(outputs: Tensor) -> None:
-    """Raise if outputs that have a graph end in a sigmoid or a softmax.
-
-    Raises:
-        ConfigError: If they do: losses and predictions would apply it a second time.
-    """
+    """Raise if outputs that have a graph end in a sigmoid or a softmax."""
     node: Any = outputs.grad_fn
     while node is not None:
         name = node.name()
@@ -99,12 +78,7 @@ def check_logits(outputs: Tensor) -> None:
 
 
 def explained(error: BaseException, image: Tensor) -> ConfigError | None:
-    """Return what an error that a network raised about an image means; None for any other.
-
-    Args:
-        error: What it raised.
-        image: (N, C, H, W), what it saw.
-    """
+    """Return what an error that a network raised about an image means; None for any other."""
     text, (samples, bands, height, width) = " ".join(str(error).split()), image.shape
     batch = f"a batch of {samples} image(s) {width}x{height}"
     if "Expected more than 1 value per channel" in text:

@@ -89,11 +89,7 @@ class ForeignLoss(nn.Module):
     def forward(
         self, y_pred: Tensor, y_true: Tensor, pixel_weights: Tensor | None = None
     ) -> Tensor:
-        """Return the loss.
-
-        Raises:
-            ConfigError: if a method weighs the pixels, or the value is no single number.
-        """
+        """Return the loss."""
         name = type(self.loss).__name__
         if pixel_weights is not None:
             raise ConfigError(

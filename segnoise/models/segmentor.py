@@ -133,12 +133,7 @@ class Segmentor(BaseModel):
         """Nothing: the network comes initialised, and mmengine would do it again."""
 
     def set_losses(self, losses: Sequence[dict[str, Any]]) -> None:
-        """Train by these losses from now on.
-
-        Raises:
-            ConfigError: for an unknown name, an argument that does not fit, a name that no loss can
-                have, a second loss of one name, or class weights that are not one a class.
-        """
+        """Train by these losses from now on."""
         built, weights = build_losses(losses, self.mode, self.ignore_index, self.num_classes)
         self.losses, self.loss_weights = built.to(self.data_preprocessor.mean.device), weights
 

@@ -27,12 +27,6 @@ def read_weights(path: str | Path) -> Any:
     """Read a file of tensors and plain data onto the CPU.
 
     The checksums of the archive that ``torch.save`` writes are compared, which torch does not do.
-
-    Args:
-        path: a file, or a folder that SMP's ``save_pretrained`` has written.
-
-    Raises:
-        CheckpointError: if there is no such file, or it is damaged or holds more than plain data.
     """
     path = Path(path)
     if path.is_dir():
@@ -89,12 +83,7 @@ def first_line(error: BaseException) -> str:
 
 
 def plain_state(value: Any) -> Mapping[str, Any] | None:
-    """The state dict in what a file holds; None if there is none.
-
-    Example:
-        >>> plain_state({"model": {"w": torch.ones(1)}, "epoch": 3})
-        {'w': tensor([1.])}
-    """
+    """The state dict in what a file holds; None if there is none."""
     if not isinstance(value, Mapping):
         return None
     for inner in (*(value.get(name) for name in _INSIDE), value):
@@ -105,9 +94,6 @@ def plain_state(value: Any) -> Mapping[str, Any] | None:
 
 def prefix_of(names: Collection[str], wanted: Collection[str]) -> str | None:
     """What stands before wanted names in others, as wrappers and larger models put it there.
-
-    Returns:
-        The prefix under which most of the wanted names are found; None where none is.
 
     Example:
         >>> prefix_of(["module.head.w", "module.encoder.w", "module.encoder.b"], ["w", "b"])
@@ -134,11 +120,6 @@ def misfits(
     own: Mapping[str, Any], given: Mapping[str, Any], may_lack: Collection[str] = ()
 ) -> str:
     """Say in words which tensors are missing, left over, of another shape or kind, or NaN.
-
-    Args:
-        own: state dict of a module.
-        given: what is to be loaded into it.
-        may_lack: names that may be missing.
 
     Example:
         >>> misfits({"w": torch.ones(2), "b": torch.ones(1)}, {"w": torch.ones(3)})

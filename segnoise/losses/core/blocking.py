@@ -14,22 +14,12 @@ from torch import Tensor
 
 
 def compute_dtype(logits: Tensor) -> torch.dtype:
-    """Return the dtype to compute in: float64 for float64 logits, else float32.
-
-    Example:
-        >>> compute_dtype(torch.zeros(1, dtype=torch.float16))
-        torch.float32
-    """
+    """Return the dtype to compute in: float64 for float64 logits, else float32."""
     return torch.float64 if logits.dtype == torch.float64 else torch.float32
 
 
 def blocks(logits: Tensor, binary: bool) -> Iterator[tuple[slice, slice]]:
-    """Cut logits of shape (N, K or 1, P) into (rows of N, columns of P) that fit into the cache.
-
-    Example:
-        >>> list(blocks(torch.zeros(2, 5, 3), binary=False))
-        [(slice(0, 2, None), slice(0, 3, None))]
-    """
+    """Cut logits of shape (N, K or 1, P) into (rows of N, columns of P) that fit into the cache."""
     rows, channels, columns = logits.shape
     pixels = max(1, block_elements(logits.device) // (2 if binary else channels))
     width = max(1, min(columns, pixels))
@@ -49,12 +39,7 @@ def block_elements(device: torch.device) -> int:
 
 
 def softmax(logits: Tensor, binary: bool) -> Tensor:
-    """Return new class probabilities, (N, K, P), or (N, 2, P) of logits (0, z) with ``binary``.
-
-    Example:
-        >>> softmax(torch.zeros(1, 1, 3), binary=True).shape
-        torch.Size([1, 2, 3])
-    """
+    """Return new class probabilities, (N, K, P), or (N, 2, P) of logits (0, z) with ``binary``."""
     if not binary:
         return torch.softmax(logits, 1, dtype=compute_dtype(logits))
     z = logits.to(compute_dtype(logits))
@@ -62,22 +47,12 @@ def softmax(logits: Tensor, binary: bool) -> Tensor:
 
 
 def two_logits(z: Tensor) -> Tensor:
-    """Return the two classes' logits (0, z), (N, 2, P), of one score z, (N, 1, P).
-
-    Example:
-        >>> two_logits(torch.ones(1, 1, 1)).tolist()
-        [[[0.0], [1.0]]]
-    """
+    """Return the two classes' logits (0, z), (N, 2, P), of one score z, (N, 1, P)."""
     return torch.cat((torch.zeros_like(z), z), 1)
 
 
 def log_softmax(logits: Tensor, binary: bool) -> Tensor:
-    """Return the logarithm of what ``softmax`` returns, without its underflow.
-
-    Example:
-        >>> log_softmax(torch.full((1, 1, 1), 1e4), binary=True).flatten().tolist()
-        [-10000.0, 0.0]
-    """
+    """Return the logarithm of what ``softmax`` returns, without its underflow."""
     if not binary:
         return torch.log_softmax(logits, 1, dtype=compute_dtype(logits))
     z = logits.to(compute_dtype(logits))
@@ -85,10 +60,5 @@ def log_softmax(logits: Tensor, binary: bool) -> Tensor:
 
 
 def class_index(target: Tensor, num_classes: int) -> Tensor:
-    """Class ids (N, P) as an index (N, 1, P) that is never out of range, void included.
-
-    Example:
-        >>> class_index(torch.tensor([[2, 255]]), num_classes=3).tolist()
-        [[[2, 2]]]
-    """
+    """Class ids (N, P) as an index (N, 1, P) that is never out of range, void included."""
     return target.long().clamp(0, num_classes - 1).unsqueeze(1)

@@ -26,10 +26,6 @@ def by_operators(*labels: Tensor | None) -> bool:
 
     That is so inside a transform of torch.func (grad, vmap, jvp, ...) or forward-mode
     differentiation, and where labels want a gradient.
-
-    Example:
-        >>> by_operators(), torch.func.vmap(lambda x: x + by_operators())(torch.ones(1))
-        (False, tensor([2.]))
     """
     return (
         torch._C._are_functorch_transforms_active()
@@ -42,10 +38,6 @@ def unwrapped(tensor: Tensor) -> Tensor:
     """Return the values of a tensor as they are outside all transforms of torch.func.
 
     Inside ``vmap`` nobody may look at a tensor's values, but a check must.
-
-    Example:
-        >>> unwrapped(torch.ones(1))
-        tensor([1.])
     """
     while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
         tensor = torch._C._functorch.get_unwrapped(tensor)
@@ -53,13 +45,7 @@ def unwrapped(tensor: Tensor) -> Tensor:
 
 
 def outside_transforms() -> AbstractContextManager[Any]:
-    """Return a context outside all transforms of torch.func, where unwrapped tensors are written.
-
-    Example:
-        >>> with outside_transforms():
-        ...     torch.zeros(2).add_(1)
-        tensor([1., 1.])
-    """
+    """Return a context outside all transforms of torch.func, to write unwrapped tensors in."""
     if not torch._C._are_functorch_transforms_active():
         return contextlib.nullcontext()
     from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
@@ -75,21 +61,6 @@ def twice_differentiable(
     Args:
         operators: called with the context and its saved tensors, returns what ``forward`` returns
             by plain operators. The saved tensors begin with the inputs, in their order.
-
-    Example:
-        >>> class Square(torch.autograd.Function):
-        ...     @staticmethod
-        ...     def forward(ctx, x):
-        ...         ctx.save_for_backward(x)
-        ...         return x * x
-        ...
-        ...     @staticmethod
-        ...     @twice_differentiable(lambda ctx, x: x * x)
-        ...     def backward(ctx, grad):
-        ...         return 2 * ctx.saved_tensors[0] * grad
-        >>> x = torch.tensor(3.0, requires_grad=True)
-        >>> torch.autograd.grad(Square.apply(x), x, create_graph=True)
-        (tensor(6., grad_fn=<AddBackward0>),)
     """
 
     def decorate(backward: Callable[..., Any]) -> Callable[..., Any]:

@@ -28,10 +28,6 @@ def in_blocks(function: Function, scores: Tensor, labels: Tensor, classes: bool 
         scores: of any shape; with ``classes`` (N, K, *).
         labels: of the scores' shape.
         classes: whether the function is of K scores and labels a pixel, and returns (N, *).
-
-    Example:
-        >>> in_blocks(lambda z, y: z.square() * y, torch.tensor([3.0, 2.0]), torch.tensor([1, 0]))
-        tensor([9., 0.])
     """
     if torch.compiler.is_compiling() or by_operators():
         return function(scores, labels)

@@ -20,12 +20,7 @@ from segnoise.losses.core.sums import ClassSum
 
 
 def fits(core: Core) -> bool:
-    """Return whether :func:`graph_statistics` knows the statistics of this core.
-
-    Example:
-        >>> fits(Core(sums=(), binary=False, logit_map=None, label_model=None))
-        True
-    """
+    """Return whether :func:`graph_statistics` knows the statistics of this core."""
     plain = core.logit_map is None and core.label_model is None and not core.binary
     return plain and all(isinstance(s, ClassSum) for s in core.sums)
 

@@ -32,9 +32,6 @@ class LogitMap(ABC):
 class NormClip(LogitMap):
     """``z min(1, tau / ||z||)``: vectors longer than tau are shortened to it.
 
-    Args:
-        tau: greatest norm, > 0.
-
     Example:
         >>> NormClip(1.0)(torch.tensor([[[3.0], [4.0]], [[0.3], [0.4]]])).flatten()
         tensor([0.6000, 0.8000, 0.3000, 0.4000])
@@ -59,9 +56,6 @@ class NormClip(LogitMap):
 @dataclass(frozen=True)
 class UnitNorm(LogitMap):
     """``z / (temperature ||z||)``: all vectors are brought to the length 1 / temperature.
-
-    Args:
-        temperature: > 0.
 
     Example:
         >>> UnitNorm(0.5)(torch.tensor([[[3.0], [4.0]]])).flatten()

@@ -26,11 +26,6 @@ _compiled: weakref.WeakKeyDictionary[nn.Module, Callable[..., Tensor]] = weakref
 def as_one_graph(loss: nn.Module, target: Target, pixel_weights: Tensor | None) -> Tensor:
     """Return ``loss.value(target, pixel_weights)``, by a compiled graph.
 
-    Args:
-        loss: the loss; its compiled graph is kept as long as it lives.
-        target: scores and labels, checked.
-        pixel_weights: the pixels' weights, or None.
-
     Raises:
         torch._dynamo.exc.TorchDynamoException: where nothing can be compiled, such as on a CPU
             without a C++ compiler.

@@ -51,19 +51,7 @@ _failed = False
 
 
 def computed(loss: Any, target: Target, pixel_weights: Tensor | None) -> Tensor:
-    """Return ``loss.value(target, pixel_weights)``, computed in the way that is wanted.
-
-    Args:
-        loss: a loss that is a map over the pixels.
-        target: scores and labels, checked.
-        pixel_weights: the pixels' weights, or None.
-
-    Example:
-        >>> from segnoise.losses import build_loss
-        >>> loss = build_loss("CE", mode="multiclass")
-        >>> computed(loss, loss.prepare(torch.zeros(1, 4, 1), torch.tensor([[3]])), None)
-        tensor(1.3863)
-    """
+    """Return ``loss.value(target, pixel_weights)``, computed in the way that is wanted."""
     value: Callable[..., Tensor] = loss.value
     if torch.compiler.is_compiling() or by_operators(target.labels):
         return value(target, pixel_weights)
@@ -105,13 +93,7 @@ def _can_be_timed(loss: Any, logits: Tensor, pixel_weights: Tensor | None) -> bo
 
 
 def fastest(loss: Any, target: Target, pixel_weights: Tensor | None) -> str:
-    """Return which of :data:`PATHS` computes a loss fastest here; "auto" where that is not known.
-
-    Args:
-        loss: a loss that is a map over the pixels and remembers nothing.
-        target: scores and labels, checked.
-        pixel_weights: the pixels' weights, or None.
-    """
+    """Return which of :data:`PATHS` is the fastest here; "auto" where that is not known."""
     logits = target.logits
     known = _paths.setdefault(loss, {})
     case = (logits.shape, logits.stride(), logits.dtype, logits.device, pixel_weights is None)
@@ -168,18 +150,7 @@ def _described(loss: Any, logits: Tensor, pixel_weights: Tensor | None) -> str:
 def measured(
     ways: Mapping[str, Callable[[Tensor], Tensor]], logits: Tensor, described: str = ""
 ) -> str:
-    """Time ways to a loss forwards and backwards, and return the name of the one to take.
-
-    Args:
-        ways: functions of the logits by name, the simpler ones first, the one that is right at the
-            very front.
-        logits: to time them on.
-        described: what the log calls it.
-
-    Example:
-        >>> measured({"right": torch.sum, "wrong": torch.mean}, torch.ones(3))
-        'right'
-    """
+    """Time ways to a loss forwards and backwards, and return the name of the one to take."""
     # A thread of its own has none of what the caller may be in the middle of: autocast, hooks on
     # saved tensors (checkpointing), inference mode.
     with ThreadPoolExecutor(1) as apart:
@@ -257,10 +228,6 @@ def _wait(logits: Tensor) -> None:
 
 def kept(described: str, measure: Callable[[], str]) -> str:
     """Return the choice that is kept on this machine; the first time measure and keep it.
-
-    Args:
-        described: what the choice depends on.
-        measure: returns one of :data:`PATHS`.
 
     Returns:
         The choice; "auto" where none can be kept.

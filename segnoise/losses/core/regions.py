@@ -49,9 +49,6 @@ def region_sums(
             p = softmax(logits).
         logit_map: what the logits go through first.
 
-    Returns:
-        The sums, in float32 (float64 for float64 logits).
-
     Example:
         >>> region_sums(torch.zeros(1, 2, 3), torch.tensor([[0, 0, 1]]), None)
         RegionSums(mass=tensor([1.5000, 1.5000]), match=tensor([1.0000, 0.5000]))

@@ -65,13 +65,6 @@ def pixel_statistics(
     Returns:
         Maps of the target's shape without its class axis, in float32 (float64 for float64 logits);
         gradients arrive at the logits in the logits' dtype.
-
-    Example:
-        >>> from segnoise.losses.core.terms import LogTerm
-        >>> log_sum = ClassSum(LogTerm())
-        >>> s = pixel_statistics(torch.zeros(1, 4, 2), torch.tensor([[3, 255]]), (log_sum,))
-        >>> s.log_p, s[log_sum]
-        (tensor([[-1.3863, -1.3863]]), tensor([[-5.5452, -5.5452]]))
     """
     if binary:
         shape = logits.shape

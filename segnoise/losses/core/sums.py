@@ -37,12 +37,7 @@ class ClassSum:
     min_prob: float | None = None
 
     def terms(self, log_p: Tensor, known: dict[Term, Tensor] | None = None) -> Tensor:
-        """Return what is summed, elementwise.
-
-        Args:
-            log_p: log-probabilities.
-            known: the terms' values that are known already; what is computed here joins them.
-        """
+        """Return what is summed, elementwise."""
         if self.min_prob == 0 and isinstance(self.term, BoundedTerm):
             return self.term.rise(log_p)
         known = {} if known is None else known

@@ -76,18 +76,7 @@ class OnlyVoid:
 
 
 def check_mode(mode: str) -> str:
-    """Return ``mode`` if it is one of ``MODES``.
-
-    Raises:
-        ValueError: if it is not.
-
-    Example:
-        >>> check_mode("multilable")
-        Traceback (most recent call last):
-        ...
-        ValueError: unknown mode 'multilable': did you mean multilabel? Known: binary, multiclass, \
-multilabel
-    """
+    """Return ``mode`` if it is one of ``MODES``."""
     if mode not in MODES:
         raise ValueError(f"unknown mode {mode!r}: {did_you_mean(mode, MODES)}")
     return mode
@@ -115,20 +104,11 @@ def prepare_target(
         soft: whether the loss admits soft labels.
         only_void: is told what the labels hold, where that is known.
 
-    Returns:
-        The pair in the core's shapes.
-
     Raises:
         TypeError: if the scores are no floating tensor, or the labels' dtype does not fit.
         ValueError: if the shapes or devices do not fit, or a label is out of range (the message
             names its value and position). On a GPU the labels' range is asserted there
             asynchronously, as PyTorch's own losses do; ``check_labels`` names the pixel.
-
-    Example:
-        >>> labels = torch.tensor([[0, 255]], dtype=torch.uint8)
-        >>> logits = torch.zeros(1, 3, 2)
-        >>> prepare_target(logits, labels, mode="multiclass", ignore_index=255, soft=False).valid
-        tensor([[ True, False]])
     """
     _check_scores(y_pred, y_true, mode)
     if mode == "binary":

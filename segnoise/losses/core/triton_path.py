@@ -50,13 +50,7 @@ _ABSENT = Sum(_NONE, 0.0, 0.0, -1.0, False)
 
 
 def supports(logits: Tensor, target: Tensor, core: Core) -> bool:
-    """Return whether these statistics are computed here.
-
-    Example:
-        >>> core = Core((ClassSum(LogTerm()),), False, None, None)
-        >>> supports(torch.zeros(1, 4, 2), torch.zeros(1, 2, dtype=torch.long), core)
-        True
-    """
+    """Return whether these statistics are computed here."""
     return (
         logits.dtype in (torch.float32, torch.float16, torch.bfloat16)
         and not target.is_floating_point()
@@ -69,11 +63,7 @@ def supports(logits: Tensor, target: Tensor, core: Core) -> bool:
 
 
 def triton_statistics(logits: Tensor, target: Tensor, core: Core) -> tuple[Tensor, ...]:
-    """Compute the maps of ``Core.statistics`` for logits (N, K, P), or (N, 1, P) of one score.
-
-    Raises:
-        ValueError: if ``supports`` says no.
-    """
+    """Compute the maps of ``Core.statistics`` for logits (N, K, P), or (N, 1, P) of one score."""
     if not supports(logits, target, core):
         raise ValueError("these statistics have no Triton kernel: use the eager core")
     maps: tuple[Tensor, ...] = _TritonStatistics.apply(logits, target, core)

@@ -31,17 +31,7 @@ class Band(NamedTuple):
 def upsampled_statistics(
     logits: Tensor, target: Tensor, core: Core, align_corners: bool
 ) -> tuple[Tensor, ...]:
-    """Compute the maps of ``Core.statistics`` of upsampled logits.
-
-    Args:
-        logits: (N, K, h, w).
-        target: class ids (N, H, W).
-        core: what to compute.
-        align_corners: as ``torch.nn.functional.interpolate`` has it.
-
-    Returns:
-        Maps (N, H, W).
-    """
+    """Compute the maps of ``Core.statistics`` of upsampled logits."""
     if by_operators(target):
         return _of_the_whole(logits, target, core, align_corners)
     maps: tuple[Tensor, ...] = _UpsampledStatistics.apply(logits, target, core, align_corners)

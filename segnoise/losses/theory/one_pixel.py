@@ -16,17 +16,7 @@ FAR = 40.0  # a logit that far above the others makes a vertex of the simplex: 1
 
 
 def of_all_labels(loss: SegmentationLoss, logits: Tensor) -> Tensor:
-    """Return L(u, k) for all labels k, (M, K), of M pixels' logits, (M, K).
-
-    Raises:
-        TypeError: if the loss is no function of one pixel's logits.
-        ValueError: if it draws at random, or is of another mode.
-
-    Example:
-        >>> from segnoise.losses import build_loss
-        >>> of_all_labels(build_loss("MAE", mode="multiclass"), torch.zeros(1, 4))
-        tensor([[0.7500, 0.7500, 0.7500, 0.7500]])
-    """
+    """Return L(u, k) for all labels k, (M, K), of M pixels' logits, (M, K)."""
     map_of = loss_of_pixels(loss, multiclass=True)
     pixels, classes = logits.shape
     labels = torch.arange(classes).repeat(pixels)
@@ -41,16 +31,7 @@ def of_all_labels(loss: SegmentationLoss, logits: Tensor) -> Tensor:
 def loss_of_pixels(
     loss: SegmentationLoss, multiclass: bool = False
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the loss as a function of pixels' logits and labels.
-
-    Args:
-        loss: the loss.
-        multiclass: whether it must be of multiclass mode.
-
-    Raises:
-        TypeError: if it is none.
-        ValueError: if it is of another mode, or has class weights.
-    """
+    """Return the loss as a function of pixels' logits and labels."""
     name = type(loss).__name__
     if not says(loss, "per_pixel") or loss.needs or loss.inputs != SegmentationLoss.inputs:
         raise TypeError(
@@ -82,16 +63,7 @@ def pull(loss: SegmentationLoss, logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def all_over_the_simplex(num_classes: int, label: int, weights: Tensor | None = None) -> Tensor:
-    """Return logits, (M, K) float64: vertices, edges from the label to all others, and inside.
-
-    Args:
-        num_classes: K.
-        label: whose edges.
-        weights: (K,) shares of the labels, which are a point themselves; or None.
-
-    Raises:
-        ValueError: if there is one class only.
-    """
+    """Return logits, (M, K) float64: vertices, edges from the label to all others, and inside."""
     if num_classes < 2:
         raise ValueError(f"num_classes must be at least 2, got {num_classes}")
     eye = torch.eye(num_classes, dtype=torch.float64)
