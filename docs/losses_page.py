@@ -210,7 +210,11 @@ def one_loss(name: str, theory: dict[str, dict[str, Any]]) -> list[str]:
             lines += [f"Measured with K = {CLASSES}: {each}.", ""]
     if parts["use"]:
         lines += [f"**When.** {code(parts['use'])}", ""]
-    own = [(n, t) for n, t in parts["args"] if n not in ("mode", "**common", "ignore_index")]
+    own = [
+        (n, t)
+        for n, t in parts["args"]
+        if n not in ("mode", "**common", "mode, **common", "ignore_index")
+    ]
     if own:
         lines += parameter_table(cls, own)
     for item in parts["shape"]:

@@ -11,7 +11,7 @@ import pytest
 
 from segnoise.engine.recipe import BY_KIND, RECIPES
 from segnoise.losses import LOSSES
-from segnoise.losses.signatures import own_parameters
+from segnoise.losses.names import own_parameters
 
 DOCS = Path(__file__).parents[1] / "docs"
 REMEDY = "run `python docs/losses_page.py`"

@@ -135,10 +135,9 @@ class AsymmetricGeneralizedCrossEntropyLoss(TermLoss):
     Use it with an active normalised loss ("NCE+AGCE"): alone it learns slowly.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         a: >= 0.
         q: > 0; the paper: a = 0.6, q = 0.6 alone, a = 6, q = 1.5 beside NCE (CIFAR-10).
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Zhou et al., Asymmetric Loss Functions for Learning with Noisy Labels, ICML 2021.
 
@@ -167,10 +166,9 @@ class AsymmetricUnhingedLoss(TermLoss):
     Use it with an active normalised loss ("NCE+AUL"): alone it learns slowly.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         a: > 1.
         q: > 0; the paper: a = 5.5, q = 3 alone, a = 6.3, q = 1.5 beside NCE (CIFAR-10).
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Zhou et al., Asymmetric Loss Functions for Learning with Noisy Labels, ICML 2021.
 
@@ -199,9 +197,8 @@ class AsymmetricExponentialLoss(TermLoss):
     Use it with an active normalised loss ("NCE+AEL"): alone it learns slowly.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         a: > 0; the paper: 2.5 alone, 5 beside NCE (CIFAR-10).
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Zhou et al., Asymmetric Loss Functions for Learning with Noisy Labels, ICML 2021.
 
@@ -227,10 +224,9 @@ class AsymmetricNormLoss(StatisticsLoss):
     Use it beside an active normalised loss; alone it learns slowly.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         a: stretch of the label, >= 1.
         p: exponent, > 0.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Zhou et al., Asymmetric Loss Functions for Noise-Tolerant Learning: Theory and
     Applications, TPAMI 2023.
@@ -273,9 +269,8 @@ class AsymmetricMeanSquaredErrorLoss(StatisticsLoss):
     what a allows: with K = 10 and 80 % symmetric noise for a >= 9.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         a: stretch of the label, >= 1; the paper: 30 on CIFAR-10, 20 on CIFAR-100.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Wang et al., Joint Asymmetric Loss for Learning with Noisy Labels, ICCV 2025.
 

@@ -26,7 +26,7 @@ from segnoise.losses.core import (
     pixel_statistics,
     prepare_target,
 )
-from segnoise.losses.signatures import refuse_unknown, shown
+from segnoise.losses.names import refuse_unknown, shown
 from segnoise.losses.weighting import batch_scheme, label_counts, scheme_weights
 from segnoise.naming import did_you_mean
 

@@ -25,9 +25,8 @@ class MeanAbsoluteErrorLoss(TermLoss):
     Use it as the passive part of another loss ("NCE+MAE"): alone it hardly learns.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         scale: > 0.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Ghosh et al., Robust Loss Functions under Label Noise for Deep Neural Networks,
     AAAI 2017.
@@ -58,9 +57,8 @@ class ReverseCrossEntropyLoss(TermLoss):
     Use it as the passive part of another loss ("SCE", "NCE+RCE"): alone it hardly learns.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         min_prob: 1e-30 <= min_prob < 1; the paper's 1e-4 makes A = 9.21.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, ICCV 2019.
 
@@ -92,9 +90,8 @@ class GeneralizedCrossEntropyLoss(TermLoss):
     Use it as the first robust loss to try: q slides from cross-entropy to MAE.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         q: 0 < q <= 1; larger is more robust and slower to fit.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Zhang and Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with
     Noisy Labels, NeurIPS 2018, equation 6.
@@ -120,9 +117,8 @@ class TaylorCrossEntropyLoss(TermLoss):
     Use it as GCE, whose knob q it makes a whole number.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         t: number of terms, >= 1; the paper tries 2 to 6.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Feng et al., Can Cross Entropy Loss Be Robust to Label Noise?, IJCAI 2020.
 
@@ -180,9 +176,8 @@ class PartiallyHuberisedCrossEntropyLoss(TermLoss):
     Use it to keep cross-entropy's fit and cut off the pull of labels it finds impossible.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         tau: > 1; the paper: 2 on MNIST, 10 on CIFAR.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Menon et al., Can Gradient Clipping Mitigate Label Noise?, ICLR 2020.
 

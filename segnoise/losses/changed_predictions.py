@@ -164,11 +164,10 @@ class EpsSoftmaxLoss(StatisticsLoss):
     Use it to learn hard pixels without fitting the wrong ones further, beside MAE's steady pull.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         alpha: weight of cross-entropy, >= 0.
         beta: weight of MAE, >= 0.
         m: push, >= 0; the paper: 1e5 for symmetric noise, 1e3 for asymmetric.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Wang et al., eps-Softmax: Approximating One-Hot Vectors for Mitigating Label Noise,
     NeurIPS 2024; the default weights are ours.

@@ -20,7 +20,15 @@ from segnoise.losses.base import CommonArguments, StatisticsLoss
 from segnoise.losses.bounded import MeanAbsoluteErrorLoss, ReverseCrossEntropyLoss
 from segnoise.losses.core import PixelStatistics
 from segnoise.losses.cross_entropy import CrossEntropyLoss
-from segnoise.losses.names import LOSSES, register
+from segnoise.losses.names import (
+    COMMON,
+    LOSSES,
+    chosen,
+    own_parameters,
+    register,
+    split_common,
+    unknown_parameter,
+)
 from segnoise.losses.normalized import (
     NormalizedCrossEntropyLoss,
     NormalizedFocalLoss,
@@ -30,8 +38,6 @@ from segnoise.losses.normalized_negative import (
     NormalizedNegativeCrossEntropyLoss,
     NormalizedNegativeFocalLoss,
 )
-from segnoise.losses.signatures import COMMON, own_parameters, split_common, unknown_parameter
-from segnoise.naming import did_you_mean
 
 ACTIVE: dict[str, type[StatisticsLoss]] = {
     "NCE": NormalizedCrossEntropyLoss,
@@ -64,8 +70,8 @@ class TwoTermLoss(StatisticsLoss):
         second: class of the second term.
         alpha: weight of the first term, >= 0.
         beta: weight of the second term, >= 0.
-        own: the terms' own parameters by name; one that both have goes to both.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        **own: the terms' own parameters, one that both have goes to both; and ``ignore_index``,
+            ``reduction``, ``class_weights``, see ``SegmentationLoss``.
 
     Raises:
         TypeError: if neither term has a parameter of such a name.
@@ -80,9 +86,9 @@ class TwoTermLoss(StatisticsLoss):
         *,
         alpha: float,
         beta: float,
-        own: dict[str, Any],
-        **common: Unpack[CommonArguments],
+        **own: Any,
     ) -> None:
+        own, common = split_common(own)
         super().__init__(mode, **common)
         self.alpha = check_float("alpha", alpha, least=0)
         self.beta = check_float("beta", beta, least=0)
@@ -112,12 +118,11 @@ class SymmetricCrossEntropyLoss(TwoTermLoss):
     Use it to try how much of MAE's pull a cross-entropy needs: alpha and beta want tuning.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         alpha: weight of cross-entropy, >= 0. The paper: CIFAR-10 (0.1, 1), CIFAR-100 (6, 0.1) for
             (alpha, beta).
         beta: weight of reverse cross-entropy, >= 0.
         min_prob: of RCE, 1e-30 <= min_prob < 1.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, ICCV 2019,
     equation 7.
@@ -144,7 +149,7 @@ class SymmetricCrossEntropyLoss(TwoTermLoss):
             ReverseCrossEntropyLoss,
             alpha=alpha,
             beta=beta,
-            own={"min_prob": min_prob},
+            min_prob=min_prob,
             **common,
         )
 
@@ -195,13 +200,9 @@ class ActivePassiveLoss(TwoTermLoss):
         beta: float = 1.0,
         **own: Any,
     ) -> None:
-        for name, value, table in (("active", active, ACTIVE), ("passive", passive, PASSIVE)):
-            if value not in table:
-                raise ValueError(f"unknown {name} term {value!r}: {did_you_mean(value, table)}")
-        own, common = split_common(own)
-        super().__init__(
-            mode, ACTIVE[active], PASSIVE[passive], alpha=alpha, beta=beta, own=own, **common
-        )
+        first = chosen("active term", active, ACTIVE)
+        second = chosen("passive term", passive, PASSIVE)
+        super().__init__(mode, first, second, alpha=alpha, beta=beta, **own)
 
 
 @register()
@@ -244,12 +245,8 @@ class ActiveNegativeLoss(TwoTermLoss):
         beta: float = 5.0,
         **own: Any,
     ) -> None:
-        if base not in NEGATIVE:
-            raise ValueError(f"unknown base {base!r}: {did_you_mean(base, NEGATIVE)}")
-        own, common = split_common(own)
-        super().__init__(
-            mode, ACTIVE["N" + base], NEGATIVE[base], alpha=alpha, beta=beta, own=own, **common
-        )
+        negative = chosen("base", base, NEGATIVE)
+        super().__init__(mode, ACTIVE["N" + base], negative, alpha=alpha, beta=beta, **own)
 
 
 @register()
@@ -290,12 +287,8 @@ class JointAsymmetricLoss(TwoTermLoss):
         beta: float = 1.0,
         **own: Any,
     ) -> None:
-        if base not in NEGATIVE:
-            raise ValueError(f"unknown base {base!r}: {did_you_mean(base, NEGATIVE)}")
-        own, common = split_common(own)
-        super().__init__(
-            mode, ACTIVE["N" + base], PASSIVE["AMSE"], alpha=alpha, beta=beta, own=own, **common
-        )
+        chosen("base", base, NEGATIVE)
+        super().__init__(mode, ACTIVE["N" + base], PASSIVE["AMSE"], alpha=alpha, beta=beta, **own)
 
 
 # The papers' parameters beside an active loss, CIFAR-10.

@@ -73,10 +73,9 @@ class ForwardCorrectionLoss(_MatrixLoss):
     Use it where the confusion of the labels is known, such as from a second look at some of them.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         transition_matrix: (K, K), rows of the true classes, each of numbers >= 0 that add up to 1;
             2 x 2 in binary mode and, for all channels alike, in multilabel mode.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Raises:
         ValueError: if it is no transition matrix, if a label can come from no class, or if it is
@@ -112,10 +111,9 @@ class BackwardCorrectionLoss(_MatrixLoss):
     Use it to compare with; forward correction is the stabler of the two.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         transition_matrix: (K, K) with an inverse, rows of the true classes, each of numbers >= 0
             that add up to 1; 2 x 2 in binary mode and, for all channels alike, in multilabel mode.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Raises:
         ValueError: if it is no transition matrix, has no inverse, or is for another number of

@@ -53,9 +53,8 @@ class LabelSmoothingLoss(StatisticsLoss):
     Use it against over-confident predictions; against wrong labels it is a mild remedy.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         t: share of the label that is spread over all classes, 0 <= t < 1.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016,
     section 7.
@@ -91,9 +90,8 @@ class SoftBootstrapLoss(StatisticsLoss):
     Use it with little noise, after a warm-up: the prediction must be better than the label.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         t: the prediction's share of the target, 0 <= t < 1; the paper's beta is 1 - t.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Reed et al., Training Deep Neural Networks on Noisy Labels with Bootstrapping, ICLR
     workshop 2015, equation 5.
@@ -127,9 +125,8 @@ class HardBootstrapLoss(StatisticsLoss):
     Use it with little noise, after a warm-up: the prediction must be better than the label.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         t: the predicted class's share of the target, 0 <= t < 1; the paper's beta is 1 - t.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Reed et al., Training Deep Neural Networks on Noisy Labels with Bootstrapping, ICLR
     workshop 2015, equation 6.
@@ -163,9 +160,8 @@ class FocalLoss(TermLoss):
     labels in the end.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         gamma: >= 0; 2 as in detection, 0.5 in the papers on noisy labels.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, equation 4.
 

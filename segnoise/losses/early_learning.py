@@ -44,13 +44,12 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
     Use it where a network first learns the truth and then memorises: it holds on to the first.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         beta: weight of the regulariser, >= 0; the paper's lambda: 3 on CIFAR-10, 7 on CIFAR-100.
         momentum: 0 <= momentum < 1; the paper's beta: 0.7 on CIFAR-10, 0.9 on CIFAR-100.
         min_prob: 1e-30 <= min_prob < 1.
         stride: t is kept at 1/stride of the resolution, as the mean over the pixels of a cell.
             It makes the cells of whole samples; ``cells``, where given, are taken as they are.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Shape:
         - y_pred, y_true, pixel_weights: as in ``SegmentationLoss``.

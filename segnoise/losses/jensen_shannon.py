@@ -84,9 +84,8 @@ class JensenShannonLoss(TermLoss):
     Use it as GCE: pi slides from cross-entropy to MAE.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         pi: the label's weight, 0.001 <= pi < 1; higher for more noise.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Englesson and Azizpour, Generalized Jensen-Shannon Divergence Loss for Learning with
     Noisy Labels, NeurIPS 2021, equation 5.
@@ -115,9 +114,8 @@ class GeneralizedJensenShannonLoss(PixelwiseLoss):
     as changes of colour: their consistency is learned beside the labels.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         pi: the label's weight, 0.001 <= pi < 1; higher for more noise.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Shape:
         - y_pred: the views' logits one after another, ``torch.cat((view_1, view_2))``: (V N, ...)

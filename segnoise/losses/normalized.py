@@ -23,9 +23,7 @@ from segnoise.losses.bounded import (
 from segnoise.losses.core import ClassSum, FocalTerm, LogTerm, PixelStatistics, PowerTerm, Term
 from segnoise.losses.cross_entropy import CrossEntropyLoss, FocalLoss
 from segnoise.losses.jensen_shannon import JensenShannonLoss
-from segnoise.losses.names import register
-from segnoise.losses.signatures import own_parameters, split_common, unknown_parameter
-from segnoise.naming import did_you_mean
+from segnoise.losses.names import chosen, own_parameters, register, split_common, unknown_parameter
 
 
 def share(statistics: PixelStatistics, of: ClassSum) -> Tensor:
@@ -128,9 +126,8 @@ class NormalizedFocalLoss(ShareLoss):
     Use it as the active part of another loss ("NFL+RCE", "ANL-FL").
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         gamma: >= 0.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Ma et al., Normalized Loss Functions for Deep Learning with Noisy Labels, ICML 2020.
 
@@ -156,9 +153,8 @@ class NormalizedGeneralizedCrossEntropyLoss(ShareLoss):
     Use it as the active part of another loss.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         q: 0 < q <= 1.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Ma et al., Normalized Loss Functions for Deep Learning with Noisy Labels, ICML 2020.
 
@@ -191,9 +187,7 @@ TERM_LOSSES: dict[str, type[TermLoss]] = {
 
 def build_term_loss(base: str, mode: str, own: dict[str, Any]) -> TermLoss:
     """Build the base of a normalised loss."""
-    if base not in TERM_LOSSES:
-        raise ValueError(f"unknown base {base!r}: {did_you_mean(base, TERM_LOSSES)}")
-    loss = TERM_LOSSES[base]
+    loss = chosen("base", base, TERM_LOSSES)
     known = own_parameters(loss)
     for name in own:
         if name not in known:

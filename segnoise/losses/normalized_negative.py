@@ -17,9 +17,8 @@ from segnoise.losses.core import (
     PixelStatistics,
     check_min_prob,
 )
-from segnoise.losses.names import register
+from segnoise.losses.names import register, split_common
 from segnoise.losses.normalized import ShareLoss, build_term_loss
-from segnoise.losses.signatures import split_common
 
 
 class NegativeShareLoss(ShareLoss):
@@ -97,9 +96,8 @@ class NormalizedNegativeCrossEntropyLoss(NegativeShareLoss):
     Use it beside NCE, as "ANL-CE" does.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         min_prob: probability below which log p is cut off, 1e-30 <= min_prob < 1 and below 1/K.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Ye et al., Active Negative Loss Functions for Learning with Noisy Labels, NeurIPS 2023.
 
@@ -130,11 +128,10 @@ class NormalizedNegativeFocalLoss(NegativeShareLoss):
     Use it beside NFL, as "ANL-FL" does.
 
     Args:
-        mode: "binary", "multiclass" or "multilabel".
         gamma: >= 0.
         min_prob: probability below which the focal term is cut off, 1e-30 <= min_prob < 1 and
             below 1/K.
-        **common: ``ignore_index``, ``reduction``, ``class_weights``, see ``SegmentationLoss``.
+        mode, **common: see ``SegmentationLoss``.
 
     Source: Ye et al., Active Negative Loss Functions for Learning with Noisy Labels, NeurIPS 2023.
 

@@ -15,8 +15,7 @@ from segnoise.losses.core import (
     prepare_target,
     region_sums,
 )
-from segnoise.losses.names import register
-from segnoise.losses.signatures import refuse_unknown
+from segnoise.losses.names import refuse_unknown, register
 from segnoise.naming import did_you_mean
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from segnoise.errors import ConfigError, words_of
 from segnoise.losses import LOSSES, build_loss
 from segnoise.losses.base import says
-from segnoise.losses.signatures import shown
+from segnoise.losses.names import shown
 from segnoise.methods.training_step import Task, TrainingStep
 from segnoise.registry import Registry
 

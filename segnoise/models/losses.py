@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from segnoise.errors import ConfigError, words_of
 from segnoise.losses import LOSSES, build_loss
 from segnoise.losses.base import says
-from segnoise.losses.signatures import parameters
+from segnoise.losses.names import parameters_of
 from segnoise.methods.composing import check_name
 
 
@@ -111,7 +111,7 @@ def _built(where: str, kind: Any, common: dict[str, Any], arguments: dict[str, A
         _check_meaning(common, arguments)
         found = LOSSES.find(kind)
         if "labels" in says(found, "inputs"):
-            arguments = _arguments(parameters(found), common, arguments)
+            arguments = _arguments(parameters_of(found), common, arguments)
         loss = build_loss(kind, **arguments)
     except Exception as error:  # whatever somebody's class raises for arguments that do not fit
         raise ConfigError(f"{where}: {words_of(error)}") from error

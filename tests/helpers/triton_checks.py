@@ -10,12 +10,10 @@ import torch
 
 from segnoise.kernels import using
 from segnoise.losses import build_loss
-from segnoise.losses.core.eager import eager_statistics
 from segnoise.losses.core.label_statistics import Core
-from segnoise.losses.core.sums import ClassSum
-from segnoise.losses.core.terms import EntropyTerm, FocalTerm, LogTerm, PowerTerm
-from segnoise.losses.core.triton_check import check_kernels
-from segnoise.losses.core.triton_path import triton_statistics
+from segnoise.losses.core.statistics import eager_statistics
+from segnoise.losses.core.terms import ClassSum, EntropyTerm, FocalTerm, LogTerm, PowerTerm
+from segnoise.losses.core.triton_path import check_kernels, triton_statistics
 from segnoise.metrics.scores import confusion_matrix_from_scores
 
 LOGS, FOCAL = LogTerm(), FocalTerm(0.5)

@@ -8,8 +8,7 @@ from torch.autograd import gradcheck
 from segnoise.losses import build_loss
 from segnoise.losses.core import blocking
 from segnoise.losses.core.statistics import pixel_statistics
-from segnoise.losses.core.sums import ClassSum
-from segnoise.losses.core.terms import FocalTerm, LogTerm
+from segnoise.losses.core.terms import ClassSum, FocalTerm, LogTerm
 
 LOGS, FLIPPED = ClassSum(LogTerm()), ClassSum(LogTerm(), 0.05)
 SUMS = (LOGS, FLIPPED, ClassSum(FocalTerm(0.5)), ClassSum(FocalTerm(0.5), 0.05))

@@ -6,7 +6,7 @@ import pytest
 import segnoise.losses
 from segnoise.losses import LOSSES, build_loss
 from segnoise.losses.missing_labels import ScoreLoss
-from segnoise.losses.signatures import parameters
+from segnoise.losses.names import parameters_of
 
 SHORT = {*naive_losses.CASES, "ER", "L1"} - {"NormalizedLoss", "NormalizedNegativeLoss"}
 MISSING = [b for b in LOSSES.values() if isinstance(b, type) and issubclass(b, ScoreLoss)]
@@ -41,7 +41,7 @@ def test_every_entry_builds_and_takes_the_common_arguments_by_keyword():
             assert loss.class_weights.tolist() == [1, 2], name
         if name.endswith("Loss"):
             assert type(loss).__name__ == name
-            taken = parameters(entry)
+            taken = parameters_of(entry)
             assert taken is None or set(taken) >= {"mode", *common}, name
 
 

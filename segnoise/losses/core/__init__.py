@@ -19,7 +19,6 @@ from segnoise.losses.core.logit_maps import LogitMap, NormClip, UnitNorm
 from segnoise.losses.core.paths import computed
 from segnoise.losses.core.regions import region_sums
 from segnoise.losses.core.statistics import PixelStatistics, pixel_statistics
-from segnoise.losses.core.sums import ClassMax, ClassSum
 from segnoise.losses.core.target import (
     OnlyVoid,
     Target,
@@ -30,6 +29,8 @@ from segnoise.losses.core.target import (
 )
 from segnoise.losses.core.terms import (
     BoundedTerm,
+    ClassMax,
+    ClassSum,
     EntropyTerm,
     FocalTerm,
     LogTerm,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from segnoise.losses.core.blocking import class_index, compute_dtype
 from segnoise.losses.core.label_statistics import Core
-from segnoise.losses.core.sums import ClassSum
+from segnoise.losses.core.terms import ClassSum
 
 
 def fits(core: Core) -> bool:

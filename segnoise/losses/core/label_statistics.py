@@ -22,8 +22,7 @@ from segnoise.losses.core.blocking import (
     two_logits,
 )
 from segnoise.losses.core.logit_maps import LogitMap
-from segnoise.losses.core.sums import ClassMax, ClassSum
-from segnoise.losses.core.terms import Term
+from segnoise.losses.core.terms import ClassMax, ClassSum, Term
 
 
 class LabelModel(NamedTuple):

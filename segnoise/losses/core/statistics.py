@@ -1,23 +1,27 @@
 """The shared core: per-pixel statistics of the logits with an analytic backward.
 
 Every loss of this package is a cheap function of ``log p_y`` and of a few numbers over the classes.
-This file says what those are, and who computes them.
+This file says what those are, who computes them, and how PyTorch's operators do: block by block.
+Nothing of the logits' size is kept for the backward pass: the softmax is recomputed, so that a
+block and its temporaries stay in the processor's cache and the peak memory is the gradient plus one
+block.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from segnoise.kernels import use_triton
-from segnoise.losses.core.derivatives import by_operators
-from segnoise.losses.core.eager import eager_statistics
+from segnoise.losses.core.blocking import blocks, compute_dtype
+from segnoise.losses.core.derivatives import by_operators, twice_differentiable
 from segnoise.losses.core.graph import fits, graph_statistics
 from segnoise.losses.core.label_statistics import Core, LabelModel
 from segnoise.losses.core.logit_maps import LogitMap
-from segnoise.losses.core.sums import ClassMax, ClassSum
+from segnoise.losses.core.terms import ClassMax, ClassSum
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,42 @@ def _by_triton(logits: Tensor, target: Tensor, core: Core) -> tuple[Tensor, ...]
 
 
 def _check_kernels(device: torch.device) -> None:
-    from segnoise.losses.core.triton_check import check_kernels
+    from segnoise.losses.core.triton_path import check_kernels
 
     check_kernels(device)
+
+
+def eager_statistics(logits: Tensor, target: Tensor, core: Core) -> tuple[Tensor, ...]:
+    """Compute the maps of ``Core.statistics`` block by block, for logits (N, K or 1, P)."""
+    maps: tuple[Tensor, ...] = _Statistics.apply(logits, target, core)
+    return maps
+
+
+class _Statistics(torch.autograd.Function):
+    """Logits (N, K or 1, P) and target (N, P) or (N, K, P) -> maps (N, P): log p_y, then sums."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, target: Tensor, core: Core) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(logits, target)
+        ctx.core = core
+        ctx.set_materialize_grads(False)
+        shape = (logits.shape[0], logits.shape[2])
+        maps = tuple(logits.new_empty(shape, dtype=compute_dtype(logits)) for _ in (0, *core.sums))
+        for rows, columns in blocks(logits, core.binary):
+            results = core.statistics(logits[rows, :, columns], target[rows, ..., columns])
+            for whole, part in zip(maps, results, strict=True):
+                whole[rows, columns] = part
+        return maps
+
+    @staticmethod
+    @twice_differentiable(lambda ctx, logits, target: ctx.core.statistics(logits, target))
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor, None, None]:
+        logits, target = ctx.saved_tensors
+        core: Core = ctx.core
+        gradient = torch.empty_like(logits)
+        for rows, columns in blocks(logits, core.binary):
+            parts = tuple(None if g is None else g[rows, None, columns] for g in grads)
+            gradient[rows, :, columns] = core.gradient(
+                logits[rows, :, columns], target[rows, ..., columns], parts
+            )
+        return gradient, None, None

@@ -20,8 +20,8 @@ from torch import Tensor
 from segnoise.losses.core import triton_kernels as kernels
 from segnoise.losses.core.derivatives import twice_differentiable
 from segnoise.losses.core.label_statistics import Core
-from segnoise.losses.core.sums import ClassSum
-from segnoise.losses.core.terms import EntropyTerm, FocalTerm, LogTerm, PowerTerm, Term
+from segnoise.losses.core.statistics import eager_statistics
+from segnoise.losses.core.terms import ClassSum, EntropyTerm, FocalTerm, LogTerm, PowerTerm, Term
 
 MOST_CLASSES = 1024
 _TILE = 4096  # elements of a block of logits
@@ -131,3 +131,35 @@ def _described(s: ClassSum) -> Sum:
     if s.min_prob is None or s.min_prob == 0:
         return Sum(_code(term), parameter, 0.0, -1.0, s.min_prob == 0)
     return Sum(_code(term), parameter, term.at(s.min_prob), s.min_prob, False)
+
+
+_CASES = ((False, 21, torch.float32), (False, 150, torch.float16), (True, 1, torch.float32))
+
+
+def check_kernels(device: torch.device) -> None:
+    """Compare the Triton kernels with the eager core in float64 on a device."""
+    # Whatever the caller is in the middle of, such as a validation without gradients.
+    with torch.inference_mode(False), torch.enable_grad():
+        for binary, channels, dtype in _CASES:
+            error = _error(binary, channels, dtype, device)
+            if not error <= max(1e-5, 2 * torch.finfo(dtype).eps):
+                raise ArithmeticError(f"{dtype}, {channels} channels: off by {error:.1g}")
+
+
+def _error(binary: bool, channels: int, dtype: torch.dtype, device: torch.device) -> float:
+    """Greatest difference of the maps or the gradients, as a share of the greatest value."""
+    random = torch.Generator().manual_seed(0)
+    core = Core((ClassSum(LogTerm()), ClassSum(LogTerm(), 1e-7)), binary, None, None)
+    scores = (4 * torch.randn(2, channels, 333, generator=random)).to(device, dtype)
+    labels = torch.randint(2 if binary else channels, (2, 333), generator=random).to(device)
+    weights = torch.randn(3, 2, 333, generator=random, dtype=torch.float64).to(device)
+    results = []
+    for compute, z in ((triton_statistics, scores), (eager_statistics, scores.double())):
+        z.requires_grad_()
+        maps = torch.stack(compute(z, labels, core)).double()
+        (slope,) = torch.autograd.grad((maps * weights).sum(), z)
+        results.append((maps.detach(), slope.double()))
+    return max(
+        float((one - other).abs().max() / other.abs().max())
+        for one, other in zip(*results, strict=True)
+    )
