@@ -6,7 +6,6 @@ import segmentation_models_pytorch as smp
 import torch
 
 from segnoise.losses import build_loss
-from segnoise.losses.core import blocking
 
 
 @pytest.mark.parametrize("absent", [False, True])
@@ -59,20 +58,6 @@ def test_soft_labels(make_batch):
     torch.testing.assert_close(
         torch.autograd.grad(value, logits)[0], torch.autograd.grad(expected, logits)[0]
     )
-
-
-@pytest.mark.parametrize("mode", naive_losses.MODES)
-@pytest.mark.parametrize("name", naive_losses.REGIONS)
-def test_block_borders_do_not_show(monkeypatch, make_batch, name, mode):
-    logits, labels, weights = make_batch(mode)
-    loss = build_loss(name, mode=mode, ignore_index=255)
-    expected = loss(logits, labels, weights)
-    (expected_gradient,) = torch.autograd.grad(expected, logits)
-    for elements in (1, 11, 64):
-        monkeypatch.setattr(blocking, "block_elements", lambda device, size=elements: size)
-        value = loss(logits, labels, weights)
-        torch.testing.assert_close(value, expected)
-        torch.testing.assert_close(torch.autograd.grad(value, logits)[0], expected_gradient)
 
 
 @pytest.mark.parametrize("weights", [[1.0, 2.0], "batch_inverse"])

@@ -12,7 +12,6 @@ import torch
 import torch.distributed as dist
 
 from segnoise.losses import EntropyRegularizer
-from segnoise.losses.core import blocking
 
 HISTOGRAM = [10.0, 1.0, 3.0, 4.0, 2.0]
 MODES = ("binary", "multiclass", "multilabel")
@@ -97,22 +96,6 @@ def test_extreme_logits(mode, dtype):
     assert value.item() == pytest.approx(math.log(classes), rel=1e-4)
     assert logits.grad.dtype == dtype
     assert logits.grad.isfinite().all()
-
-
-def test_block_borders_do_not_show(monkeypatch, make_batch):
-    logits, labels, _ = make_batch("multiclass")
-    er = EntropyRegularizer("multiclass", ignore_index=255)
-    expected = torch.autograd.grad(er(logits, labels), logits)[0]
-    monkeypatch.setattr(blocking, "block_elements", lambda device: 11)
-    torch.testing.assert_close(torch.autograd.grad(er(logits, labels), logits)[0], expected)
-
-
-def test_nothing_of_the_logits_size_but_the_logits_is_kept_for_backward():
-    logits = torch.randn(2, 8, 16, 16, requires_grad=True)
-    kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        EntropyRegularizer("multiclass")(logits, torch.zeros(2, 16, 16).long())
-    assert {t.data_ptr() for t in kept if t.numel() >= logits.numel()} == {logits.data_ptr()}
 
 
 @pytest.mark.parametrize(

@@ -61,23 +61,16 @@ def test_only_the_sums_asked_for_are_computed():
         s[FLIPPED]
 
 
-@pytest.mark.parametrize("binary", [False, True])
-@pytest.mark.parametrize("elements", [1, 7, 16, 1000])
-def test_block_borders_do_not_show(monkeypatch, elements, binary):
-    logits = random_logits(3, 4, 5)
-    target = torch.randint(2, (3, 4, 5) if binary else (3, 5))
-
-    def run():
-        s = pixel_statistics(logits, target, SUMS, binary=binary)
-        total = (s.log_p * 0.3).sum() + sum(s[key].square().sum() for key in SUMS)
-        return s, torch.autograd.grad(total, logits)[0]
-
-    whole, whole_gradient = run()
-    monkeypatch.setattr(blocking, "block_elements", lambda device: elements)
-    cut, cut_gradient = run()
-    torch.testing.assert_close(cut.log_p, whole.log_p)
-    torch.testing.assert_close(cut.sums, whole.sums)
-    torch.testing.assert_close(cut_gradient, whole_gradient)
+def test_block_borders_do_not_show(monkeypatch, make_batch, kind, mode):
+    logits, labels, weights = make_batch(mode)
+    loss = naive_losses.make(kind, mode, ignore_index=255)
+    expected = loss(logits, labels, weights)
+    (expected_gradient,) = torch.autograd.grad(expected, logits)
+    for elements in (1, 7, 16, 64):
+        monkeypatch.setattr(blocking, "block_elements", lambda device, size=elements: size)
+        value = loss(logits, labels, weights)
+        torch.testing.assert_close(value, expected)
+        torch.testing.assert_close(torch.autograd.grad(value, logits)[0], expected_gradient)
 
 
 def test_memory_layouts_give_the_same_numbers(kind, mode):
@@ -118,30 +111,40 @@ def test_channels_last_gradients_stay_channels_last():
     assert logits.grad.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_nothing_of_the_logits_size_but_the_logits_is_kept_for_backward():
+def kept_for_backward(loss, logits, labels):
+    """The tensors of floats of the logits' size or more that a loss keeps, by their storages."""
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        loss(logits, labels)
+    large = [t for t in kept if t.is_floating_point() and t.numel() >= logits.numel()]
+    return {t.data_ptr() for t in large}
+
+
+@pytest.mark.parametrize("name", [*naive_losses.CASES, "ER"])
+def test_of_classes_the_logits_alone_are_kept_for_backward(name):
     logits = random_logits(2, 8, 16, 16, dtype=torch.float32)
     labels = torch.randint(8, (2, 16, 16))
-    for case in naive_losses.CASES.items():
-        # GJS and ELR take more than logits: see their own tests.
-        if case[0] in ("GJS", "ELR") or "multiclass" not in naive_losses.modes(case[0]):
-            continue
-        kept = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):  # noqa: B023
-            naive_losses.make(case, "multiclass", 8)(logits, labels)
-        large = {t.data_ptr() for t in kept if t.numel() >= logits.numel()}
-        assert large == {logits.data_ptr()}, case
+    if name == "GJS":
+        loss, labels = build_loss(name, mode="multiclass"), labels[:1]
+    elif name == "ER":
+        loss = build_loss(name, mode="multiclass")
+    elif "multiclass" in naive_losses.modes(name):
+        loss = naive_losses.make((name, naive_losses.CASES[name]), "multiclass", 8)
+    else:
+        return
+    kept = kept_for_backward(loss, logits, labels)
+    assert logits.data_ptr() in kept
+    assert len(kept) == (2 if name == "ELR" else 1)  # its target too
 
 
-@pytest.mark.parametrize("name", ["CE", "ANL-CE", "EpsSoftmax", "BackwardCorrection", "ASL"])
+@pytest.mark.parametrize(
+    "name", ["CE", "ANL-CE", "EpsSoftmax", "BackwardCorrection", "Hill", "SPLC", "ASL"]
+)
 def test_of_single_scores_few_maps_are_kept(name):
     """Every score is a pixel: what the reduction keeps is of the logits' size, the formula not."""
     logits = random_logits(2, 8, 16, 16, dtype=torch.float32)
-    labels = torch.randint(2, (2, 8, 16, 16))
-    kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        naive_losses.make((name, naive_losses.CASES[name]), "multilabel", 8)(logits, labels)
-    large = {t.data_ptr() for t in kept if t.is_floating_point() and t.numel() >= logits.numel()}
-    assert large <= {logits.data_ptr()}
+    loss = naive_losses.make((name, naive_losses.CASES[name]), "multilabel", 8)
+    assert kept_for_backward(loss, logits, torch.randint(2, logits.shape)) <= {logits.data_ptr()}
 
 
 def test_logits_that_need_no_gradient_get_none():

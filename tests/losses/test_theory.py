@@ -29,7 +29,8 @@ SYMMETRIC = {
     "NGCE": lambda _: 1,
     "NNCE": lambda k: k - 1,
     "NNFL": lambda k: k - 1,
-    "NCE+RCE": lambda k: 1 - math.log(1e-4) * (k - 1),
+    **dict.fromkeys(("NCE+MAE", "NFL+MAE"), lambda k: 1 + (k - 1)),
+    **dict.fromkeys(("NCE+RCE", "NFL+RCE"), lambda k: 1 - math.log(1e-4) * (k - 1)),
     "ANL-CE": lambda k: 5 + 5 * (k - 1),
     "ANL-FL": lambda k: 5 + 5 * (k - 1),
 }
@@ -45,7 +46,7 @@ def test_symmetric_losses_and_their_constants():
 
 
 def test_losses_that_are_not_symmetric():
-    for name in ["CE", "FL", "GCE", "SCE", "AGCE", "AUL", "AEL", "AMSE", "JAL-CE"]:
+    for name in ["CE", "FL", "GCE", "SCE", "AGCE", "AUL", "AEL", "AMSE", "JAL-CE", "JS"]:
         found = is_symmetric(loss(name), 4)
         assert not found.symmetric
         assert found.spread > 0.01
