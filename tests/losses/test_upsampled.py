@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from segnoise.losses import UpsampledLoss, build_loss
-from segnoise.losses.core import eager as eager_core
+from segnoise.losses.core import Core
 from segnoise.losses.core import upsampling as upsampled_core
 
 SIZES = [((3, 5), (12, 20)), ((4, 4), (11, 15)), ((5, 7), (5, 7)), ((6, 6), (3, 4))]
@@ -74,14 +74,14 @@ def test_bands_and_half_precision(monkeypatch):
 
 def test_nothing_of_full_size_is_computed(monkeypatch):
     largest = 0
-    plain = eager_core.Core.statistics
+    plain = Core.statistics
 
     def watched(self, logits, target):
         nonlocal largest
         largest = max(largest, logits.numel())
         return plain(self, logits, target)
 
-    monkeypatch.setattr(eager_core.Core, "statistics", watched)
+    monkeypatch.setattr(Core, "statistics", watched)
     monkeypatch.setattr(upsampled_core, "block_elements", lambda device: 4 * 64 * 4)
     logits, labels, weights = batch((16, 16), (64, 64))
     loss = UpsampledLoss(build_loss("GCE", mode="multiclass", ignore_index=255))
