@@ -143,24 +143,6 @@ def test_binary_labels():
     assert corrected(method, model, image, [[[0, 1, 1, 1]]]).tolist() == [[[0, 0, 1, 1]]]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"scales": (0.5, 2.0)}, r"scales must contain 1, got \[0\.5, 2\.0\]"),
-        ({"tau": 1}, "tau must be"),
-        ({"interval": 0}, "interval"),
-    ],
-)
-def test_wrong_arguments(arguments, words):
-    with pytest.raises(ValueError, match=words):
-        ADELE(**arguments)
-
-
-def test_a_background_that_is_no_class():
-    with pytest.raises(ValueError, match="background=5 is none of 3 classes"):
-        started(background=5)
-
-
 def test_a_training_that_ends_before_a_fit():
     words = r"interval=5, that is 5 .* gives 3 points in 20 iter.* needs 4: give .* at most 4"
     with pytest.raises(ValueError, match=words):

@@ -46,15 +46,3 @@ def test_by_square_roots_and_in_binary_mode():
 
 def test_an_image_without_labels():
     assert class_balance(torch.full((2, 2), 255), 3, 255, "inverse").sum() == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"scheme": "inverze"}, "unknown scheme 'inverze'"),
-        ({"scope": "set"}, "image, batch.*'set'"),
-    ],
-)
-def test_wrong_arguments(arguments, words):
-    with pytest.raises(ValueError, match=words):
-        ClassBalanced(**arguments)

@@ -62,8 +62,3 @@ def test_binary_labels_are_corrected_both_ways():
     image = torch.tensor([[[[5.0, -5.0, 1.0, -1.0]]]])
     step = model._training_step(image, torch.tensor([[[0, 1, 0, 1]]]), None)
     assert method.correct_labels(step).tolist() == [[[1, 0, 0, 1]]]
-
-
-def test_a_teacher_with_nothing_to_do():
-    with pytest.raises(ValueError, match="nothing to do"):
-        MeanTeacher(start=1, consistency=0)

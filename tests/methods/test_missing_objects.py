@@ -1,6 +1,5 @@
 """Missing objects: which background pixels become what."""
 
-import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -74,22 +73,3 @@ def test_object_wise_one_sure_pixel_adds_the_whole_object():
     assert found == [[1, 1, 0, 0, 1], [1, 0, 0, 0, 1]]
     found = corrected(predicted, labels, unsure=unsure)
     assert found == [[0, 1, 0, 0, 1], [0, 0, 0, 0, 1]]
-
-
-def test_a_background_that_is_void():
-    model = Segmentor(3, network=nn.Identity(), losses=[{"type": "CE"}], ignore_index=0)
-    with pytest.raises(ValueError, match="background=0 is the label of void"):
-        model.set_methods({"missing": MissingObjects()}, max_iters=10, epoch_iters=5)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"becomes": "nothing"}, "class, void, got 'nothing'"),
-        ({"tau": 1.0}, "tau"),
-        ({"background": 3}, "background=3 is none of 3 classes"),
-    ],
-)
-def test_wrong_arguments(arguments, words):
-    with pytest.raises(ValueError, match=words):
-        corrected(PREDICTED, LABELS, **arguments)

@@ -54,8 +54,3 @@ def test_each_image_by_itself():
     step = model._training_step(torch.zeros(3, 3, 1, 4), labels.to(torch.uint8), None)
     expected = torch.tensor([[[2 / 3] * 3 + [2.0]], [[0.0] * 4], [[1.0] * 4]])
     torch.testing.assert_close(method.weigh(step), expected)
-
-
-def test_a_wrong_power():
-    with pytest.raises(ValueError, match=r"power must be .* not 2"):
-        ObjectBalanced(power=2)

@@ -82,16 +82,3 @@ def test_shares_are_counted_exactly():
     assert smallest(loss, every, 0.8, [every]).sum() == 4
     assert smallest(loss, every, 0.81, [every]).sum() == 5
     assert not smallest(loss, torch.zeros_like(every), 0.8, [every]).any()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"noise_rate": 1.0}, "noise_rate must be"),
-        ({"noise_rate": 0.1, "group": "pixel"}, "image, class, batch, got 'pixel'"),
-        ({"noise_rate": 0.1, "exponent": 0}, "exponent"),
-    ],
-)
-def test_wrong_arguments(arguments, words):
-    with pytest.raises(ValueError, match=words):
-        SmallLoss(**arguments)

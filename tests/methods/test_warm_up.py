@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from segnoise.errors import ConfigError
 from segnoise.losses import build_loss
 from segnoise.methods import Method, WarmUp
 from segnoise.methods.warm_up import cross_fade
@@ -93,30 +92,3 @@ def test_a_parameter_of_the_first_loss_always_has_a_gradient(iteration):
 
 def test_a_step_without_a_fade():
     assert [cross_fade(t, 0.5, 0.5) for t in (0.0, 0.49, 0.5, 1.0)] == [0, 0, 1, 1]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"start": 0.5, "end": 0.4}, "end must be at least start=0.5, got 0.4"),
-        ({"shape": "step"}, "'step'"),
-        ({"start": -1}, "not -1"),
-    ],
-)
-def test_wrong_arguments(arguments, words):
-    with pytest.raises(ValueError, match=words):
-        WarmUp(**arguments)
-
-
-@pytest.mark.parametrize(
-    ("loss", "words"),
-    [
-        ({"type": "CEE"}, "loss: no loss called 'CEE'"),
-        ({"type": "ER"}, "ER is no loss of labels"),
-        ({"type": "CE", "class_weights": [1, 2]}, "2 numbers for 3 classes"),
-    ],
-)
-def test_a_loss_that_cannot_be_built(loss, words):
-    model = Segmentor(3, network=nn.Conv2d(3, 3, 1), losses=[{"type": "CE"}])
-    with pytest.raises(ConfigError, match=words):
-        model.set_methods({"warm_up": WarmUp(loss=loss)}, max_iters=10, epoch_iters=5)

@@ -8,7 +8,19 @@ from segnoise.engine.model import build_methods, resolve_method_weights
 from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError
 from segnoise.losses import build_loss
-from segnoise.methods import Abstention, CoTeaching, Method, SmallLoss, WarmUp
+from segnoise.methods import (
+    ADELE,
+    Abstention,
+    ClassBalanced,
+    CoTeaching,
+    MeanTeacher,
+    Method,
+    MissingObjects,
+    ObjectBalanced,
+    ObjectTeacher,
+    SmallLoss,
+    WarmUp,
+)
 from segnoise.models import Segmentor
 
 
@@ -27,9 +39,10 @@ class Shift(Method):
         return {**losses, "tenfold": 10 * losses["loss_ce"].detach()}
 
 
-def model(*methods, losses=({"type": "CE"},)):
+def model(*methods, losses=({"type": "CE"},), ignore_index=255):
     torch.manual_seed(0)
-    built = Segmentor(3, network=nn.Conv2d(3, 3, 3, padding=1), losses=losses)
+    network = nn.Conv2d(3, 3, 3, padding=1)
+    built = Segmentor(3, network=network, losses=losses, ignore_index=ignore_index)
     built.set_methods({f"m{i}": m for i, m in enumerate(methods)}, max_iters=10, epoch_iters=2)
     return built
 
@@ -101,8 +114,44 @@ def test_names_that_losses_cannot_have(name):
 
 
 @pytest.mark.parametrize(
+    ("method", "arguments", "words"),
+    [
+        (ADELE, {"scales": (0.5, 2.0)}, r"scales must contain 1, got \[0\.5, 2\.0\]"),
+        (ADELE, {"tau": 1}, "tau must be"),
+        (ADELE, {"interval": 0}, "interval"),
+        (ClassBalanced, {"scheme": "inverze"}, "unknown scheme 'inverze'"),
+        (ClassBalanced, {"scope": "set"}, "image, batch.*'set'"),
+        (MeanTeacher, {"start": 1, "consistency": 0}, "nothing to do"),
+        (MissingObjects, {"becomes": "nothing"}, "class, void, got 'nothing'"),
+        (MissingObjects, {"tau": 1.0}, "tau"),
+        (ObjectBalanced, {"power": 2}, "power must be .* not 2"),
+        (ObjectTeacher, {"missing": "yes"}, "missing"),
+        (ObjectTeacher, {"start": 1}, "start=1"),
+        (SmallLoss, {"noise_rate": 1.0}, "noise_rate must be"),
+        (SmallLoss, {"noise_rate": 0.1, "group": "pixel"}, "image, class, batch, got 'pixel'"),
+        (SmallLoss, {"noise_rate": 0.1, "exponent": 0}, "exponent"),
+        (WarmUp, {"start": 0.5, "end": 0.4}, "end must be at least start=0.5, got 0.4"),
+        (WarmUp, {"shape": "step"}, "'step'"),
+        (WarmUp, {"start": -1}, "not -1"),
+    ],
+)
+def test_arguments_out_of_their_range(method, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        method(**arguments)
+
+
+@pytest.mark.parametrize(
     ("method", "words"),
     [
+        (ADELE(background=5, interval=1), "background=5 is none of 3 classes"),
+        (MissingObjects(background=3), "background=3 is none of 3 classes"),
+        (MissingObjects(background=2), "background=2 is the label of void"),
+        (ObjectTeacher(background=3), "background=3 is none of 3 classes"),
+        (ObjectTeacher(background=2), "background=2 is the label of void"),
+        (WarmUp({"type": "CEE"}), "loss: no loss called 'CEE'"),
+        (WarmUp({"type": "ER"}), "ER is no loss of labels"),
+        (WarmUp({"type": "L1"}), "L1 is no loss of labels"),
+        (WarmUp({"type": "CE", "class_weights": [1, 2]}), "2 numbers for 3 classes"),
         (WarmUp({"type": "GJS"}), "asks for a second view of the image"),
         (WarmUp({"type": "ELR"}), "asks for sample_id, cells"),
         (WarmUp({"type": "LogitClip", "base": "ELR"}), "LogitClipLoss asks for sample_id, cells"),
@@ -112,9 +161,15 @@ def test_names_that_losses_cannot_have(name):
         (CoTeaching(0.2, loss={"type": "NRDice"}), "NoiseRobustDiceLoss has no value"),
     ],
 )
-def test_losses_that_a_method_cannot_have_are_refused_before_the_training(method, words):
-    with pytest.raises(ConfigError, match=words):
-        model(method)
+def test_what_does_not_fit_the_training_is_refused_before_it(method, words):
+    with pytest.raises(ValueError, match=words):
+        model(method, ignore_index=2)
+
+
+def test_an_object_teacher_of_two_classes_wants_something_to_do():
+    two = Segmentor(2, network=nn.Identity(), losses=[{"type": "CE"}], mode="binary")
+    with pytest.raises(ValueError, match="missing=True"):
+        two.set_methods({"m": ObjectTeacher(background=0, missing=False)}, 10, 5)
 
 
 def test_a_method_with_a_losss_name():
