@@ -196,7 +196,6 @@ def paths_of(name: str) -> tuple[str, ...]:
     from losses import built
 
     from segnoise.losses.base import PixelwiseLoss, StatisticsLoss
-    from segnoise.losses.core import Core
 
     loss = built(name, 4)
     loss = getattr(loss, "base", loss)  # LogitClip's
@@ -205,8 +204,7 @@ def paths_of(name: str) -> tuple[str, ...]:
     if isinstance(loss, StatisticsLoss) and importlib.util.find_spec("triton"):
         from segnoise.losses.core.triton_path import supports
 
-        core = Core(loss.sums, loss.mode != "multiclass", loss.logit_map, loss.label_model)
-        if supports(torch.zeros(1, 4, 2), torch.zeros(1, 2, dtype=torch.long), core):
+        if supports(torch.zeros(1, 4, 2), torch.zeros(1, 2, dtype=torch.long), loss.core):
             return ("eager", "triton", "compile")
     return ("eager", "compile")
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from segnoise.losses.core import (
     ClassMax,
     ClassSum,
+    Core,
     LabelModel,
     LogitMap,
     OnlyVoid,
@@ -336,6 +337,11 @@ class StatisticsLoss(PixelwiseLoss):
     plain_labels: ClassVar[bool] = True
     """Whether the statistics are those of the labels as given, not of others drawn or checked."""
 
+    @property
+    def core(self) -> Core:
+        """What is computed of the logits."""
+        return Core(self.sums, self.mode != "multiclass", self.logit_map, self.label_model)
+
     @abstractmethod
     def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
         """Return the loss of every pixel from its statistics, without void and weights."""
@@ -347,15 +353,7 @@ class StatisticsLoss(PixelwiseLoss):
         return self._of_pixels(logits, labels)
 
     def _of_pixels(self, logits: Tensor, labels: Tensor) -> Tensor:
-        statistics = pixel_statistics(
-            logits,
-            labels,
-            self.sums,
-            binary=self.mode != "multiclass",
-            logit_map=self.logit_map,
-            label_model=self.label_model,
-        )
-        return self.pixel_loss(statistics)
+        return self.pixel_loss(pixel_statistics(logits, labels, self.core))
 
 
 class TermLoss(StatisticsLoss):

@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 from segnoise.checks import check_float
 from segnoise.losses.base import CommonArguments, SegmentationLoss, StatisticsLoss
 from segnoise.losses.core import ClassMax, ClassSum, NormClip, PixelStatistics, PowerTerm, UnitNorm
-from segnoise.losses.epoch import EpochAware, register_epoch
+from segnoise.losses.epoch import EpochAware
 from segnoise.losses.names import build_loss, register
 
 
@@ -72,7 +72,6 @@ class SparseRegularizationLoss(EpochAware, StatisticsLoss):
         self.growth = check_float("growth", growth, least=1)
         self.sums = (ClassSum(PowerTerm(self.p), 0.0),)
         self.logit_map = UnitNorm(self.temperature)
-        register_epoch(self)
 
     def pixel_loss(self, statistics: PixelStatistics) -> Tensor:
         """Return ``-log p_y + beta growth^epoch sum_k p_k^p``."""

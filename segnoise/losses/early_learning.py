@@ -13,6 +13,7 @@ from segnoise.checks import check_float, check_integer
 from segnoise.errors import SegnoiseError
 from segnoise.losses.base import CommonArguments, PixelwiseLoss
 from segnoise.losses.core import (
+    Core,
     check_min_prob,
     compute_dtype,
     in_blocks,
@@ -116,8 +117,8 @@ class EarlyLearningRegularizedLoss(PixelwiseLoss):
 
     def loss_map(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return cross-entropy."""
-        binary = self.mode != "multiclass"
-        return -pixel_statistics(logits, labels, binary=binary, logit_map=self.logit_map).log_p
+        core = Core(binary=self.mode != "multiclass", logit_map=self.logit_map)
+        return -pixel_statistics(logits, labels, core).log_p
 
     def _running_mean(
         self,

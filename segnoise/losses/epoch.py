@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from segnoise.checks import check_integer
 
 
-class EpochAware:
+class EpochAware(nn.Module):
     """Mixin for a loss with an epoch: call ``loss.set_epoch(epoch)`` before each, as of a sampler.
 
     Epochs count from 0. The epoch is a tensor, so that a compiled loss need not be compiled anew,
@@ -16,6 +18,10 @@ class EpochAware:
     """
 
     epoch: Tensor
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.register_buffer("epoch", torch.zeros((), dtype=torch.long))
 
     def set_epoch(self, epoch: int) -> None:
         """Tell the loss which epoch begins.
@@ -25,11 +31,6 @@ class EpochAware:
             ValueError: if it is negative.
         """
         self.epoch.fill_(check_integer("epoch", epoch, least=0))
-
-
-def register_epoch(loss: nn.Module) -> None:
-    """Give a loss its epoch, 0."""
-    loss.register_buffer("epoch", torch.zeros((), dtype=torch.long))
 
 
 def set_epochs(module: nn.Module, epoch: int) -> None:

@@ -15,7 +15,7 @@ from typing_extensions import Unpack
 from segnoise.checks import check_float, check_integer
 from segnoise.losses.base import CommonArguments, PixelwiseLoss
 from segnoise.losses.core import FLOOR, compute_dtype, in_blocks
-from segnoise.losses.epoch import EpochAware, register_epoch
+from segnoise.losses.epoch import EpochAware
 from segnoise.losses.names import register
 
 
@@ -143,7 +143,6 @@ class SelfPacedCorrectionLoss(EpochAware, ScoreLoss):
         self.margin = check_float("margin", margin)
         self.gamma = check_float("gamma", gamma, least=0)
         self.start_epoch = check_integer("start_epoch", start_epoch, least=0)
-        register_epoch(self)
 
     def score_loss(self, z: Tensor, positive: Tensor) -> Tensor:
         """Return the focal margin loss of labelled and of found positives, else the focal loss."""

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segnoise.losses.base import SegmentationLoss, StatisticsLoss
-from segnoise.losses.core import Core, PixelStatistics, upsampled_statistics
+from segnoise.losses.core import PixelStatistics, upsampled_statistics
 
 
 class UpsampledLoss(nn.Module):
@@ -83,11 +83,9 @@ class UpsampledLoss(nn.Module):
         stand_in = y_pred.new_empty(()).expand(*y_pred.shape[:2], *size)
         target = loss.prepare(stand_in, y_true)
         labels, weights = loss.labels_and_weights(target)
-        core = Core(loss.sums, False, loss.logit_map, loss.label_model)
-        maps = upsampled_statistics(y_pred, labels, core, self.align_corners)
-        statistics = PixelStatistics(
-            maps[0], target.num_classes, dict(zip(core.sums, maps[1:], strict=True))
-        )
+        maps = upsampled_statistics(y_pred, labels, loss.core, self.align_corners)
+        sums = dict(zip(loss.sums, maps[1:], strict=True))
+        statistics = PixelStatistics(maps[0], target.num_classes, sums)
         return loss.reduce(loss.pixel_loss(statistics), target, weights, pixel_weights)
 
     def extra_repr(self) -> str:

@@ -6,7 +6,9 @@ is the metric of the summed matrix (not the mean of per-image values, a differen
 
 With the matrix :math:`M`, true positives :math:`TP_k = M_{kk}`, false negatives
 :math:`FN_k = \sum_j M_{kj} - M_{kk}` and false positives :math:`FP_k = \sum_i M_{ik} - M_{kk}`.
-All results are fractions in [0, 1].
+All results are fractions in [0, 1] in float64. A class that is absent, neither in the target nor
+predicted, is NaN. The functions of a matrix take (K, K) counts with rows = target, and raise a
+ValueError for one that is not square.
 """
 
 from __future__ import annotations
@@ -108,18 +110,7 @@ def _counts(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def iou_per_class(matrix: Tensor) -> Tensor:
-    r"""Intersection over union of each class: :math:`TP_k / (TP_k + FP_k + FN_k)`.
-
-    A class that is absent, neither in the target nor predicted, is NaN.
-
-    Args:
-        matrix: (K, K) counts, rows = target.
-
-    Returns:
-        (K,) float64.
-
-    Raises:
-        ValueError: if the matrix is not square.
+    r"""Intersection over union of each class, (K,): :math:`TP_k / (TP_k + FP_k + FN_k)`.
 
     Example:
         >>> iou_per_class(torch.tensor([[2, 1, 0], [0, 3, 0], [0, 0, 0]]))
@@ -130,18 +121,7 @@ def iou_per_class(matrix: Tensor) -> Tensor:
 
 
 def dice_per_class(matrix: Tensor) -> Tensor:
-    r"""Dice coefficient (F1) of each class: :math:`2 TP_k / (2 TP_k + FP_k + FN_k)`.
-
-    Absent classes are NaN.
-
-    Args:
-        matrix: (K, K) counts, rows = target.
-
-    Returns:
-        (K,) float64.
-
-    Raises:
-        ValueError: if the matrix is not square.
+    r"""Dice coefficient (F1) of each class, (K,): :math:`2 TP_k / (2 TP_k + FP_k + FN_k)`.
 
     Example:
         >>> dice_per_class(torch.tensor([[2, 1], [0, 3]]))
@@ -152,16 +132,7 @@ def dice_per_class(matrix: Tensor) -> Tensor:
 
 
 def accuracy_per_class(matrix: Tensor) -> Tensor:
-    r"""Recall of each class: :math:`TP_k / (TP_k + FN_k)`; NaN without target pixels.
-
-    Args:
-        matrix: (K, K) counts, rows = target.
-
-    Returns:
-        (K,) float64.
-
-    Raises:
-        ValueError: if the matrix is not square.
+    r"""Recall of each class, (K,): :math:`TP_k / (TP_k + FN_k)`; NaN without target pixels.
 
     Example:
         >>> accuracy_per_class(torch.tensor([[3, 1], [0, 2]]))
@@ -172,13 +143,7 @@ def accuracy_per_class(matrix: Tensor) -> Tensor:
 
 
 def mean_iou(matrix: Tensor) -> Tensor:
-    """Mean of :func:`iou_per_class` over the classes that are not absent (mIoU).
-
-    Args:
-        matrix: (K, K) counts, rows = target.
-
-    Returns:
-        0-dimensional float64; NaN for an empty matrix.
+    """Mean of :func:`iou_per_class` over the classes that are not absent (mIoU), NaN without one.
 
     Example:
         >>> mean_iou(torch.tensor([[2, 1, 0], [0, 3, 0], [0, 0, 0]]))
@@ -188,13 +153,7 @@ def mean_iou(matrix: Tensor) -> Tensor:
 
 
 def mean_dice(matrix: Tensor) -> Tensor:
-    """Mean of :func:`dice_per_class` over the classes that are not absent.
-
-    Args:
-        matrix: (K, K) counts, rows = target.
-
-    Returns:
-        0-dimensional float64; NaN for an empty matrix.
+    """Mean of :func:`dice_per_class` over the classes that are not absent, NaN without one.
 
     Example:
         >>> mean_dice(torch.tensor([[2, 1], [0, 3]]))
@@ -205,12 +164,6 @@ def mean_dice(matrix: Tensor) -> Tensor:
 
 def pixel_accuracy(matrix: Tensor) -> Tensor:
     r"""Share of valid pixels with the right class: :math:`\sum_k TP_k / \sum_{ij} M_{ij}`.
-
-    Args:
-        matrix: (K, K) counts, rows = target.
-
-    Returns:
-        0-dimensional float64; NaN for an empty matrix.
 
     Example:
         >>> pixel_accuracy(torch.tensor([[2, 1], [0, 3]]))

@@ -64,7 +64,7 @@ def shapes(binary):
 
 
 def check_core(binary, sums):
-    core = Core(sums, binary, None, None)
+    core = Core(sums, binary)
     for rows, classes, pixels in shapes(binary):
         z = 3 * torch.randn(rows, classes, pixels)
         y = torch.randint(2 if binary else classes, (rows, pixels))
@@ -79,7 +79,7 @@ def check_core(binary, sums):
 
 def check_layouts():
     """Layouts, no pixels, and scores as far apart as they come."""
-    core = Core((ClassSum(LOGS), ClassSum(LOGS, 1e-7)), False, None, None)
+    core = Core((ClassSum(LOGS), ClassSum(LOGS, 1e-7)))
     plain = torch.randn(2, 5, 6, 7)
     last = plain.to(memory_format=torch.channels_last)
     for images in (plain, last, plain.transpose(2, 3)):

@@ -6,7 +6,7 @@ import torch
 from torch.autograd import gradcheck
 
 from segnoise.losses import build_loss
-from segnoise.losses.core import blocking
+from segnoise.losses.core import Core, blocking
 from segnoise.losses.core.statistics import pixel_statistics
 from segnoise.losses.core.terms import ClassSum, FocalTerm, LogTerm
 
@@ -38,7 +38,7 @@ def test_gradcheck(sums, labels):
         target = torch.randint(2, shape[labels])
 
     def all_maps(z):
-        s = pixel_statistics(z, target, sums, binary=binary)
+        s = pixel_statistics(z, target, Core(sums, binary))
         maps = (s.log_p, *(s[key] for key in sums))
         # The maps one by one, and together: the parts of a gradient must add up.
         return (*maps, sum((i + 0.5) * m for i, m in enumerate(maps)))
@@ -55,7 +55,7 @@ def test_gradcheck_of_every_kind(kind, mode, make_batch):
 
 
 def test_only_the_sums_asked_for_are_computed():
-    s = pixel_statistics(random_logits(1, 3, 2), torch.zeros(1, 2, dtype=torch.long), (LOGS,))
+    s = pixel_statistics(random_logits(1, 3, 2), torch.zeros(1, 2, dtype=torch.long), Core((LOGS,)))
     assert list(s.sums) == [LOGS]
     with pytest.raises(KeyError):
         s[FLIPPED]

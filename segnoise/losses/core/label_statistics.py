@@ -40,12 +40,19 @@ class LabelModel(NamedTuple):
 
 
 class Core(NamedTuple):
-    """The computation on one block, forwards and backwards."""
+    """The computation on one block, forwards and backwards.
 
-    sums: tuple[ClassSum | ClassMax, ...]
-    binary: bool
-    logit_map: LogitMap | None
-    label_model: LabelModel | None
+    Args:
+        sums: the numbers over the classes to compute; none is computed unasked.
+        binary: whether the logits are of two classes with one score.
+        logit_map: what the logits go through before the softmax.
+        label_model: how class ids are read, where not as the true class.
+    """
+
+    sums: tuple[ClassSum | ClassMax, ...] = ()
+    binary: bool = False
+    logit_map: LogitMap | None = None
+    label_model: LabelModel | None = None
 
     def statistics(self, logits: Tensor, target: Tensor) -> tuple[Tensor, ...]:
         """Maps (N, P): the log-likelihood of the target, then the sums."""

@@ -19,8 +19,7 @@ from segnoise.kernels import use_triton
 from segnoise.losses.core.blocking import blocks, compute_dtype
 from segnoise.losses.core.derivatives import by_operators, twice_differentiable
 from segnoise.losses.core.graph import fits, graph_statistics
-from segnoise.losses.core.label_statistics import Core, LabelModel
-from segnoise.losses.core.logit_maps import LogitMap
+from segnoise.losses.core.label_statistics import Core
 from segnoise.losses.core.terms import ClassMax, ClassSum
 
 
@@ -43,34 +42,23 @@ class PixelStatistics:
         return self.sums[key]
 
 
-def pixel_statistics(
-    logits: Tensor,
-    target: Tensor,
-    sums: tuple[ClassSum | ClassMax, ...] = (),
-    *,
-    binary: bool = False,
-    logit_map: LogitMap | None = None,
-    label_model: LabelModel | None = None,
-) -> PixelStatistics:
+def pixel_statistics(logits: Tensor, target: Tensor, core: Core) -> PixelStatistics:
     """Compute ``log p_y`` and numbers over the classes for every pixel.
 
     Args:
-        logits: (N, K, *) scores, K >= 2; with ``binary`` scores z of any shape, which stand for the
-            two classes' logits (0, z).
-        target: class ids as integers, (N, *), or with ``binary`` of the logits' shape. Ids outside
+        logits: (N, K, *) scores, K >= 2; of a binary core scores z of any shape, which stand for
+            the two classes' logits (0, z).
+        target: class ids as integers, (N, *), of a binary core of the logits' shape. Ids outside
             0..K-1 (void) are read as the nearest id: the caller masks those pixels. A floating
-            tensor is a soft target of weights t_k >= 0: (N, K, *), with ``binary`` (2, *logits'
+            tensor is a soft target of weights t_k >= 0: (N, K, *), of a binary core (2, *logits'
             shape), the negative class's weights first.
-        sums: the numbers over the classes to compute; none is computed unasked.
-        binary: whether the logits are of two classes with one score.
-        logit_map: what the logits go through before the softmax.
-        label_model: how class ids are read, where not as the true class.
+        core: what to compute.
 
     Returns:
         Maps of the target's shape without its class axis, in float32 (float64 for float64 logits);
         gradients arrive at the logits in the logits' dtype.
     """
-    if binary:
+    if core.binary:
         shape = logits.shape
         flat = logits.reshape(1, 1, -1)
         flat_target = target.reshape(1, *((2, -1) if target.is_floating_point() else (-1,)))
@@ -78,7 +66,6 @@ def pixel_statistics(
         shape = logits[:, 0].shape
         flat = logits.reshape(*logits.shape[:2], logits.shape[2:].numel())
         flat_target = target.reshape(*target.shape[: target.dim() - len(shape) + 1], flat.shape[2])
-    core = Core(sums, binary, logit_map, label_model)
     if torch.compiler.is_compiling():
         # A compiler fuses plain operations. An exported graph has no backward pass of ours.
         by_graph = fits(core) and not (torch.compiler.is_exporting() or by_operators(target))
@@ -91,9 +78,8 @@ def pixel_statistics(
     else:
         maps = _by_triton(flat, flat_target, core) or eager_statistics(flat, flat_target, core)
     maps = tuple(m.reshape(shape) for m in maps)
-    return PixelStatistics(
-        maps[0], 2 if binary else logits.shape[1], dict(zip(sums, maps[1:], strict=True))
-    )
+    num_classes = 2 if core.binary else logits.shape[1]
+    return PixelStatistics(maps[0], num_classes, dict(zip(core.sums, maps[1:], strict=True)))
 
 
 def _by_triton(logits: Tensor, target: Tensor, core: Core) -> tuple[Tensor, ...] | None:

@@ -149,7 +149,7 @@ def check_kernels(device: torch.device) -> None:
 def _error(binary: bool, channels: int, dtype: torch.dtype, device: torch.device) -> float:
     """Greatest difference of the maps or the gradients, as a share of the greatest value."""
     random = torch.Generator().manual_seed(0)
-    core = Core((ClassSum(LogTerm()), ClassSum(LogTerm(), 1e-7)), binary, None, None)
+    core = Core((ClassSum(LogTerm()), ClassSum(LogTerm(), 1e-7)), binary)
     scores = (4 * torch.randn(2, channels, 333, generator=random)).to(device, dtype)
     labels = torch.randint(2 if binary else channels, (2, 333), generator=random).to(device)
     weights = torch.randn(3, 2, 333, generator=random, dtype=torch.float64).to(device)
