@@ -111,20 +111,12 @@ class Noise(ABC):
 
     @property
     def dose_range(self) -> tuple[float, float]:
-        """The least dose, at which nothing changes, and the greatest.
-
-        Raises:
-            ValueError: If the model has no dose.
-        """
+        """The least dose, at which nothing changes, and the greatest."""
         return self._dose().low, self._dose().high
 
     @property
     def dose(self) -> float:
-        """The value of the parameter that `DOSE` names.
-
-        Raises:
-            ValueError: If the model has no dose.
-        """
+        """The value of the parameter that `DOSE` names; a ValueError if it names none."""
         return float(getattr(self, self._dose().parameter))
 
     def with_dose(self, dose: float) -> Noise:

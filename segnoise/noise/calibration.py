@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from segnoise.checks import check_integer, check_number
+from segnoise.checks import check_choice, check_integer, check_number
 from segnoise.noise.base import Noise
 from segnoise.noise.mask import Mask, check_mask
 from segnoise.noise.report.noise_report import NoiseReport, realised_noise
 from segnoise.noise.samples import corrupt_sample
 from segnoise.noise.seeding import generator
 
-MEASURES = ("pixel_rate", "miou", "boundary_rate")
+_VALUES: dict[str, Callable[[NoiseReport], float]] = {
+    "pixel_rate": lambda report: report.pixel_rate,
+    "miou": lambda report: report.mean_iou,
+    "boundary_rate": lambda report: report.boundary_rate(),
+}
+MEASURES = tuple(_VALUES)
 _UNMOVED = 3  # doublings without effect after which a greater dose is not tried
 _BISECTIONS = 40
 _HALVINGS = 8
@@ -118,40 +123,13 @@ def calibrate(
     """
     if not isinstance(noise, Noise):
         raise TypeError(f"only a noise model can be calibrated, not {noise!r}: see build_noise")
-    if measure not in MEASURES:
-        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
+    check_choice("measure", measure, MEASURES)
     goal = check_number("target", target, above=0, most=1)
+    size = check_integer("sample", sample, 1)
     if not hasattr(dataset, "load_mask"):
         dataset = _Masks(dataset, noise, num_classes, ignore_index)
-    masks = _Sample(dataset, seed, check_integer("sample", sample, 1))
-    noise.check_fit(masks.num_classes, masks.ignore_index)
-    search = _Search(noise, masks, measure, goal)
+    search = _Search(noise, dataset, seed, size, measure, goal)
     return search.run(check_number("tolerance", tolerance, 0) * goal)
-
-
-class _Sample:
-    """Some masks of a data set, kept in memory."""
-
-    def __init__(self, dataset: Any, seed: int, size: int) -> None:
-        if len(dataset) == 0:
-            raise ValueError("the data set is empty: there is nothing to calibrate on")
-        self.dataset, self.seed = dataset, seed
-        chosen = generator(seed, "calibrate").permutation(len(dataset))[:size]
-        self.clean = {index: dataset.load_mask(index) for index in sorted(chosen.tolist())}
-        self.num_classes = len(dataset.metainfo["classes"])
-        self.ignore_index = int(dataset.metainfo["ignore_index"])
-
-    def reports(self, noise: Noise) -> list[NoiseReport]:
-        """Return the realised noise of each mask."""
-        return [
-            realised_noise(
-                clean,
-                corrupt_sample(noise, self.dataset, index, self.seed, clean),
-                self.num_classes,
-                self.ignore_index,
-            )
-            for index, clean in self.clean.items()
-        ]
 
 
 class _Masks:
@@ -198,10 +176,19 @@ class _Trial(NamedTuple):
 
 
 class _Search:
-    """Doubling, then bisection."""
+    """Doubling, then bisection, on some masks of a data set, which are kept in memory."""
 
-    def __init__(self, noise: Noise, sample: _Sample, measure: str, target: float) -> None:
-        self.noise, self.sample, self.measure, self.target = noise, sample, measure, target
+    def __init__(
+        self, noise: Noise, dataset: Any, seed: int, size: int, measure: str, target: float
+    ) -> None:
+        if len(dataset) == 0:
+            raise ValueError("the data set is empty: there is nothing to calibrate on")
+        self.noise, self.dataset, self.seed = noise, dataset, seed
+        self.measure, self.target = measure, target
+        self.classes = len(dataset.metainfo["classes"]), int(dataset.metainfo["ignore_index"])
+        noise.check_fit(*self.classes)
+        chosen = generator(seed, "calibrate").permutation(len(dataset))[:size]
+        self.clean = {index: dataset.load_mask(index) for index in sorted(chosen.tolist())}
         self.trials: list[_Trial] = []
 
     def run(self, tolerance: float) -> Calibration:
@@ -269,20 +256,17 @@ class _Search:
         )
 
     def _try(self, dose: float) -> _Trial:
-        noise = self.noise.with_dose(dose)
-        reports = self.sample.reports(noise)
-        value = self._measured(sum(reports[1:], reports[0]))
+        noise, value_of = self.noise.with_dose(dose), _VALUES[self.measure]
+        reports = []
+        for index, clean in self.clean.items():
+            noisy = corrupt_sample(noise, self.dataset, index, self.seed, clean)
+            reports.append(realised_noise(clean, noisy, *self.classes))
+        value = value_of(sum(reports[1:], reports[0]))
         if math.isnan(value):
             raise ValueError(f"the masks have no {self.measure}: they hold no label, or one only")
         excess = self.target - value if self.measure == "miou" else value - self.target
-        each = [self._measured(report) for report in reports]
-        self.trials.append(_Trial(dose, noise, value, excess, each))
+        self.trials.append(_Trial(dose, noise, value, excess, list(map(value_of, reports))))
         return self.trials[-1]
 
     def _best(self) -> float:
         return min(abs(trial.excess) for trial in self.trials)
-
-    def _measured(self, report: NoiseReport) -> float:
-        if self.measure == "miou":
-            return report.mean_iou
-        return report.pixel_rate if self.measure == "pixel_rate" else report.boundary_rate()

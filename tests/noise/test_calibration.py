@@ -159,7 +159,7 @@ def test_what_it_says():
         (
             lambda: calibrate(SymmetricFlip(0.1, 3), Scenes(), measure="rate"),
             ValueError,
-            "measure must be one of pixel_rate, miou",
+            "measure must be 'pixel_rate', 'miou' or 'boundary_rate', not 'rate'",
         ),
         (lambda: calibrate(SymmetricFlip(0.1, 3), []), ValueError, "data set is empty"),
         (lambda: calibrate(SymmetricFlip(0.1, 3), Scenes(), sample=0), ValueError, "at least 1"),

@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segnoise.checks import check_integer
-
 # From this size on, the flooding runs at half the resolution, in an eighth of the time.
 _HALVED_FROM = 8
 
@@ -26,12 +24,6 @@ def superpixels(image: NDArray[np.uint8], size: int) -> NDArray[np.int32]:
     Source: waterpixels (Machairas et al., IEEE TIP 2015), without their term that trades edges
     for compactness. From size 8 on, the image is first halved, and borders are exact to 2 pixels.
     """
-    size = check_integer("size", size, 1)
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-        kind = getattr(image, "dtype", type(image).__name__)
-        raise TypeError(f"image must be an array of uint8, not {kind}")
-    if image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)) or not image.size:
-        raise ValueError(f"image has shape {image.shape}, not (H, W, 3) or (H, W)")
     colors = np.ascontiguousarray(image if image.ndim == 3 else np.stack([image] * 3, axis=-1))
     if size < _HALVED_FROM:
         return _flooded(colors, size)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from segnoise.checks import check_number, check_rate
+from segnoise.checks import check_number
+from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.building import build_noise
 from segnoise.noise.mask import Mask, check_classes, is_any_of
@@ -30,8 +31,8 @@ class _Combination(Noise):
         """The models that are combined."""
 
     def _with_parts(self, parts: Sequence[Noise]) -> Noise:
-        """The same combination of other models; for `with_dose`, where a class keeps that."""
-        raise NotImplementedError
+        """The same combination of other models."""
+        return dataclasses.replace(self, **{"noises": tuple(parts)})
 
     def _check_void(self) -> None:
         """Raise if the parts do not agree on void, which one would then corrupt for another."""
@@ -59,12 +60,7 @@ class _Combination(Noise):
         return 0.0, max(factors, default=1.0)
 
     def with_dose(self, dose: float) -> Noise:
-        """Return the combination with each part's dose multiplied, up to the part's greatest.
-
-        Raises:
-            TypeError: If the dose is not a number.
-            ValueError: If it is negative, or a part has no dose.
-        """
+        """Return the combination with each part's dose multiplied, up to the part's greatest."""
         factor = check_number("dose", dose, 0)
         scaled = [
             part.with_dose(min(max(factor * part.dose, part.dose_range[0]), part.dose_range[1]))
@@ -90,10 +86,6 @@ class Compose(_Combination):
     Args:
         noises: Noise models, or names or configs of such.
 
-    Raises:
-        TypeError: If `noises` is not a sequence of models or configs.
-        ValueError: If a config names no known model.
-
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import BoundaryErosion, Compose, SymmetricFlip, generator
@@ -105,23 +97,28 @@ class Compose(_Combination):
         True
     """
 
-    noises: tuple[Noise, ...]
+    noises: tuple[Noise, ...] = parameters.checked(lambda _, noises: _built(noises))
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "noises", _built(self.noises))
+        super().__post_init__()
         self._check_void()
 
     def _parts(self) -> Sequence[Noise]:
         return self.noises
-
-    def _with_parts(self, parts: Sequence[Noise]) -> Noise:
-        return Compose(tuple(parts))
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         noisy: Mask = mask.copy()
         for noise in self.noises:
             noisy = noise(noisy, rng, **sources.with_names(noise.needs))
         return noisy
+
+
+def _check_weights(_: str, weights: Any) -> tuple[float, ...] | None:
+    if weights is None:
+        return None
+    if not isinstance(weights, Sequence) or isinstance(weights, str):
+        raise TypeError(f"weights must be None or a list or tuple of numbers, not {weights!r}")
+    return tuple(check_number("weight", weight, 0) for weight in weights)
 
 
 @register
@@ -134,9 +131,8 @@ class OneOf(_Combination):
         weights: How often each is drawn, relative to the others; None draws evenly.
 
     Raises:
-        TypeError: If `noises` is not a sequence of models or configs, or a weight no number.
-        ValueError: If there is no model, a config names no known one, a weight is negative, or
-            there is not one weight a model with a sum above 0.
+        ValueError: If there is no model, a weight is negative, or there is not one weight a model
+            with a sum above 0.
 
     Example:
         >>> import numpy as np
@@ -147,32 +143,23 @@ class OneOf(_Combination):
         [1, 2, 1, 2, 1, 1]
     """
 
-    noises: tuple[Noise, ...]
-    weights: tuple[float, ...] | None = None
+    noises: tuple[Noise, ...] = parameters.checked(lambda _, noises: _built(noises))
+    weights: tuple[float, ...] | None = parameters.checked(_check_weights, default=None)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "noises", _built(self.noises))
+        super().__post_init__()
         if not self.noises:
             raise ValueError("noises is empty: OneOf needs at least one model to draw")
         self._check_void()
-        if self.weights is not None:
-            if not isinstance(self.weights, Sequence) or isinstance(self.weights, str):
-                raise TypeError(
-                    f"weights must be None or a list or tuple of numbers, not {self.weights!r}"
-                )
-            weights = tuple(check_number("weight", weight, 0) for weight in self.weights)
-            if len(weights) != len(self.noises) or not any(weights):
-                raise ValueError(
-                    f"weights={self.weights!r} must be {len(self.noises)} numbers, one a model, "
-                    "not all of them 0"
-                )
-            object.__setattr__(self, "weights", weights)
+        weights = self.weights
+        if weights is not None and (len(weights) != len(self.noises) or not any(weights)):
+            raise ValueError(
+                f"weights={weights!r} must be {len(self.noises)} numbers, one a model, not all of "
+                "them 0"
+            )
 
     def _parts(self) -> Sequence[Noise]:
         return self.noises
-
-    def _with_parts(self, parts: Sequence[Noise]) -> Noise:
-        return OneOf(tuple(parts), self.weights)
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         weights = np.array(self.weights or [1] * len(self.noises), np.float64)
@@ -195,10 +182,6 @@ class Sometimes(_Combination):
         noise: A noise model, or its config.
         rate: Probability of a mask to be corrupted, from 0 to 1.
 
-    Raises:
-        TypeError: If `noise` is no model and no config, or the rate no number.
-        ValueError: If the config names no known model, or the rate is out of range.
-
     Example:
         >>> import numpy as np
         >>> from segnoise.noise import BoundaryErosion, Sometimes, generator
@@ -211,28 +194,16 @@ class Sometimes(_Combination):
     DOSE = Dose("rate", high=1.0)
 
     noise: Noise
-    rate: float
+    rate: float = parameters.rate()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "noise", _built([self.noise])[0])
-        object.__setattr__(self, "rate", check_rate("rate", self.rate))
+        super().__post_init__()
 
     def _parts(self) -> Sequence[Noise]:
         return (self.noise,)
 
-    @property
-    def dose(self) -> float:
-        """The rate."""
-        return self.rate
-
-    @property
-    def dose_range(self) -> tuple[float, float]:
-        """0 and 1."""
-        return 0.0, 1.0
-
-    def with_dose(self, dose: float) -> Noise:
-        """Return the model with another rate."""
-        return Sometimes(self.noise, dose)
+    dose, dose_range, with_dose = Noise.dose, Noise.dose_range, Noise.with_dose
 
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         if rng.random() >= self.rate:
@@ -255,8 +226,7 @@ class PerClass(_Combination):
             ([ids], noise), which is how it is kept. Classes that are not named stay clean.
 
     Raises:
-        TypeError: If it is neither, or a class id is not an integer.
-        ValueError: If a class has two models, or a config names no known one.
+        ValueError: If a class has two models, or is void.
 
     Example:
         >>> import numpy as np

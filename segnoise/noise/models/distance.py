@@ -68,12 +68,7 @@ class DistanceMorphology(Noise):
             raise ValueError(f"low={self.low!r} is above high={self.high!r}: swap them")
 
     def with_dose(self, dose: float) -> DistanceMorphology:
-        """Return the same model with another `high`, and `low` in proportion.
-
-        Raises:
-            TypeError: If the dose is not a number.
-            ValueError: If it is negative, or `high` is 0 and gives no proportion.
-        """
+        """Return the same model with another `high`, and `low` in proportion."""
         high = check_number("dose", dose, 0)
         if high and not self.high:
             raise ValueError(f"{self!r} moves nothing: there is no distance to scale")

@@ -124,12 +124,7 @@ class AsymmetricFlip(Noise):
         return max(1 - row[i] for i, row in enumerate(self.transition_matrix))
 
     def with_dose(self, dose: float) -> AsymmetricFlip:
-        """Return I + s (T - I), with s such that the greatest chance of a flip is the dose.
-
-        Raises:
-            TypeError: If the dose is not a number.
-            ValueError: If it is not from 0 to 1, or T flips nothing that could be scaled.
-        """
+        """Return I + s (T - I), with s such that the greatest chance of a flip is the dose."""
         factor = check_rate("dose", dose)
         if factor and not self.dose:
             raise ValueError(f"{self!r} flips nothing: there is no noise to scale")

@@ -89,12 +89,7 @@ class BoundaryJitter(Noise):
         return math.hypot(self.bias, self.std)
 
     def with_dose(self, dose: float) -> BoundaryJitter:
-        """Return the same model with `std` and `bias` scaled by one factor.
-
-        Raises:
-            TypeError: If the dose is not a number.
-            ValueError: If it is negative, or std and bias are 0 and cannot be scaled.
-        """
+        """Return the same model with `std` and `bias` scaled by one factor."""
         distance = check_number("dose", dose, 0)
         if distance and not self.dose:
             raise ValueError(f"{self!r} moves nothing: there is no displacement to scale")

@@ -80,19 +80,3 @@ def test_grey_is_a_colour():
     np.testing.assert_array_equal(
         superpixels(grey, 9), superpixels(np.stack([grey] * 3, axis=-1), 9)
     )
-
-
-@pytest.mark.parametrize(
-    ("image", "size", "error", "message"),
-    [
-        (np.zeros((4, 4), np.float32), 2, TypeError, "must be an array of uint8, not float32"),
-        ([[1]], 2, TypeError, "must be an array of uint8, not list"),
-        (np.zeros((4, 4, 4), np.uint8), 2, ValueError, r"has shape \(4, 4, 4\), not \(H, W, 3\)"),
-        (np.zeros((0, 4), np.uint8), 2, ValueError, r"has shape \(0, 4\)"),
-        (np.zeros((4, 4), np.uint8), 0, ValueError, "size must be at least 1, not 0"),
-        (np.zeros((4, 4), np.uint8), 2.5, TypeError, "size must be an integer, not 2.5"),
-    ],
-)
-def test_wrong_arguments(image, size, error, message):
-    with pytest.raises(error, match=message):
-        superpixels(image, size)

@@ -4,7 +4,7 @@ import pytest
 from naive_objects import chamfer
 
 from segnoise.noise import FeatureDependent, generator, save_top2
-from segnoise.noise.geometry.evidence import Boundaries, color_steps
+from segnoise.noise.geometry.drift import Boundaries, color_steps
 from segnoise.noise.geometry.smooth_field import SmoothField
 
 VOID = 255

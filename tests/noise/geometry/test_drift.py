@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segnoise.noise.geometry.evidence import STRETCH, Boundaries, color_steps
+from segnoise.noise.geometry.drift import STRETCH, Boundaries, color_steps
 
 ABOVE, BELOW, LEFT, RIGHT = (-1, 0), (1, 0), (0, -1), (0, 1)
 
