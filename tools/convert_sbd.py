@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from segnoise.datasets.files.images import image_size
 from segnoise.datasets.files.masks import MaskReader
@@ -27,6 +24,7 @@ from segnoise.engine import cli
 from segnoise.errors import ConfigError
 from segnoise.files import replacing, write_text
 from segnoise.lock import locked
+from segnoise.parallel import chunks_of, map_chunks, progress_bar
 
 FULL = 10_582
 PALETTE = voc_palette(256)
@@ -73,14 +71,24 @@ def convert(sbd: Path, voc: Path, overwrite: bool, workers: int) -> None:
     if folder.resolve() == (voc / "SegmentationClass").resolve():
         what = "is a link to VOC's own masks, which would be replaced"
         raise one_problem(folder, what, "remove the link")
-    work = partial(convert_mask, voc=voc, overwrite=overwrite)
-    with locked(folder), ProcessPoolExecutor(workers) as pool:
-        results = tqdm(pool.map(work, sources, chunksize=16), total=len(ids), unit="mask")
-        problems = [problem for problem in results if problem is not None]
+    problems: list[Problem] = []
+    chunks = chunks_of(range(len(ids)), 16)
+    with locked(folder), progress_bar(len(ids), "converting", "mask") as bar:
+        for found in map_chunks(convert_some, (sources, voc, overwrite), chunks, workers):
+            problems += filter(None, found)
+            bar.update(len(found))
     if problems:
         raise DatasetError(problems, f"{target} not written")
     write_text(target, text)
     print(f"{target}: {len(ids):,} images ({FULL:,} with the full downloads)")
+
+
+def convert_some(
+    shared: tuple[list[Path], Path, bool], chunk: Sequence[int]
+) -> list[Problem | None]:
+    """Convert the masks of a chunk, see `convert_mask`."""
+    sources, voc, overwrite = shared
+    return [convert_mask(sources[index], voc, overwrite) for index in chunk]
 
 
 def convert_mask(source: Path, voc: Path, overwrite: bool) -> Problem | None:

@@ -16,14 +16,13 @@ from segnoise.datasets.base import (
 from segnoise.datasets.files.class_files import read_classes
 from segnoise.datasets.files.masks import MaskReader, ValueMap, parse_colors
 from segnoise.datasets.files.pairing import (
-    FileIndex,
     checked_folder,
     index_folder,
     pair_all,
     pair_listed,
     read_split,
 )
-from segnoise.datasets.files.palettes import Color, Palette, default_palette
+from segnoise.datasets.files.palettes import Color, default_palette
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.errors import ConfigError
 from segnoise.files import user_path
@@ -99,7 +98,13 @@ class FolderDataset(SegmentationDataset):
         dtype: str = "uint8",
     ) -> None:
         root = checked_root(root)
-        names, colors = _class_names(root, classes)
+        colors = None
+        if classes is None:
+            classes = "classes.txt"
+        if isinstance(classes, (str, Path)):
+            names, colors = read_classes(root / user_path(classes))
+        else:
+            names = checked_classes(classes)
         if palette is None:
             palette = colors or default_palette(len(names))
         shown = checked_palette(palette, len(names))
@@ -111,7 +116,13 @@ class FolderDataset(SegmentationDataset):
         files = _find(root, split, image_dir, mask_dir, image_suffix, mask_suffix, split_dir)
         if instance_dir is not None:
             folder = root / user_path(str(instance_dir).replace("{split}", str(split)))
-            files = _with_instances(files, index_folder(folder, instance_suffix))
+            maps = index_folder(folder, instance_suffix)
+            if missing := [name for name, *_ in files if name not in maps.files]:
+                lacks = [
+                    Problem(maps.expected(n), "instance map missing", "add it") for n in missing
+                ]
+                raise DatasetError(lacks, str(folder))
+            files = [sample._replace(instances=maps.files[sample.sample_id]) for sample in files]
         reader = MaskReader(
             len(names),
             mask_format=mask_format,
@@ -168,19 +179,6 @@ def _find(
     return pair_listed(ids, images, masks, listed)
 
 
-def _with_instances(files: Sequence[SampleFiles], maps: FileIndex) -> list[SampleFiles]:
-    missing = [sample.sample_id for sample in files if sample.sample_id not in maps.files]
-    if missing:
-        raise DatasetError(
-            [
-                Problem(maps.expected(sample_id), "instance map missing", "add it")
-                for sample_id in missing
-            ],
-            str(maps.folder),
-        )
-    return [sample._replace(instances=maps.files[sample.sample_id]) for sample in files]
-
-
 def _split_list(root: Path, split: str | Path, split_dir: str | Path | None) -> Path:
     if str(split).endswith(".txt"):
         return root / user_path(split)
@@ -197,13 +195,3 @@ def _split_list(root: Path, split: str | Path, split_dir: str | Path | None) -> 
         f"write one sample id a line into one of them"
         f"{', or choose one of ' + ', '.join(available) if available else ''}",
     )
-
-
-def _class_names(
-    root: Path, classes: Sequence[str] | str | Path | None
-) -> tuple[Sequence[str], Palette | None]:
-    if classes is None:
-        classes = "classes.txt"
-    if isinstance(classes, (str, Path)):
-        return read_classes(root / user_path(classes))
-    return checked_classes(classes), None

@@ -226,6 +226,9 @@ class Wrapped(LabelledImages):
 class _Joined(LabelledImages):
     """Samples of one or several labelled data sets as one: torch's Subset and ConcatDataset."""
 
+    sample_id: Any
+    load_mask: Any
+
     def __init__(self, source: Any, places: Sequence[tuple[Any, int]]) -> None:
         self._source, self._places = source, list(places)
         if not self._places:
@@ -244,7 +247,7 @@ class _Joined(LabelledImages):
                 )
         self.metainfo: dict[str, Any] = parts[0].metainfo
         self._parts = parts
-        for name in _OF_SOME:
+        for name in ("sample_id", "load_mask", *_OF_SOME):
             if all(getattr(part, name) is not None for part in parts):
                 setattr(self, name, partial(self._of, name=name))
         for name in ("noise", "mask_reader"):  # those of all parts; None where they differ
@@ -262,16 +265,6 @@ class _Joined(LabelledImages):
 
     def __repr__(self) -> str:
         return f"{type(self._source).__name__}({', '.join(map(repr, self._parts))}; {len(self)})"
-
-    def sample_id(self, index: int) -> str:
-        """Return the name of a sample; reads no file."""
-        name: str = self._of(index, "sample_id")
-        return name
-
-    def load_mask(self, index: int) -> np.ndarray:
-        """Return a sample's labels without decoding its image."""
-        mask: np.ndarray = self._of(index, "load_mask")
-        return mask
 
     def paths(self, index: int) -> tuple[Path, Path]:
         """Return the image file and the mask file of a sample."""

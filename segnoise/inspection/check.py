@@ -161,10 +161,7 @@ def check_dataset(
 
 
 def _check_some(dataset: LabelledImages, indices: Sequence[int], images: bool) -> DatasetCheck:
-    total = _empty(dataset)
-    for index in indices:
-        total += _check_one(dataset, index, images)
-    return total
+    return sum((_check_one(dataset, index, images) for index in indices), _empty(dataset))
 
 
 def _check_one(dataset: LabelledImages, index: int, images: bool) -> DatasetCheck:
@@ -177,11 +174,8 @@ def _check_one(dataset: LabelledImages, index: int, images: bool) -> DatasetChec
         return DatasetCheck(1, tuple(found), empty.histogram, empty.images_with, 0, empty.noise)
     num_classes, ignore_index = len(empty.histogram), dataset.metainfo["ignore_index"]
     counts = np.bincount(mask.ravel(), minlength=max(num_classes, ignore_index + 1))
-    histogram = counts[:num_classes]
-    noise = None
-    if clean is not None:
-        noise = realised_noise(clean, mask, num_classes, ignore_index)
-    void = int(counts[ignore_index])
+    histogram, void = counts[:num_classes], int(counts[ignore_index])
+    noise = None if clean is None else realised_noise(clean, mask, num_classes, ignore_index)
     seen = look(dataset, index, [mask] if clean is None else [mask, clean])
     return DatasetCheck(1, (), histogram, (histogram > 0).astype(np.int64), void, noise, (seen,))
 
@@ -195,11 +189,8 @@ def _load(
     if images or not image_path.is_file():
         sample = dataset[index]
         return sample["mask"], sample.get("clean_mask")
-    clean = None
-    if dataset.load_masks is None:
-        mask = dataset.load_mask(index)
-    else:
-        clean, mask = dataset.load_masks(index)
+    load = dataset.load_masks
+    clean, mask = (None, dataset.load_mask(index)) if load is None else load(index)
     size = read_header(image_path).size
     if size != mask.shape:
         raise DatasetError([size_problem(image_path, mask_path, size, mask.shape)])

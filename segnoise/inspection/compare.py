@@ -144,9 +144,8 @@ def _compare_some(
     total = _none(reader)
     problems: list[Problem] = []
     for index in chunk:
-        pair = pairs[index]
         try:
-            total += _compare_one(pair, reader)
+            total += _compare_one(pairs[index], reader)
         except DatasetError as error:
             problems += error.problems
     return total, problems

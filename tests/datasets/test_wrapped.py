@@ -17,7 +17,6 @@ from segnoise.datasets import (
     Phantoms,
     Transformed,
     Wrapped,
-    write_noisy_copy,
 )
 from segnoise.datasets.wrapped import labelled
 from segnoise.engine.data import build_dataset
@@ -174,13 +173,6 @@ def test_parts_and_sums_keep_names_labels_and_noise(folder_root):
     assert NoisyLabels(whole, image)[2]["mask"].shape == (48, 64)
     # of noisy parts the clean labels are known
     assert check_dataset(Subset(noisy, [0, 1])).noise.valid == 2 * 48 * 64
-
-
-def test_a_part_of_a_copied_data_set(tmp_path, folder_root):
-    train = FolderDataset(folder_root, "train")
-    write_noisy_copy(NoisyLabels(train, FLIP), tmp_path / "noisy")
-    part = NoisyCopy(Subset(train, [3, 5]), tmp_path / "noisy")
-    assert (part[1]["mask"] == NoisyLabels(train, FLIP)[5]["mask"]).all()
 
 
 def test_sums_that_cannot_be(tmp_path):

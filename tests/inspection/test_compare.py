@@ -97,11 +97,11 @@ def test_a_mask_without_partner(folders):
     assert len(pair_masks(clean, noisy, allow_missing=True)) == 19
 
 
-@pytest.mark.parametrize("allow_missing", [False, True])
-def test_no_pair_at_all(folders, tmp_path, allow_missing):
+def test_no_pair_at_all(folders, tmp_path):
     write(tmp_path / "other", {"z.png": np.zeros((3, 3), np.uint8)})
-    with pytest.raises(DatasetError, match="no mask of it has the name of one in"):
-        pair_masks(folders[0], tmp_path / "other", allow_missing)
+    for allow_missing in (False, True):
+        with pytest.raises(DatasetError, match="no mask of it has the name of one in"):
+            pair_masks(folders[0], tmp_path / "other", allow_missing)
 
 
 def test_all_files_that_cannot_be_compared_are_listed(folders):
@@ -115,10 +115,3 @@ def test_all_files_that_cannot_be_compared_are_listed(folders):
     assert f"{noisy / '00.png'}: is 7x4, its partner {clean / '00.png'} 7x9" in text
     assert "label 9" in text
     assert "04.png: not a readable image" in text
-
-
-def test_suffixes_may_differ(tmp_path):
-    mask = np.eye(5, dtype=np.uint8)
-    write(tmp_path, {"one/m.png": mask, "other/m.bmp": mask})
-    found = compare_masks(pair_masks(tmp_path / "one", tmp_path / "other"), MaskReader(2))
-    assert found.report.pixel_rate == 0

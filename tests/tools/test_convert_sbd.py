@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from trees import tree
 
 from segnoise import cli
 from segnoise.datasets import PascalVOC
@@ -27,25 +28,7 @@ tool = load_tool()
 
 def run(*arguments):
     # One process: the tool's functions are pickled by name, and here it has been loaded by path.
-    return tool.main([*map(str, arguments)])
-
-
-@pytest.fixture(autouse=True)
-def _in_this_process(monkeypatch):
-    class Inline:
-        def __init__(self, workers):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            pass
-
-        def map(self, function, items, chunksize):
-            return map(function, items)
-
-    monkeypatch.setattr(tool, "ProcessPoolExecutor", Inline)
+    return tool.main([*map(str, arguments), "--workers", "1"])
 
 
 def listed(root):
@@ -123,53 +106,25 @@ def test_another_list_is_not_replaced(voc_root, sbd_root, capsys):
     assert len(listed(voc_root)) == 10
 
 
-def damage_truncate(sbd, voc):
-    path = sbd / "dataset/cls/2009_000001.mat"
-    path.write_bytes(path.read_bytes()[:100])
-    return "2009_000001.mat: no SBD class file"
+def map_of(mask):
+    return lambda path: scipy_io.savemat(path, {"GTcls": {"Segmentation": mask}})
 
 
-def damage_missing(sbd, voc):
-    (sbd / "dataset/cls/2009_000001.mat").unlink()
-    return "2009_000001.mat: file not found"
+MAT = "dataset/cls/2009_000001.mat"
+DAMAGES = [  # a file of SBD, or of VOC, what happens to it, and what is said
+    (MAT, lambda path: path.write_bytes(path.read_bytes()[:100]), "000001.mat: no SBD class file"),
+    (MAT, Path.unlink, "2009_000001.mat: file not found"),
+    (MAT, map_of(np.full((48, 64), 21, np.uint8)), "000001.mat: no (H, W) map of labels 0..20"),
+    (MAT, map_of(np.zeros((5, 5), np.uint8)), "2009_000001.mat: mask has shape (5, 5), its image"),
+    ("JPEGImages/2009_000001.jpg", Path.unlink, "2009_000001.jpg: file not found"),
+    ("dataset/val.txt", Path.unlink, "val.txt: split list not found"),
+    ("dataset/cls", lambda path: path.rename(path.with_name("away")), "no SBD here: looked for"),
+]
 
 
-def damage_label(sbd, voc):
-    structure = {"GTcls": {"Segmentation": np.full((48, 64), 21, np.uint8)}}
-    scipy_io.savemat(sbd / "dataset/cls/2009_000001.mat", structure)
-    return "2009_000001.mat: no (H, W) map of labels 0..20"
-
-
-def damage_size(sbd, voc):
-    structure = {"GTcls": {"Segmentation": np.zeros((5, 5), np.uint8)}}
-    scipy_io.savemat(sbd / "dataset/cls/2009_000001.mat", structure)
-    return "2009_000001.mat: mask has shape (5, 5), its image"
-
-
-def damage_image(sbd, voc):
-    (voc / "JPEGImages/2009_000001.jpg").unlink()
-    return "2009_000001.jpg: file not found"
-
-
-def damage_list(sbd, voc):
-    (sbd / "dataset/val.txt").unlink()
-    return "val.txt: split list not found"
-
-
-def damage_root(sbd, voc):
-    (sbd / "dataset/cls").rename(sbd / "dataset/elsewhere")
-    return "no SBD here: looked for"
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        damage_truncate, damage_missing, damage_label, damage_size, damage_image, damage_list,
-        damage_root,
-    ],
-)  # fmt: skip
-def test_bad_input_is_one_line_and_writes_no_list(voc_root, sbd_root, capsys, damage):
-    words = damage(sbd_root, voc_root)
+@pytest.mark.parametrize(("name", "damage", "words"), DAMAGES)
+def test_bad_input_is_one_line_and_writes_no_list(voc_root, sbd_root, capsys, name, damage, words):
+    damage((voc_root if name.startswith("JPEG") else sbd_root) / name)
     assert run(sbd_root, voc_root) == 2
     error = next(x for x in capsys.readouterr().err.splitlines() if x.startswith("error: "))
     assert words in error
@@ -178,17 +133,16 @@ def test_bad_input_is_one_line_and_writes_no_list(voc_root, sbd_root, capsys, da
 
 def test_a_link_to_the_own_masks_is_refused(voc_root, sbd_root, capsys):
     (voc_root / "SegmentationClassAug").symlink_to("SegmentationClass")
-    before = {p.name: p.read_bytes() for p in (voc_root / "SegmentationClass").iterdir()}
+    before = tree(voc_root / "SegmentationClass")
     assert run(sbd_root, voc_root, "--overwrite") == 2
     assert "SegmentationClassAug: is a link to VOC's own masks" in capsys.readouterr().err
-    after = {p.name: p.read_bytes() for p in (voc_root / "SegmentationClass").iterdir()}
-    assert after == before
+    assert tree(voc_root / "SegmentationClass") == before
 
 
 def test_processes_write_the_same_files(voc_root, sbd_root):
     assert cli.main(["convert_sbd", str(sbd_root), str(voc_root), "--workers", "2"]) == 0
-    files = {p.name: p.read_bytes() for p in (voc_root / "SegmentationClassAug").iterdir()}
+    files = tree(voc_root / "SegmentationClassAug")
     assert len(files) == len(listed(voc_root)) == 10
     assert run(sbd_root, voc_root, "--overwrite") == 0
-    again = {p.name: p.read_bytes() for p in (voc_root / "SegmentationClassAug").iterdir()}
+    again = tree(voc_root / "SegmentationClassAug")
     assert again == files

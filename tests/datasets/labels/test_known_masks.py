@@ -39,9 +39,6 @@ def test_pairs_are_those_of_the_samples_in_the_folder(folders):
     for number, (clean, given) in enumerate(pairs):
         assert clean[7].sum() == 0
         assert np.flatnonzero(given[7]).tolist() == [number]
-
-
-def test_noise_is_measured_on_them(folders):
     report = noise_of_known(*folders)
     assert (report.num_masks, report.valid, report.confusion[0, 1]) == (2, 128, 2)
 

@@ -11,7 +11,6 @@ from PIL import Image
 from trees import tree
 
 from segnoise.datasets import (
-    CamVid,
     Cityscapes,
     DatasetError,
     FolderDataset,
@@ -66,19 +65,6 @@ def folder(noisy, tmp_path):
     return tmp_path / "copy"
 
 
-@pytest.fixture
-def camvid_root(tmp_path):
-    """SegNet's tree, where 11 is void."""
-    root, rng = tmp_path / "camvid", np.random.default_rng(0)
-    for name in ("train", "trainannot"):
-        (root / name).mkdir(parents=True)
-        mask = np.kron(rng.integers(0, 12, (4, 5)), np.ones((4, 4))).astype(np.uint8)
-        for number in range(2):
-            mode = "L" if "annot" in name else "RGB"
-            Image.fromarray(mask).convert(mode).save(root / name / f"{number}.png")
-    return root
-
-
 def stop_after(count):
     """A mapper that is killed after some files."""
 
@@ -118,7 +104,6 @@ def same(copied, noisy):
         ("voc", PascalVOC, FLIP, FIRST),
         ("cityscapes", Cityscapes, VOIDING,
          "gtFine/train/aachen/aachen_000000_000019_gtFine_labelIds.png"),
-        ("camvid", CamVid, VOIDING, "trainannot/0.png"),
         ("folder", partial(FolderDataset, split="train"), BORROWING, "masks/b/scan_00.png"),
         ("", partial(Phantoms, num_images=3, size=40), FLIP, "masks/train_0000.png"),
     ],
@@ -143,8 +128,8 @@ def test_the_copy_of_every_layout_reads_as_the_noise_does(
         clean, mask = noisy.load_masks(index)
         assert (before == after)[clean == mask].all(), "what does not change keeps its value"
         kinds |= set(after[clean != mask].tolist())
-    if noise is VOIDING:  # Cityscapes' unlabeled, the first of its void ids; CamVid's void
-        assert kinds == {{"cityscapes": 0, "camvid": 11}[name]}
+    if noise is VOIDING:  # Cityscapes' unlabeled, the first of its void ids
+        assert kinds == {0}
 
 
 def test_manifest_equals_an_independent_count(voc, voc_root, tmp_path):
@@ -266,15 +251,12 @@ def test_another_copy_is_replaced_only_when_told_to(voc_root, noisy, folder, tmp
 
 
 def test_places_that_are_refused(noisy, voc_root, tmp_path):
-    before = tree(voc_root)
-    for name in ("", "SegmentationClass", "JPEGImages/x"):
-        with pytest.raises(ConfigError, match=r"the data set.s files in"):
-            write_noisy_copy(noisy, voc_root / name, overwrite=True)
+    with pytest.raises(ConfigError, match=r"the data set.s files in"):
+        write_noisy_copy(noisy, voc_root / "SegmentationClass", overwrite=True)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("all of it")
     with pytest.raises(ConfigError, match=r"holds 'thesis\.txt', which segnoise has not put"):
         write_noisy_copy(noisy, tmp_path / "full", overwrite=True)
-    assert tree(voc_root) == before
     assert write_noisy_copy(noisy, voc_root / "noisy")[1] == 6
 
 
@@ -344,8 +326,6 @@ def test_an_edited_manifest_is_not_believed(folder, noisy, voc, change):
     for look in (verify_noisy_copy, partial(NoisyCopy, voc)):
         with pytest.raises(DatasetError, match=r"manifest.json: has been edited since it was wri"):
             look(folder)
-    write_noisy_copy(noisy, folder, overwrite=True)
-    assert verify_noisy_copy(folder) == []
 
 
 def test_verify_finds_every_changed_missing_and_additional_file(folder, voc_root):
@@ -466,13 +446,10 @@ class TestNoisyCopy:
                 read(1)
             assert str(other.paths(1)[1]) in str(raised.value)
         assert len(check_dataset(copied).problems) == 3
-
-    def test_edited_masks(self, voc, folder):
-        repaint(folder / FIRST)
-        copied = NoisyCopy(voc, folder)
-        with pytest.raises(DatasetError, match=f"{folder / FIRST}: noisy mask has changed"):
-            copied[0]
-        assert copied[1]["sample_id"] == "2007_000002"
+        edited = tmp_path / "copy/masks/train_0002.png"
+        repaint(edited)
+        with pytest.raises(DatasetError, match=f"{edited}: noisy mask has changed"):
+            NoisyCopy(ours, tmp_path / "copy")[2]
 
     def test_a_part_of_the_copied_samples_and_more(self, voc, voc_root, folder, tmp_path):
         whole = PascalVOC(voc_root, "trainval")
@@ -485,14 +462,10 @@ class TestNoisyCopy:
     def test_other_classes(self, folder, voc, voc_root, folder_root):
         with pytest.raises(ConfigError, match=r"copy of another data set: classes \(there"):
             NoisyCopy(FolderDataset(folder_root), folder)
-        other = FolderDataset(
-            voc_root,
-            "train",
-            classes=voc.metainfo["classes"],
-            value_map={value: value for value in (*range(21), 255)},
-            image_dir="JPEGImages",
-            mask_dir="SegmentationClass",
-        )
+        names = {"image_dir": "JPEGImages", "mask_dir": "SegmentationClass"}
+        ids = {value: value for value in (*range(21), 255)}
+        classes = voc.metainfo["classes"]
+        other = FolderDataset(voc_root, "train", classes=classes, value_map=ids, **names)
         with pytest.raises(ConfigError, match=r"copy of another data set: masks \(there"):
             NoisyCopy(other, folder)
 

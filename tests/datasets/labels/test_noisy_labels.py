@@ -74,10 +74,8 @@ def test_sample_holds_the_noisy_and_the_clean_mask(dataset):
 
 def test_protocol_passes_through(dataset):
     noisy = NoisyLabels(dataset, NOISE, seed=3)
-    assert len(noisy) == 5
-    assert noisy.metainfo == dataset.metainfo
-    assert noisy.sample_id(2) == "s2"
-    assert noisy.paths(2) == dataset.paths(2)
+    assert (len(noisy), noisy.metainfo) == (5, dataset.metainfo)
+    assert (noisy.sample_id(2), noisy.paths(2)) == ("s2", dataset.paths(2))
     assert "BoundaryErosion(width=1" in repr(noisy)
     clean, corrupted = noisy.load_masks(2)
     np.testing.assert_array_equal(clean, dataset.load_mask(2))
