@@ -25,6 +25,7 @@ from segnoise.datasets.labels.noisy_labels import NoisyLabels
 from segnoise.datasets.labels.rater_masks import RaterMasks
 from segnoise.datasets.phantoms import Phantoms
 from segnoise.datasets.problems import DatasetError, Problem
+from segnoise.datasets.rasters import RasterDataset
 from segnoise.datasets.stream import TrainingStream
 from segnoise.datasets.transformed import Transformed
 from segnoise.datasets.voc import PascalVOC
@@ -53,6 +54,7 @@ __all__ = [
     "Phantoms",
     "Problem",
     "RandomScaleCrop",
+    "RasterDataset",
     "RaterMasks",
     "ResizeFlip",
     "SegmentationDataset",

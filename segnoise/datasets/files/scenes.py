@@ -40,6 +40,7 @@ class Scene:
         path: The file.
         bands: Numbers of the bands to read, from 1; None for all but alpha.
         nodata: What stands for no data, in all bands, instead of what the file says.
+        like: A raster on whose grid this one is read, by its nearest pixels; None for its own.
 
     Raises:
         DataError: If the file cannot be opened, or lacks a band.
@@ -47,12 +48,17 @@ class Scene:
     """
 
     def __init__(
-        self, path: str | Path, bands: Sequence[int] | None = None, nodata: float | None = None
+        self,
+        path: str | Path,
+        bands: Sequence[int] | None = None,
+        nodata: float | None = None,
+        like: Scene | None = None,
     ) -> None:
         self._rasterio = optional_import("rasterio", "geo")
         self.path = user_path(path)
         self._own = threading.local()
         self._nodata = nodata
+        self._like = like
         file = self._file
         alpha = [
             band
@@ -68,7 +74,7 @@ class Scene:
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path, self.bands, self._nodata)
+        return type(self), (self.path, self.bands, self._nodata, self._like)
 
     def __repr__(self) -> str:
         height, width = self.shape
@@ -80,7 +86,8 @@ class Scene:
         if getattr(self._own, "pid", None) != os.getpid():
             try:
                 with _quiet(), self._rasterio.Env(GDAL_CACHEMAX=_CACHE):
-                    self._own.file = self._rasterio.open(self.path)
+                    file = self._rasterio.open(self.path)
+                    self._own.file = file if self._like is None else self._warped(file, self._like)
             except self._rasterio.errors.RasterioIOError as error:
                 raise one_problem(
                     self.path,
@@ -89,6 +96,22 @@ class Scene:
                 ) from None
             self._own.pid = os.getpid()
         return self._own.file
+
+    def _warped(self, file: Any, like: Scene) -> Any:
+        """A file on another one's grid; what it does not cover has no data."""
+        vrt = optional_import("rasterio.vrt", "geo")
+        nodata = file.nodata if self._nodata is None else self._nodata
+        marked = {"add_alpha": True} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
+        height, width = like.shape
+        return vrt.WarpedVRT(
+            file,
+            crs=like.place["crs"],
+            transform=like.place["transform"],
+            height=height,
+            width=width,
+            resampling=self._rasterio.enums.Resampling.nearest,
+            **marked,
+        )
 
     @cached_property
     def shape(self) -> tuple[int, int]:
@@ -111,6 +134,23 @@ class Scene:
             "gcps": (points, points_crs) if points else None,
             "rpcs": file.rpcs,
         }
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """The rectangle that it lies in: left, bottom, right, top, in its own coordinates."""
+        height, width = self.shape
+        corners = [on_map(self.place["transform"], x, y) for x in (0, width) for y in (0, height)]
+        (left, bottom), (right, top) = np.min(corners, 0), np.max(corners, 0)
+        return float(left), float(bottom), float(right), float(top)
+
+    def valid_map(self, shape: tuple[int, int]) -> np.ndarray:
+        """Where there are data, shrunk to a shape: each cell by one of its pixels."""
+        resampling = self._rasterio.enums.Resampling.nearest
+        if self._nodata is None:
+            found = self._file.dataset_mask(out_shape=shape, resampling=resampling) > 0
+            return np.asarray(found)
+        bands = self._file.read(list(self.bands), out_shape=shape, resampling=resampling)
+        return np.asarray((bands != np.asarray(self._nodata, bands.dtype)).any(0))
 
     def read(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray | None]:
         """Read a part of the raster.
@@ -161,6 +201,30 @@ class Scene:
         """Read a part as numbers of another type, see `as_type`; else as `read`."""
         values, valid = self.read(rows, columns)
         return as_type(values, dtype, self.path), valid
+
+
+def on_map(transform: Any, column: float, row: float) -> tuple[float, float]:
+    """Where a place of a raster, in pixels from its top left, lies on the map."""
+    a, b, c, d, e, f = tuple(transform)[:6]
+    return a * column + b * row + c, d * column + e * row + f
+
+
+def same_grid(one: Scene, other: Scene) -> str:
+    """Say in what two rasters do not lie alike, with both values; "" if they do."""
+    a, b = one.place, other.place
+    if one.shape != other.shape:
+        sizes = [f"{width} x {height} pixels" for height, width in (one.shape, other.shape)]
+        return f"{sizes[0]}, there {sizes[1]}"
+    if a["crs"] != b["crs"]:
+        return f"coordinate system {a['crs']}, there {b['crs']}"
+    # To a hundredth of a pixel at the far corner.
+    pixel = max(abs(b["transform"].a), abs(b["transform"].b), 1e-300)
+    steps = np.subtract(a["transform"][:6], b["transform"][:6]) / pixel
+    height, width = one.shape
+    far = max(abs(steps[0]), abs(steps[3])) * width + max(abs(steps[1]), abs(steps[4])) * height
+    if far + max(abs(steps[2]), abs(steps[5])) > 0.01:
+        return f"transform {tuple(a['transform'])[:6]}, there {tuple(b['transform'])[:6]}"
+    return ""
 
 
 def is_scene(path: str | Path) -> bool:

@@ -1,0 +1,463 @@
+"""Windows of rasters on a map: aerial and satellite scenes with label rasters or outlines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from segnoise.checks import check_choice, check_integer, check_rate
+from segnoise.datasets.base import (
+    DATASETS,
+    LabelledImages,
+    Sample,
+    checked_classes,
+    checked_palette,
+    checked_range,
+)
+from segnoise.datasets.contract import unknown_label
+from segnoise.datasets.files.bands import DTYPES, as_type, checked_bands
+from segnoise.datasets.files.class_files import read_classes
+from segnoise.datasets.files.images import stretch
+from segnoise.datasets.files.pairing import checked_folder, read_split
+from segnoise.datasets.files.palettes import default_palette
+from segnoise.datasets.files.scenes import PICTURES, RASTERS, Scene, same_grid
+from segnoise.datasets.files.vectors import SUFFIXES as VECTORS
+from segnoise.datasets.files.vectors import Outlines
+from segnoise.datasets.problems import DatasetError, Problem, one_problem
+from segnoise.errors import ConfigError
+from segnoise.files import user_path
+from segnoise.noise.seeding import generator
+
+_ENDS = (*RASTERS, *(end for end in PICTURES if end.startswith(".tif")))
+
+
+class _Pair(NamedTuple):
+    """A scene and its labels."""
+
+    name: str
+    image: Path
+    labels: Path
+
+
+class _Window(NamedTuple):
+    """A window of a scene, which may go beyond its end."""
+
+    scene: int
+    top: int
+    left: int
+
+
+@DATASETS.register
+class RasterDataset(LabelledImages):
+    """Windows of scenes, which GDAL reads, with label rasters or outlines; needs `segnoise[geo]`.
+
+    A scene `images/x.tif` has its labels in `labels/` under the same name: a raster of class ids on
+    the same grid, or outlines (GeoJSON, GeoPackage, Shapefile, FlatGeobuf). No more of a scene than
+    a window is in memory. Pixels without data (the file's nodata value, its mask or its alpha band,
+    NaN and infinity) are 0 in the image and void in the mask.
+
+    A sample is called `x/<top>_<left>`. With `windows="grid"` windows lie side by side from the
+    top left and count every pixel once: beyond a scene's end the image is 0, the mask void. With
+    "random" they are drawn once, by `seed`, around pixels with data; an augmentation that crops
+    gives other views of them in every epoch.
+
+    Args:
+        root: The data set's folder; all other paths are below it, or absolute.
+        split: Name of a list `<split>.txt` in the root, of one scene a line; None takes all.
+        classes: Class names, or a file of them (default `classes.txt`).
+        palette: Colours of the classes.
+        image_dir: Folder of the scenes.
+        label_dir: Folder of the labels.
+        window: Side of a window in pixels.
+        windows: "grid", for validation, test and prediction, or "random", for training.
+        count: Random windows a scene of average size; None is twice as many as a grid has.
+        balanced: Draw the class first, each alike, then a place where it is, in half of the
+            random windows. Reads all labels once.
+        seed: Of the random windows.
+        area: (top, left, bottom, right) of the part of each scene that counts, in 0..1 of its
+            height and width: splits a scene into blocks that share no pixel.
+        bands: Numbers of the bands, from 1, in the order wanted; None takes all but alpha.
+        dtype: "uint8", "uint16", "int16" or "float32"; None is that of the first scene.
+        image_range: Values that become 0 and 255, see `read_image`; the images are then uint8.
+        nodata: What stands for no data in the scenes, instead of what the files say.
+        label_nodata: What is void in label rasters, besides what the files say.
+        value_map: Number in a label raster, or value of the attribute, -> class id.
+        attribute: Property of an outline that names its class; None where there are two classes.
+        label_crs: Coordinate system of outlines, such as "EPSG:32616", or "image" for the scene's;
+            None is what the file says, which in GeoJSON without a word is longitude and latitude.
+        resample: Take label rasters of another grid by their nearest pixel; else that is an error.
+        ignore_index: The label of void.
+
+    Raises:
+        ConfigError: If an argument has no meaning, or rasterio is not installed.
+        DatasetError: If a folder, list, scene or label file is missing, or of another place, grid
+            or number of bands than it should be; it holds all problems.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str | None = None,
+        *,
+        classes: Sequence[str] | str | Path = "classes.txt",
+        palette: Sequence[Sequence[int]] | None = None,
+        image_dir: str | Path = "images",
+        label_dir: str | Path = "labels",
+        window: int = 512,
+        windows: str = "grid",
+        count: int | None = None,
+        balanced: bool = False,
+        seed: int = 0,
+        area: Sequence[float] = (0, 0, 1, 1),
+        bands: Sequence[int] | None = None,
+        dtype: str | None = None,
+        image_range: tuple[float, float] | None = None,
+        nodata: float | None = None,
+        label_nodata: int | None = None,
+        value_map: Mapping[Any, int] | None = None,
+        attribute: str | None = None,
+        label_crs: str | None = None,
+        resample: bool = False,
+        ignore_index: int = 255,
+    ) -> None:
+        folder = checked_folder(user_path(root), "give the folder of images/ and labels/ as root")
+        shown = None
+        if isinstance(classes, (str, Path)):
+            names, shown = read_classes(folder / user_path(classes))
+        else:
+            names = checked_classes(classes)
+        colors = palette or shown or default_palette(len(names))
+        self._window = check_integer("window", window, 1, 2**15)
+        check_choice("windows", windows, ("grid", "random"))
+        self._area = _checked_area(area)
+        self._label_nodata, self._resample = label_nodata, resample
+        self._of_outlines = partial(
+            Outlines, attribute=attribute, value_map=value_map, crs=label_crs
+        )
+        self._value_map = dict(value_map or {})
+        self._image_range = checked_range(image_range)
+        self._pairs = _pairs(
+            folder, split, folder / user_path(image_dir), folder / user_path(label_dir)
+        )
+        first = Scene(self._pairs[0].image, bands, nodata)
+        self._dtype = "uint8" if image_range is not None else dtype or _dtype_of(first)
+        check_choice("dtype", self._dtype, DTYPES)
+        self._bands, self._nodata = checked_bands(first.bands, self._dtype), nodata
+        self.metainfo: dict[str, Any] = {
+            "classes": tuple(names),
+            "palette": checked_palette(colors, len(names)),
+            "ignore_index": ignore_index,
+        }
+        if (self._bands, self._dtype, image_range) != ((1, 2, 3), "uint8", None):
+            self.metainfo["image"] = {
+                "channels": len(first.bands),
+                "bands": self._bands,
+                "dtype": self._dtype,
+                "image_range": self._image_range,
+            }
+        self._open = {0: first}
+        self._labels: dict[int, Any] = {}
+        self._check_scenes()
+        if windows == "grid":
+            self._windows = [w for number in range(len(self._pairs)) for w in self._grid(number)]
+        else:
+            self._windows = self._drawn(count, balanced, seed)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": {}, "_labels": {}}
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def __repr__(self) -> str:
+        return f"RasterDataset({len(self)} windows of {len(self._pairs)} scenes)"
+
+    def sample_id(self, index: int) -> str:
+        """Return the name of a sample; reads no file."""
+        scene, top, left = self._windows[index]
+        return f"{self._pairs[scene].name}/{top:06d}_{left:06d}"
+
+    def paths(self, index: int) -> tuple[Path, Path]:
+        """Return what messages call a sample: its scene and labels, and where in them it lies."""
+        scene, top, left = self._windows[index]
+        image, labels = (Path(f"{path}@{top}_{left}") for path in self._pairs[scene][1:])
+        return image, labels
+
+    @property
+    def fingerprint(self) -> str:
+        """The files by size and time, and the windows: what decides the labels."""
+        files = [path for pair in self._pairs for path in pair[1:]]
+        states = [(path.name, *_state(path)) for path in files]
+        return json.dumps([states, self._window, self._area, len(self)])
+
+    def scene(self, number: int) -> Scene:
+        """Return a scene by its number."""
+        if number not in self._open:
+            self._open[number] = Scene(self._pairs[number].image, self._bands, self._nodata)
+        return self._open[number]
+
+    def _box(self, number: int) -> tuple[int, int, int, int]:
+        """Top, left, bottom, right of what counts of a scene, in pixels."""
+        height, width = self.scene(number).shape
+        top, left, bottom, right = self._area
+        return (
+            round(top * height),
+            round(left * width),
+            round(bottom * height),
+            round(right * width),
+        )
+
+    def _grid(self, number: int) -> list[_Window]:
+        top, left, bottom, right = self._box(number)
+        return [
+            _Window(number, row, column)
+            for row in range(top, bottom, self._window)
+            for column in range(left, right, self._window)
+        ]
+
+    def _part(self, index: int) -> tuple[int, slice, slice]:
+        """Scene, rows and columns of a window, as far as they count."""
+        number, top, left = self._windows[index]
+        _, _, bottom, right = self._box(number)
+        rows = slice(top, min(top + self._window, bottom))
+        return number, rows, slice(left, min(left + self._window, right))
+
+    def load_image(self, index: int) -> np.ndarray:
+        """Return a sample's image, (window, window, C)."""
+        return self._image(index)[0]
+
+    def _image(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """The image, and where there are data."""
+        number, rows, columns = self._part(index)
+        scene = self.scene(number)
+        values, there = scene.read(rows, columns)
+        if self._image_range is not None:
+            values = stretch(values.astype(np.float32), self._image_range)
+        image = as_type(values, self._dtype, scene.path)
+        known = np.ones(image.shape[:2], bool) if there is None else there
+        return _padded(image, self._window, 0), _padded(known, self._window, False)
+
+    def load_mask(self, index: int) -> np.ndarray:
+        """Return a sample's labels, (window, window), void where the scene has no data."""
+        known = self._image(index)[1]
+        return self._mask(index, known)
+
+    def _mask(self, index: int, known: np.ndarray) -> np.ndarray:
+        number, rows, columns = self._part(index)
+        void = self.metainfo["ignore_index"]
+        labels = _padded(self._read_labels(number, rows, columns), self._window, void)
+        return np.where(known, labels, labels.dtype.type(void))
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return one sample."""
+        image, known = self._image(index)
+        return {
+            "image": image, "mask": self._mask(index, known), "sample_id": self.sample_id(index),
+        }  # fmt: skip
+
+    @cached_property
+    def _label_type(self) -> type[np.generic]:
+        return (
+            np.uint8
+            if max(self.metainfo["ignore_index"], len(self.metainfo["classes"])) < 256
+            else np.uint16
+        )
+
+    def _labels_of(self, number: int) -> Any:
+        """The label raster or the outlines of a scene."""
+        if number not in self._labels:
+            pair, scene = self._pairs[number], self.scene(number)
+            if pair.labels.suffix.lower() in VECTORS:
+                classes = self.metainfo["classes"]
+                self._labels[number] = self._of_outlines(pair.labels, scene, classes)
+            else:
+                like = scene if self._resample else None
+                labels = Scene(pair.labels, [1], self._label_nodata, like)
+                if differ := same_grid(labels, scene):
+                    raise one_problem(
+                        pair.labels,
+                        f"lies otherwise than {scene.path}: {differ}",
+                        "warp it (gdalwarp -r near), or resample=True takes the nearest pixels",
+                    )
+                self._labels[number] = labels
+        return self._labels[number]
+
+    def _read_labels(self, number: int, rows: slice, columns: slice) -> np.ndarray:
+        """Class ids of a part of a scene, without regard to where it has data."""
+        source, void = self._labels_of(number), self.metainfo["ignore_index"]
+        if isinstance(source, Outlines):
+            return source.read(rows, columns).astype(self._label_type)
+        values, there = source.read(rows, columns)
+        numbers = values[:, :, 0]
+        ids = numbers.astype(np.int64)
+        if not np.array_equal(ids, numbers):
+            raise one_problem(source.path, "holds fractions, no class ids", "round it")
+        if self._value_map:
+            ids = _mapped(ids, self._value_map, there, source.path)
+        if there is not None:
+            ids = np.where(there, ids, void)
+        if what := unknown_label(ids, len(self.metainfo["classes"]), void):
+            where = f"rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop}"
+            raise one_problem(
+                source.path, f"{what}, in {where}", "give value_map, label_nodata or all classes"
+            )
+        return ids.astype(self._label_type)
+
+    def _check_scenes(self) -> None:
+        """Open all scenes and labels, and gather what is wrong with them."""
+        problems: list[Problem] = []
+        for number in range(len(self._pairs)):
+            try:
+                self.scene(number)
+                self._labels_of(number)
+            except DatasetError as error:
+                problems += error.problems
+        if problems:
+            raise DatasetError(problems, "rasters")
+
+    def _drawn(self, count: int | None, balanced: bool, seed: int) -> list[_Window]:
+        """Random windows of all scenes, more of larger ones."""
+        grids = [len(self._grid(number)) for number in range(len(self._pairs))]
+        found: list[_Window] = []
+        for number, size in enumerate(grids):
+            wanted = 2 * size if count is None else round(count * size * len(grids) / sum(grids))
+            rng = generator(seed, "windows", self._pairs[number].name)
+            found += self._drawn_in(number, max(1, wanted), balanced, rng)
+        return found
+
+    def _drawn_in(
+        self, number: int, wanted: int, balanced: bool, rng: np.random.Generator
+    ) -> list[_Window]:
+        top, left, bottom, right = self._box(number)
+        cells = self._cells(number)
+        places = np.argwhere(cells.any(0))
+        if not len(places):
+            raise one_problem(
+                self._pairs[number].image, "has no pixel with data in its area",
+                "drop it from the split, or give another nodata",
+            )  # fmt: skip
+        by_class = (
+            [np.argwhere(cell) for cell in self._classes_in(number, cells)] if balanced else []
+        )
+        by_class = [found for found in by_class if len(found)]
+        height, width = bottom - top, right - left
+        step = height / cells.shape[1], width / cells.shape[2]
+        chosen = []
+        for turn in range(wanted):
+            among = by_class[rng.integers(len(by_class))] if by_class and turn % 2 else places
+            cell = among[rng.integers(len(among))]
+            centre = (cell + rng.random(2)) * step
+            start = [
+                int(np.clip(round(c - self._window / 2), 0, max(0, side - self._window)))
+                for c, side in zip(centre, (height, width), strict=True)
+            ]
+            chosen.append(_Window(number, top + start[0], left + start[1]))
+        return chosen
+
+    def _cells(self, number: int) -> np.ndarray:
+        """Where a scene's area has data, coarsely: (1, rows, columns)."""
+        top, left, bottom, right = self._box(number)
+        height, width = self.scene(number).shape
+        scale = max(1, min(self._window // 4, 64))
+        whole = self.scene(number).valid_map((-(-height // scale), -(-width // scale)))
+        part = whole[top // scale : -(-bottom // scale), left // scale : -(-right // scale)]
+        return part[None]
+
+    def _classes_in(self, number: int, cells: np.ndarray) -> list[np.ndarray]:
+        """Of each class the cells that it is in."""
+        top, left, bottom, right = self._box(number)
+        rows, columns = cells.shape[1:]
+        found = np.zeros((len(self.metainfo["classes"]), rows, columns), bool)
+        for y in range(top, bottom, 1024):
+            for x in range(left, right, 1024):
+                part = slice(y, min(y + 1024, bottom)), slice(x, min(x + 1024, right))
+                labels = self._read_labels(number, *part)
+                for label in np.unique(labels[labels < len(found)]):
+                    ys, xs = np.nonzero(labels == label)
+                    at = (
+                        (ys + y - top) * rows // (bottom - top),
+                        (xs + x - left) * columns // (right - left),
+                    )
+                    found[label][at] = True
+        return list(found & cells[0])
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _checked_area(area: Sequence[float]) -> tuple[float, float, float, float]:
+    if isinstance(area, (str, bytes)) or not isinstance(area, Sequence) or len(area) != 4:
+        raise ConfigError(f"area={area!r} must be (top, left, bottom, right) in 0..1")
+    top, left, bottom, right = (check_rate("area", side) for side in area)
+    if not (top < bottom and left < right):
+        raise ConfigError(f"area={area!r} must have top < bottom and left < right")
+    return top, left, bottom, right
+
+
+def _dtype_of(scene: Scene) -> str:
+    if scene.dtype in DTYPES:
+        return scene.dtype
+    raise ConfigError(
+        f"{scene.path}: its numbers are {scene.dtype}: say by dtype= which of {', '.join(DTYPES)} "
+        "they become, such as 'float32'"
+    )
+
+
+def _pairs(folder: Path, split: str | None, images: Path, labels: Path) -> list[_Pair]:
+    scenes = _by_name(checked_folder(images, "give image_dir"), _ENDS)
+    masks = _by_name(checked_folder(labels, "give label_dir"), (*_ENDS, *VECTORS))
+    names = sorted(scenes)
+    if split is not None:
+        names = read_split(folder / f"{split}.txt")
+    if not names:
+        raise one_problem(images, f"holds no raster ({', '.join(_ENDS)})", "change image_dir")
+    problems = [
+        Problem(str(place / name), "there is no such file", f"add it, or drop {name} from the list")
+        for name in names
+        for place, known in ((images, scenes), (labels, masks))
+        if name not in known
+    ]
+    if problems:
+        raise DatasetError(problems, str(folder))
+    return [_Pair(name, scenes[name], masks[name]) for name in names]
+
+
+def _by_name(folder: Path, ends: Sequence[str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in ends and not path.name.startswith("."):
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            if name in found:
+                raise one_problem(path, f"has the name of {found[name]}", "rename one of them")
+            found[name] = path
+    return found
+
+
+def _padded(values: np.ndarray, side: int, fill: Any) -> np.ndarray:
+    """A window at its full size, (side, side, ...)."""
+    if values.shape[:2] == (side, side):
+        return values
+    whole = np.full((side, side, *values.shape[2:]), fill, values.dtype)
+    whole[: values.shape[0], : values.shape[1]] = values
+    return whole
+
+
+def _mapped(
+    ids: np.ndarray, table: Mapping[int, int], there: np.ndarray | None, path: Path
+) -> np.ndarray:
+    result = np.full(ids.shape, -1, np.int64)
+    for stored, label in table.items():
+        result[ids == stored] = label
+    missing = result < 0 if there is None else (result < 0) & there
+    if missing.any():
+        raise one_problem(
+            path, f"holds {ids[missing][0]}, which value_map does not know", "add it to value_map"
+        )
+    return result
