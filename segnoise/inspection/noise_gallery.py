@@ -44,12 +44,6 @@ class Cell(NamedTuple):
     noisy: np.ndarray
     report: NoiseReport
 
-    def caption(self) -> str:
-        """Return the rates in a line."""
-        return (
-            f"{100 * self.report.pixel_rate:.1f} % changed, mIoU {100 * self.report.mean_iou:.1f}"
-        )
-
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
@@ -63,14 +57,14 @@ class Gallery:
     target: float
     failures: Mapping[str, str]  # title -> why a model could not be brought to the target
 
-    def png(self, view: str = "difference") -> np.ndarray:
-        """Return one picture, (H, W, 3), whose columns show "noisy" or "difference"."""
+    def png(self) -> np.ndarray:
+        """Return the differences of all cells as one picture, (H, W, 3)."""
         palette = self.metainfo["palette"]
         rows = []
         for sample, cells in zip(self.samples, self.cells, strict=True):
             image, clean = _small(shown(sample["image"])), sample["mask"]
             row = [image, overlay(image, _small(clean), palette)]
-            rows.append(row + [_view(view, sample, cell, palette) for cell in cells])
+            rows.append(row + [_view("difference", sample, cell, palette) for cell in cells])
         heads = [
             title if found.hit else f"{title} (missed: {100 * found.reached:.1f} %)"
             for title, found in self.columns.items()
@@ -171,9 +165,10 @@ class Gallery:
                 pictures.append(
                     f'<img class="{view}" src="{address}" alt="{view} labels: {about}">'
                 )
+            rates = (100 * cell.report.pixel_rate, 100 * cell.report.mean_iou)
+            caption = "{:.1f} % changed, mIoU {:.1f}".format(*rates)
             cells.append(
-                f"<td><figure>{''.join(pictures)}<figcaption>{escape(cell.caption())}"
-                "</figcaption></figure></td>"
+                f"<td><figure>{''.join(pictures)}<figcaption>{caption}</figcaption></figure></td>"
             )
         return f'<tr class="row-{number}">{"".join(cells)}</tr>'
 

@@ -188,20 +188,6 @@ def test_a_sample_that_cannot_be_transformed_is_named():
         augment(make_sample(), np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("kind", ["GridDistortion", "GridDropout", "HorizontalFlip"])
-def test_images_of_one_row_are_right_or_an_error(kind):
-    sample = make_sample(8, 40)
-    sample = {k: v[:1] if isinstance(v, np.ndarray) else v for k, v in sample.items()}
-    augment = Augment([{"type": kind, "p": 1.0}])
-    if kind == "HorizontalFlip":
-        view = augment(sample, np.random.default_rng(0))
-        assert (view["mask"] == sample["mask"][:, ::-1]).all()
-        assert (view["image"] == sample["image"][:, ::-1]).all()
-    else:
-        with pytest.raises(DataError, match=rf"^sample 's': Augment\({kind}\) .* 40x1 pixels: .+$"):
-            augment(sample, np.random.default_rng(0))
-
-
 class OneImage:
     """A data set of one image whose labels are the numbers of its pixels' cells."""
 

@@ -96,10 +96,7 @@ def one(image, mask, **more):
 @pytest.mark.parametrize(
     ("read", "message"),
     [
-        (
-            lambda: one(IMAGES[0] / 255.0, MASKS[0]),
-            r"list/sample 0: image is float64, .*image_range=",
-        ),
+        (lambda: one(IMAGES[0] / 255.0, MASKS[0]), r"sample 0: image is float64, .*image_range="),
         (lambda: one(np.full((4, 6), np.inf), MASKS[0], image_range=(0, 1)), "holds NaN or inf"),
         (lambda: one(IMAGES[0], MASKS[0] + 1), "mask holds 2, neither a class .0..1. nor void"),
         (lambda: one(IMAGES[0], MASKS[0] - 0.5), "mask is float64 .* integer class ids"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -13,13 +12,6 @@ from segnoise.checks import check_float
 _ALL, _FIRST, _LAST = slice(None), slice(None, -1), slice(1, None)
 # Slices whose elements are neighbours: side by side, and one below the other.
 _NEIGHBOURS = (((_ALL, _FIRST), (_ALL, _LAST)), ((_FIRST, _ALL), (_LAST, _ALL)))
-
-
-class Boundaries(NamedTuple):
-    """Where noisy boundaries lie; of different images they add field by field."""
-
-    total: np.ndarray
-    places: np.ndarray
 
 
 def signed_distance(inside: np.ndarray) -> np.ndarray:
@@ -43,18 +35,54 @@ def signed_distance(inside: np.ndarray) -> np.ndarray:
     return np.where(inside, 0.5 - to_outside, to_inside - 0.5).astype(np.float32)
 
 
-def boundaries(
-    clean: np.ndarray, noisy: np.ndarray, num_classes: int, ignore_index: int, limit: float
-) -> Boundaries:
-    r"""Measure by how much the classes of a noisy mask extend too far over each other.
+def boundary_bias(
+    pairs: Iterable[tuple[np.ndarray, np.ndarray]],
+    num_classes: int,
+    ignore_index: int,
+    limit: float = 20.0,
+) -> np.ndarray:
+    r"""Return by how many pixels each class extends too far over each other, on average.
 
     A place of a boundary is a pair of neighbouring pixels of two classes k and j in the noisy mask,
     neither void in either mask. There k extends too far by :math:`(d_k - d_j) / 2`, with
     :math:`d_k` the signed distance to the boundary of k in the clean mask. Places where that
-    exceeds ``limit`` belong to an object that one of the masks lacks, and are left out.
+    exceeds ``limit`` pixels belong to an object that one of the masks lacks, and are left out.
+
+    Args:
+        pairs: clean and noisy masks, (H, W) each, of some images.
+        num_classes: K.
+        ignore_index: label of void.
+        limit: pixels, > 0.
+
+    Returns:
+        (K, K), at [k, j] > 0 where k is drawn too large against j; antisymmetric; 0 for classes
+        that never meet.
+
+    Source: Yao et al., Learning to Segment from Noisy Annotations: A Spatial Correction Approach,
+    ICLR 2023, for one boundary; a bias for each pair of classes is ours.
+
+    Example:
+        >>> clean, noisy = np.array([[1, 0, 0, 0]]), np.array([[1, 1, 1, 0]])
+        >>> boundary_bias([(clean, noisy)], num_classes=2, ignore_index=255).tolist()
+        [[0.0, -2.0], [2.0, 0.0]]
     """
+    limit = check_float("limit", limit, above=0)
     total = np.zeros((num_classes, num_classes))
     places = np.zeros((num_classes, num_classes), np.int64)
+    for clean, noisy in pairs:
+        for k, j, excess in _excesses(clean, noisy, num_classes, ignore_index):
+            near = np.abs(excess) <= limit
+            for first, second, sign in ((k, j, 1), (j, k, -1)):
+                np.add.at(total, (first[near], second[near]), sign * excess[near])
+                np.add.at(places, (first[near], second[near]), 1)
+    bias: np.ndarray = total / np.maximum(places, 1)
+    return bias
+
+
+def _excesses(
+    clean: np.ndarray, noisy: np.ndarray, num_classes: int, ignore_index: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Give k, j and by how far k extends too far over j, at the places of an image's boundaries."""
     valid = (clean != ignore_index) & (noisy != ignore_index)
     present = np.unique(noisy[valid])
     slot = np.zeros(num_classes, np.int64)
@@ -70,38 +98,7 @@ def boundaries(
         number = np.arange(len(k))
         with np.errstate(invalid="ignore"):  # infinite where the clean mask has no such class
             excess = (there[slot[k], number] - there[slot[j], number]) / 2
-            near = np.abs(excess) <= limit
-        k, j, excess = k[near], j[near], excess[near].astype(np.float64)
-        for first, second, sign in ((k, j, 1), (j, k, -1)):
-            np.add.at(total, (first, second), sign * excess)
-            np.add.at(places, (first, second), 1)
-    return Boundaries(total, places)
-
-
-def boundary_bias(
-    pairs: Iterable[tuple[np.ndarray, np.ndarray]],
-    num_classes: int,
-    ignore_index: int,
-    limit: float = 20.0,
-) -> np.ndarray:
-    """Return by how many pixels each class extends too far over each other, on average.
-
-    Source: Yao et al., Learning to Segment from Noisy Annotations: A Spatial Correction Approach,
-    ICLR 2023, for one boundary; a bias for each pair of classes is ours.
-
-    Example:
-        >>> clean, noisy = np.array([[1, 0, 0, 0]]), np.array([[1, 1, 1, 0]])
-        >>> boundary_bias([(clean, noisy)], num_classes=2, ignore_index=255).tolist()
-        [[0.0, -2.0], [2.0, 0.0]]
-    """
-    limit = check_float("limit", limit, above=0)
-    total = np.zeros((num_classes, num_classes))
-    places = np.zeros((num_classes, num_classes), np.int64)
-    for clean, noisy in pairs:
-        found = boundaries(clean, noisy, num_classes, ignore_index, limit)
-        total, places = total + found.total, places + found.places
-    bias: np.ndarray = total / np.maximum(places, 1)
-    return bias
+        yield k, j, excess.astype(np.float64)
 
 
 def shift_boundaries(mask: np.ndarray, bias: np.ndarray, ignore_index: int) -> np.ndarray:

@@ -250,7 +250,8 @@ def _begin(plan: _Plan, out: OutputFolder, overwrite: bool) -> dict[str, Any]:
     """
     journal = plan.folder / JOURNAL
     head, *lines = [line for _, line in read_lines(journal, dict)] or [None]
-    different = "" if head is None else plan.differs(head, "format", "versions")
+    damaged = find_fault(head, {"noise": dict, "versions": dict}) is not None
+    different = "" if damaged else plan.differs(head, "format", "versions")
     if different and not overwrite:
         raise ConfigError(
             f"{plan.folder} was begun as another noisy copy: {different}; choose another folder, "

@@ -153,8 +153,6 @@ ADVICE = {
                      "add (1, 1, 1) with its class id", None,
                      {"mask_format": "rgb", "colors": COLORS}),
     "array": (write(npy(U1)), {}, "PIL.Image.fromarray(numpy.load(file)).save(name)", save(U1), {}),
-    "bands": (write(tiff(np.dstack([U1] * 5))), {}, "save it as PNG", save(U1), {}),
-    "pages": (write(tiff(U1, subfiles=(0, 0))), {}, "save each as a file", write(tiff(U1)), {}),
 }  # fmt: skip
 
 
@@ -169,14 +167,3 @@ def test_the_advice_works(tmp_path, name):
         path = tmp_path / "a.png"
         mend(path)
     assert MaskReader(3, **others)(path).tolist() == IDS.tolist()
-
-
-@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (1, 1)])
-def test_one_row_or_column(tmp_path, shape):
-    ids = RNG.integers(0, 3, shape, np.uint8)
-    Image.fromarray(ids).save(tmp_path / "a.png")
-    assert read_image(tmp_path / "a.png")[..., 1].tolist() == ids.tolist()
-    assert MaskReader(3)(tmp_path / "a.png").tolist() == ids.tolist()
-    (tmp_path / "b.tif").write_bytes(tiff(ids.astype(np.int32) - 1))
-    mapped = MaskReader(3, value_map={-1: 0, 0: 1, 1: 2})(tmp_path / "b.tif")
-    assert mapped.tolist() == ids.tolist()

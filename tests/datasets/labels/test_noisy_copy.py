@@ -193,6 +193,7 @@ def test_what_changed_meanwhile_is_written_again(voc, voc_root, tmp_path, noise,
 
 JOURNALS = {
     "empty": lambda lines: [],
+    "an odd head": lambda lines: ['{"noise": 1}', *lines[1:]],
     "a cut head": lambda lines: [lines[0][:50], *lines[1:]],
     "odd lines": lambda lines: [
         lines[0], "7", '{"record": {"path": 5}, "report": {}}',
