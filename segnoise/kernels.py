@@ -54,13 +54,7 @@ def wanted() -> str:
 
 
 def use_triton(scores: Tensor, check: Callable[[torch.device], None]) -> bool:
-    """Return whether Triton computes what it can of these scores.
-
-    Args:
-        scores: what is to be computed from.
-        check: compares the kernels with the eager numbers on a device, and raises where they
-            differ. Called once a process and device, and only by "auto".
-    """
+    """Return whether Triton computes what it can of these scores."""
     kind = wanted()
     if kind == "auto":
         return scores.is_cuda and sound(check, scores.device)

@@ -36,15 +36,6 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
     Args:
         folder: an existing folder.
         patience: seconds to wait for another process that holds it.
-
-    Example:
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> with locked(folder):
-        ...     (folder / LOCK).exists()
-        True
-        >>> (folder / LOCK).exists()
-        False
     """
     handle = _acquired(folder / LOCK, patience) if fcntl else None
     if handle is None:

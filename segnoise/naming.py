@@ -7,14 +7,7 @@ from collections.abc import Iterable
 
 
 def near(name: object, known: Iterable[object], most: int = 1) -> str:
-    """Return the end of an error message that suggests the nearest known names.
-
-    Example:
-        >>> near("Cityscape", ["Cityscapes", "PascalVOC"])
-        '; did you mean Cityscapes?'
-        >>> near("xyz", ["Cityscapes", "PascalVOC"])
-        ''
-    """
+    """Return the end of an error message that suggests the nearest known names."""
     lower = {str(k).lower(): str(k) for k in known}
     wanted = str(name).lower()
     found = [k for k in lower if wanted and k.startswith(wanted)]

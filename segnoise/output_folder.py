@@ -13,7 +13,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -30,18 +30,9 @@ _FORMAT = 1
 _FINISHED = {"finished": True}
 _SHOWN = 5  # names of a list in a message
 
-Adopt = Callable[[Path], "Iterable[str] | None"]
-"""Names of our files in a folder of an earlier version, which has no list; None if it is none."""
-
 
 class OutputFolder:
-    """A folder that this process writes and no other; made by :func:`claim`.
-
-    Attributes:
-        path: the folder.
-        kind: what it is of, in words, such as "a training".
-        keep: listed names that :meth:`clear` leaves.
-    """
+    """A folder that this process writes and no other; made by :func:`claim`."""
 
     def __init__(self, path: Path, kind: str, flag: str, keep: Collection[str] = ()) -> None:
         self.path = path
@@ -116,8 +107,8 @@ class OutputFolder:
         lines: list[Any] = [head, *(self._names or ())]
         write_text(self._real / MARK, "".join(json.dumps(line) + "\n" for line in lines))
 
-    def _enter(self, adopt: Adopt | None) -> None:
-        """Read the list, or see that the folder is empty or one of an earlier version."""
+    def _enter(self) -> None:
+        """Read the list, or see that the folder is empty."""
         self._names = None
         found = _read(self._real, self.path)
         if found is not None:
@@ -129,13 +120,10 @@ class OutputFolder:
                 )
             self._names = names
         elif others := _foreign(self._real, ()):
-            known = adopt(self._real) if adopt else None
-            if known is None:
-                raise ConfigError(
-                    f"{self._flag} {self.path} holds {others[0]!r}, which segnoise has not put "
-                    "there: take a new or an empty folder"
-                )
-            self._names = list(dict.fromkeys(known))
+            raise ConfigError(
+                f"{self._flag} {self.path} holds {others[0]!r}, which segnoise has not put there: "
+                "take a new or an empty folder"
+            )
 
 
 def look(
@@ -143,7 +131,6 @@ def look(
     kind: str,
     *,
     flag: str = "--out",
-    adopt: Adopt | None = None,
     keep: Collection[str] = (),
 ) -> OutputFolder:
     """A folder as :func:`claim` would take it; nothing is written.
@@ -157,7 +144,7 @@ def look(
             place = "is a file" if above == out._real else f"lies below {above}, which is a file"
             raise ConfigError(f"{flag} {folder} {place}, not a folder: name another one")
     if out._real.exists():
-        out._enter(adopt)
+        out._enter()
     return out
 
 
@@ -167,7 +154,6 @@ def claim(
     kind: str,
     *,
     flag: str = "--out",
-    adopt: Adopt | None = None,
     keep: Collection[str] = (),
     patience: float = 0.0,
 ) -> Iterator[OutputFolder]:
@@ -180,31 +166,20 @@ def claim(
         folder: new, empty, or one of this kind; the folders above it are made.
         kind: what it is to be of, in words, such as "a training".
         flag: what it was given by, for messages.
-        adopt: knows the folders of earlier versions.
         keep: see :class:`OutputFolder`.
         patience: seconds to wait for another process.
 
     Raises:
         ConfigError: if it holds anything else, is no folder, or another process writes it.
         OSError: if it cannot be written.
-
-    Example:
-        >>> import tempfile
-        >>> place = Path(tempfile.mkdtemp()) / "new"
-        >>> with claim(place, "a report") as out:
-        ...     out.expect(["report.txt"])
-        ...     write_text(place / "report.txt", "text")
-        >>> with claim(place, "a report") as out:
-        ...     out.held()
-        ['report.txt']
     """
-    out = look(folder, kind, flag=flag, adopt=adopt, keep=keep)
+    out = look(folder, kind, flag=flag, keep=keep)
     real = out._real
     missing = [above for above in (real, *real.parents) if not above.exists()]
     real.mkdir(parents=True, exist_ok=True)
     try:
         with locked(real, patience):
-            out._enter(adopt)
+            out._enter()
             _remove_temporaries(real, out._names or ())
             try:
                 yield out

@@ -52,14 +52,7 @@ def progress_bar(total: int, title: str | None, unit: str, done: int = 0) -> tqd
 def map_chunks(
     work: Work[S, R], shared: S, chunks: Sequence[Sequence[int]], workers: int
 ) -> Iterator[R]:
-    """Yield `work(shared, chunk)` for every chunk, in their order.
-
-    Args:
-        work: A function that processes can share (of a module, or a `partial` of one).
-        shared: What every call needs; sent to a process once.
-        chunks: Sample numbers.
-        workers: Processes; 0 and 1 stay in this one.
-    """
+    """Yield `work(shared, chunk)` for every chunk, in their order."""
     workers = min(workers, len(chunks))
     if workers < 2:
         yield from (work(shared, chunk) for chunk in chunks)

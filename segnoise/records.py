@@ -82,21 +82,6 @@ def read_record(
         schema: see the module's table.
         remedy: what the error tells the user to do.
         optional: a missing file is None.
-
-    Raises:
-        RecordError: if the file is missing, cannot be read, is no JSON (which has neither NaN nor
-            infinity), is nested too deeply, or does not fit the schema; names the place in it.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp(), "scores.json")
-        >>> _ = path.write_text('{"mIoU": "high"}')
-        >>> try:
-        ...     read_record(path, {"mIoU": float})
-        ... except RecordError as error:
-        ...     print(str(error).replace(str(path), "scores.json"))
-        scores.json: damaged: mIoU is "high", not a number; delete it, and run the same command \
-again
     """
     path = Path(path)
     try:

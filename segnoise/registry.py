@@ -151,12 +151,6 @@ def imported(path: str, where: str, modules: Collection[str] | None = None) -> C
 
     Raises:
         ConfigError: if that fails, whatever the module does, or is not allowed.
-
-    Example:
-        >>> imported("os.system", "noise.type", modules=["my_noises"])
-        Traceback (most recent call last):
-        segnoise.errors.ConfigError: noise.type: this config may not import 'os.system': allow its \
-module by --allow-imports os, if you trust it
     """
     parts = path.split(".")
     check_allowed(path, where, modules)

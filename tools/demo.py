@@ -41,18 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         from segnoise.output_folder import claim
 
         folder: Path = arguments.work_dir
-        with claim(folder, "a demonstration", flag="--work-dir", adopt=_earlier_demo) as out:
+        with claim(folder, "a demonstration", flag="--work-dir") as out:
             out.expect(["demo.png"])
             run(folder, cli.options(arguments.cfg_options), arguments.overwrite)
 
     return cli.run_tool(work, outlives_reader=True)
-
-
-def _earlier_demo(folder: Path) -> list[str] | None:
-    """Names of the files in a demonstration of an earlier version; None if it is none."""
-    if not any(folder.glob("unet_mobile_*/versions.json")):
-        return None
-    return [name for name in ("demo.png",) if (folder / name).exists()]
 
 
 def run(folder: Path, options: dict[str, Any], overwrite: bool) -> None:

@@ -95,12 +95,7 @@ def calibrated(
 ) -> dict[str, Any]:
     """The noise at its dose, from the benchmark's folder or found now and put there.
 
-    Args:
-        folder: of the benchmark.
-        dataset: name in the grid.
-        noise: name in the grid.
-        wanted: dose, measure (default "pixel_rate"), noise and sample (default 64 masks).
-        config: a training config of the data set; its noise_seed draws the noise.
+    ``wanted`` is dict(dose, noise), with measure ("pixel_rate") and sample (64 masks) if given.
     """
     stored = stored_dose(folder, dataset, noise, wanted, config)
     if stored:

@@ -18,8 +18,11 @@ from segnoise.errors import ConfigError
 from segnoise.naming import near
 
 PLAIN = "plain"  # the method that is none
-AXES = ("dataset", "noise", "loss", "method", "seed")
-_TABLES = {"datasets": "dataset", "noises": "noise", "losses": "loss", "methods": "method"}
+# What a cell has one of, and the grid's key of all of them.
+_AXES = {
+    "dataset": "datasets", "noise": "noises", "loss": "losses", "method": "methods",
+    "seed": "seeds",
+}  # fmt: skip
 # Keys of the training config that a cell's place in the grid decides.
 _DECIDED = {
     "losses": "the grid's losses decide; name it there",
@@ -166,7 +169,7 @@ def load_grid(
             )
         loaded = {"datasets": {file.stem: str(file)}}
     if named:
-        replaced = {_TABLES.get(key, "seed") for key in named}
+        replaced = {axis for axis, key in _AXES.items() if key in named}
         rules = loaded.get("skip", [])
         if isinstance(rules, list):
             rules = [r for r in rules if not (isinstance(r, dict) and replaced & r.keys())]
@@ -199,8 +202,8 @@ def build_grid(config: Mapping[str, Any], allow_imports: tuple[str, ...] = ()) -
         if key not in config:
             raise ConfigError(f"{key} is missing: a grid has datasets, noises and losses")
     values = dict(config)
-    for key in _TABLES:
-        if key in values:
+    for key in _AXES.values():
+        if key in values and key != "seeds":
             _check_names(values[key], key)
     for key, kind in (("options", dict), ("skip", list), ("seeds", list)):
         if not isinstance(values.get(key, kind()), kind):
@@ -330,18 +333,14 @@ def _check_rule(grid: Grid, where: str, rule: Any) -> None:
     if not isinstance(rule, dict) or not rule:
         raise ConfigError(f"{where} must be a dict such as dict(noise='clean'), got {rule!r}")
     for axis, value in rule.items():
-        if axis not in AXES:
-            raise ConfigError(f"unknown key {where}.{axis}{_remedy(str(axis), AXES)}")
+        if axis not in _AXES:
+            raise ConfigError(f"unknown key {where}.{axis}{_remedy(str(axis), list(_AXES))}")
         if isinstance(value, dict) and set(value) != {"not"}:
             raise ConfigError(f'{where}.{axis}: a dict must be {{"not": <names>}}, got {value!r}')
-        table = grid.seeds if axis == "seed" else getattr(grid, _plural(axis))
+        table = getattr(grid, _AXES[axis])
         for name in _values(value):
             if name not in table:
                 raise ConfigError(f"{where}.{axis}: no {axis} {name!r}{near(str(name), table)}")
-
-
-def _plural(axis: str) -> str:
-    return next(table for table, name in _TABLES.items() if name == axis)
 
 
 def _values(value: Any) -> list[Any]:

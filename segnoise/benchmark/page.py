@@ -32,7 +32,7 @@ def report_page(plan: Plan, rows: Sequence[Row], title: str) -> str:
     """The whole page."""
     grid = plan.grid
     found = blocks(grid, rows)
-    done = sum(row.status == "done" for row in rows)
+    done, remarks = sum(row.status == "done" for row in rows), notes(plan, rows)
     parts = [
         '<a class="skip" href="#main">to the results</a>',
         f"<header><h1>{escape(title)}</h1>",
@@ -40,12 +40,16 @@ def report_page(plan: Plan, rows: Sequence[Row], title: str) -> str:
         _navigation(found),
         "</header><main id=main>",
         _overview(grid, found),
-        _explanation(grid),
+        f"<details><summary>What the columns are</summary>{_list(explanation(grid))}</details>",
         *(_section(plan, block, rows) for block in found),
-        _notes(plan, rows),
+        f"<section><h2>Notes</h2>{_list(remarks)}</section>" if remarks else "",
         "</main>",
     ]
     return page(title, "\n".join(parts), STYLE)
+
+
+def _list(items: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(words)}</li>' for words in items)}</ul>"
 
 
 def style_of(grid: Grid, line: Line) -> str:
@@ -78,14 +82,16 @@ def _overview(grid: Grid, found: Sequence[Block]) -> str:
     head = "".join(
         f'<th scope="col">{escape(b.dataset)}<br><span>{escape(b.noise)}</span></th>' for b in found
     )
+    means = [[x.scores[main] for x in b.lines] for b in found]
+    highest = [max((value.mean for value in each if value), default=None) for each in means]
     rows = []
     for loss, method in names:
         row = [f'<th scope="row">{escape(line_name(loss, method))}</th>']
-        for block in found:
+        for block, most in zip(found, highest, strict=True):
             line = table[block.dataset, block.noise].get((loss, method))
             value = line.scores[main] if line else None
             text = "" if line is None else escape(spread_text(value))
-            top = value is not None and value.mean == _highest(block, main)
+            top = value is not None and value.mean == most
             row.append(f"<td>{f'<strong>{text}</strong>' if top else text}</td>")
         rows.append(f"<tr>{''.join(row)}</tr>")
     what = "mIoU on the test data" if main == "test" else f"mIoU of the {main} epoch"
@@ -95,16 +101,6 @@ def _overview(grid: Grid, found: Sequence[Block]) -> str:
         f'{_scroll("overview")}<table><thead><tr><th scope="col">loss, method</th>{head}</tr>'
         f"</thead><tbody>{''.join(rows)}</tbody></table></div></section>"
     )
-
-
-def _highest(block: Block, main: str) -> float | None:
-    values = [x.scores[main] for x in block.lines]
-    return max((value.mean for value in values if value is not None), default=None)
-
-
-def _explanation(grid: Grid) -> str:
-    items = "".join(f"<li>{escape(words)}</li>" for words in explanation(grid))
-    return f"<details><summary>What the columns are</summary><ul>{items}</ul></details>"
 
 
 def _section(plan: Plan, block: Block, rows: Sequence[Row]) -> str:
@@ -264,8 +260,3 @@ def _legend(about: Mapping[str, Any]) -> str:
         for name, (r, g, b) in entries
     )
     return f'<p class="classes">{swatches}</p>'
-
-
-def _notes(plan: Plan, rows: Sequence[Row]) -> str:
-    remarks = "".join(f"<li>{escape(words)}</li>" for words in notes(plan, rows))
-    return f"<section><h2>Notes</h2><ul>{remarks}</ul></section>" if remarks else ""

@@ -42,9 +42,11 @@ def check_parts(grid: Grid, bases: Mapping[str, Mapping[str, Any]], folder: Path
     for dataset, loss, method in dict.fromkeys((c.dataset, c.loss, c.method) for c in cells):
         try:
             config = with_options(bases[dataset], grid.training(loss, method))
-            _check_methods(config, known[dataset])
+            build_methods(config["methods"])
+            if (metainfo := known[dataset]) is not None:
+                resolve_method_weights(config["methods"], [1] * len(metainfo["classes"]))
             if not config["recipe"]:
-                _check_losses(config, known[dataset])
+                _check_losses(config, metainfo)
         except ConfigError as error:
             raise ConfigError(f"{dataset} / {loss} / {method}: {error}") from error
 
@@ -77,12 +79,6 @@ def _check_noise(
         check_dose(wanted, metainfo)
     elif not data.of_training_images(noise):
         built_noise(noise, metainfo)
-
-
-def _check_methods(config: Mapping[str, Any], metainfo: Mapping[str, Any] | None) -> None:
-    build_methods(config["methods"])
-    if metainfo is not None:
-        resolve_method_weights(config["methods"], [1] * len(metainfo["classes"]))
 
 
 def _check_losses(config: Mapping[str, Any], metainfo: Mapping[str, Any] | None) -> None:

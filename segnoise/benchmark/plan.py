@@ -12,7 +12,6 @@ from typing import Any
 from segnoise.benchmark.doses import OutOfReachError, calibrated, stored_dose
 from segnoise.benchmark.grid import Cell, Grid, check_options
 from segnoise.benchmark.parts import check_parts
-from segnoise.engine import run_folder
 from segnoise.engine.config import dump_config, load_config, with_options
 from segnoise.engine.hooks.scores import ENTRY, PERCENT
 from segnoise.engine.keys import DEFAULTS, KEYS
@@ -64,14 +63,7 @@ class Plan:
 def make_plan(
     grid: Grid, folder: Path, options: Mapping[str, Any] | None = None, calibrate: bool = True
 ) -> Plan:
-    """Build and check the config of every cell.
-
-    Args:
-        grid: the grid.
-        folder: of the benchmark.
-        options: further changes for all cells, after the grid's.
-        calibrate: find doses that are not known yet; otherwise cells that need one get no config.
-    """
+    """Build and check the config of every cell; those whose dose is not to be found get none."""
     check_options("--cfg-options", dict(options or {}))
     plan = Plan(grid, folder)
     bases = {
@@ -207,8 +199,7 @@ def _untested(plan: Plan, cell: Cell, result: Mapping[str, Any]) -> bool:
     if not result["test"]:
         return True
     now = scored_on(plan.configs[cell], plan.grid.select)
-    # Cells of earlier versions have it in their config.
-    before = result.get("tested") or (read_cell(plan.folder_of(cell)) or {"config": {}})["config"]
+    before = result.get("tested") or {}
     return any(comparable(before.get(key)) != value for key, value in now.items())
 
 
@@ -216,11 +207,7 @@ def prepare(plan: Plan, overwrite: bool = False) -> list[Cell]:
     """Write the configs of the cells that are to be trained or tested, and return these cells.
 
     A cell that is to be tested and has no checkpoint any more becomes a problem of the plan.
-
-    Args:
-        plan: of the benchmark.
-        overwrite: clear cells whose config has changed, instead of refusing, and those that
-            cannot be tested or have damaged files.
+    ``overwrite`` clears such cells, those whose config has changed, and those with damaged files.
     """
     states = {cell: state(plan, cell) for cell in plan.configs}
     changed = [cell for cell, what in states.items() if what == "changed"]
@@ -266,28 +253,15 @@ def claimed_cell(
 ) -> contextlib.AbstractContextManager[OutputFolder]:
     """A cell's folder, claimed once the process of a killed benchmark has left it."""
     flag = "--work-dir"
-    return claim(folder, _KIND, flag=flag, adopt=_earlier_cell, keep=keep, patience=_PATIENCE)
-
-
-def _earlier_cell(folder: Path) -> list[str] | None:
-    """Names of the files in a cell of an earlier version; None if it is none."""
-    if not (folder / CELL).is_file():
-        return None
-    own = [folder / name for name in (*CELL_FILES, ".lock")] + list((folder / EXAMPLES).glob("*"))
-    names = [path.relative_to(folder).as_posix() for path in own if path.is_file()]
-    return [*names, *run_folder.records(folder)]
+    return claim(folder, _KIND, flag=flag, keep=keep, patience=_PATIENCE)
 
 
 def read_cell(folder: Path) -> dict[str, Any] | None:
     """What a cell was begun with; None if it was not begun."""
     remedy = "train the cell anew by --overwrite"
-    found: dict[str, Any] | None = read_record(
-        folder / CELL, {"config": dict}, remedy, optional=True
-    )
-    return found
+    return read_record(folder / CELL, {"config": dict}, remedy, optional=True)
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
     """What a cell has come to; None if it has not come to an end."""
-    found: dict[str, Any] | None = read_record(folder / RESULT, _RESULT_SCHEMA, optional=True)
-    return found
+    return read_record(folder / RESULT, _RESULT_SCHEMA, optional=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from segnoise.benchmark.grid import Cell
-from segnoise.benchmark.plan import FAILURE, OUTPUT, Plan, read_cell, read_result, state
+from segnoise.benchmark.plan import FAILURE, OUTPUT, Plan, read_result, state
 from segnoise.engine.hooks import memorisation, scores
 from segnoise.errors import RecordError
 from segnoise.files import write_text
@@ -20,7 +20,7 @@ from segnoise.records import Within, read_record
 _FAILURE_SCHEMA = {"error": str, "log": str}
 _EXAMPLES_SCHEMA = {
     "samples": [str],
-    "checkpoint?": str,
+    "checkpoint": str,
     "classes": [str],
     "palette": [(Within(0, 255), Within(0, 255), Within(0, 255))],
 }
@@ -98,15 +98,12 @@ def _examples(folder: Path) -> dict[str, Any] | None:
     found: dict[str, Any] | None = read_record(path, _EXAMPLES_SCHEMA, optional=True)
     if found is not None and len(found["classes"]) != len(found["palette"]):
         raise RecordError(f"{path}: damaged: not one colour a class; delete it")
-    if found is not None and "checkpoint" not in found:  # earlier versions say it elsewhere
-        cell = read_cell(folder) or {"config": {}}
-        found["checkpoint"] = cell["config"].get("select")
     return found
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
     """Write one line a cell, numbers as they are; an empty field is a number that there is not."""
-    classes = _distinct(name for row in rows for name in _ious(row))
+    classes = list(dict.fromkeys(name for row in rows for name in _ious(row)))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -134,10 +131,6 @@ def _ious(row: Row) -> dict[str, float | None]:
     """IoU of each class, of the last epoch."""
     entry = row.result.get("last") or {"classes": {}}
     return {name: values["IoU"] for name, values in entry["classes"].items()}
-
-
-def _distinct(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))
 
 
 def _field(value: Any) -> Any:

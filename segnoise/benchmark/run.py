@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from segnoise.benchmark.doses import dose_file
-from segnoise.benchmark.grid import Cell, Grid
+from segnoise.benchmark.grid import Grid
 from segnoise.benchmark.page import report_page
-from segnoise.benchmark.plan import CELL, Plan, make_plan, prepare, state
+from segnoise.benchmark.plan import Plan, make_plan, prepare, state
 from segnoise.benchmark.processes import Job, run_here, run_with_ray
 from segnoise.benchmark.report import report
 from segnoise.benchmark.results import Row, read_rows, write_csv
@@ -37,16 +37,9 @@ def run_benchmark(
 ) -> list[Row]:
     """Train the cells that are not done yet, and write the report.
 
-    Killed at any time, the same call goes on: finished cells are kept, others resume.
-
-    Args:
-        grid: what to run.
-        folder: of the benchmark.
-        title: of the report.
-        options: further changes of the training config for all cells.
-        jobs: cells at once.
-        ray: run on Ray; True starts a local cluster, a text is the address of a running one.
-        overwrite: train cells anew whose config has changed, instead of refusing.
+    Killed at any time, the same call goes on: finished cells are kept, others resume; ``overwrite``
+    trains those anew whose config has changed. ``ray=True`` starts a local cluster, a text is the
+    address of a running one.
     """
     if jobs < 1:
         raise ConfigError(f"--jobs {jobs}: at least 1")
@@ -57,13 +50,13 @@ def run_benchmark(
         print(f"{len(cells)} cells, {len(cells) - len(waiting)} done or impossible: {folder}")
         for cell, problem in plan.problems.items():
             print(f"cannot run {cell}: {problem}", flush=True)
-        threads = _threads(jobs, len(waiting))
+        threads = max(1, (os.cpu_count() or 1) // max(1, min(jobs, len(waiting))))
         tasks = [
             Job(
                 plan.folder_of(cell),
                 grid.select,
                 grid.evaluate,
-                _examples(grid, cell),
+                grid.num_examples if cell.seed == grid.seeds[0] else 0,
                 grid.checkpoints,
                 threads,
             )
@@ -115,16 +108,6 @@ def write_report(plan: Plan, title: str) -> list[Row]:
     return rows
 
 
-def _threads(jobs: int, waiting: int) -> int:
-    """A cell's share of the CPU's threads beside those that run at once."""
-    return max(1, (os.cpu_count() or 1) // max(1, min(jobs, waiting)))
-
-
-def _examples(grid: Grid, cell: Cell) -> int:
-    """Pictures are drawn of the first seed only."""
-    return grid.num_examples if cell.seed == grid.seeds[0] else 0
-
-
 def _words(grid: Grid, row: Row) -> str:
     if row.status != "done":
         return f"{row.cell}: FAILED: {row.error} (log: {row.log})"
@@ -153,15 +136,7 @@ def _eta(seconds: float) -> str:
 @contextlib.contextmanager
 def _claimed(grid: Grid, folder: Path) -> Iterator[None]:
     """Make the folder this benchmark's, and keep a second one out of it."""
-    with claim(folder, "a benchmark", flag="--work-dir", adopt=_earlier_benchmark) as out:
+    with claim(folder, "a benchmark", flag="--work-dir") as out:
         doses = {dose_file(cell.dataset, cell.noise) for cell in grid.cells()}
         out.expect([*_REPORTS, *sorted(doses)])
         yield
-
-
-def _earlier_benchmark(folder: Path) -> list[str] | None:
-    """Names of the files in a benchmark of an earlier version; None if it is none."""
-    if not any(folder.glob(f"*/*/*/*/seed_*/{CELL}")):
-        return None
-    doses = [path.relative_to(folder).as_posix() for path in folder.glob("noises/*/*.json")]
-    return [*(name for name in (*_REPORTS, ".lock") if (folder / name).exists()), *doses]

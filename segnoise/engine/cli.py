@@ -62,13 +62,7 @@ def parser(description: str, **kwargs: Any) -> argparse.ArgumentParser:
 
 
 def integer(least: int, most: int) -> Callable[[str], int]:
-    """A flag's type: an integer within bounds.
-
-    Example:
-        >>> integer(1, 64)("0")
-        Traceback (most recent call last):
-        argparse.ArgumentTypeError: must be at least 1 and at most 64, not 0
-    """
+    """A flag's type: an integer within bounds."""
 
     def parse(text: str) -> int:
         with _as_flag():
@@ -80,13 +74,7 @@ def integer(least: int, most: int) -> Callable[[str], int]:
 
 
 def number(**bounds: float) -> Callable[[str], float]:
-    """A flag's type: a finite number within the bounds of :func:`check_number`.
-
-    Example:
-        >>> number(above=0, most=1)("nan")
-        Traceback (most recent call last):
-        argparse.ArgumentTypeError: must be above 0 and at most 1, not nan
-    """
+    """A flag's type: a finite number within the bounds of :func:`check_number`."""
 
     def parse(text: str) -> float:
         value: Any = text
@@ -222,13 +210,7 @@ def changes(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_name(config: str, arguments: argparse.Namespace) -> str:
-    """Return the name of a run: its config's, and what the command line names instead.
-
-    Example:
-        >>> given = argparse.Namespace(loss=["ANL-CE(alpha=1)"], noise="SymmetricFlip(rate=0.2)")
-        >>> run_name("unet", given)
-        'unet_ANL-CE_alpha=1_SymmetricFlip_rate=0.2'
-    """
+    """Return the name of a run: its config's, and what the command line names instead."""
     named = [each or [] for each in named_parts(arguments).values()]
     texts = [text for each in named for text in ([each] if isinstance(each, str) else each)]
     return title(config, texts)

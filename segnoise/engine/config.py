@@ -85,11 +85,6 @@ def dump_config(config: Mapping[str, Any]) -> str:
 
     It holds literals only, whatever texts are in the config: the file is run when it is read, and
     the config may be somebody else's data. mmengine's own ``pretty_text`` does not quote keys.
-
-    Example:
-        >>> from segnoise.engine.schema import complete
-        >>> dump_config(complete({"seed": 3})).splitlines()[-1]
-        'custom_imports = []'
     """
     return "".join(f"{key} = {_literal(value)}\n" for key, value in storable(config).items())
 

@@ -122,15 +122,6 @@ def trusted(config: Any, source: str, allow_imports: Collection[str] = ()) -> di
     Types may be names, dotted paths of what is registered, modules of torch.nn and
     segmentation_models_pytorch, optimizers of torch.optim, schedules of mmengine.optim, and what
     lies in the allowed modules.
-
-    Raises:
-        ConfigError: if a type names anything else, or the config holds what is no plain data.
-
-    Example:
-        >>> trusted({"noise": {"type": "os.system", "command": "ls"}}, "a.json")
-        Traceback (most recent call last):
-        segnoise.errors.ConfigError: a.json: noise.type: this config may not import 'os.system': \
-allow its module by --allow-imports os, if you trust it
     """
     if not isinstance(config, dict):
         raise ConfigError(f"{source}: a config is an object with keys, not {config!r:.60}")

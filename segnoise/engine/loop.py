@@ -151,11 +151,6 @@ class FirstInterrupt:
     Loader processes that are forked within the block pass over the first one too. In a thread,
     where handlers cannot be set, among several processes, which would have to stop at one
     iteration, and where interrupts are ignored, as in a shell's background, nothing changes.
-
-    Example:
-        >>> with FirstInterrupt("stopping soon") as interrupt:
-        ...     interrupt.seen
-        False
     """
 
     def __init__(self, words: str) -> None:

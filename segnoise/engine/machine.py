@@ -44,15 +44,7 @@ _LACKS: tuple[tuple[str, str], ...] = (
 
 
 def what_it_lacks(error: BaseException) -> str | None:
-    """Return what to set to what where an error says that the machine is too small; else None.
-
-    Example:
-        >>> what_it_lacks(OSError(24, "Too many open files"))
-        'too few file handles: run `ulimit -n 4096` before the command, or set num_workers=0 \
-(--workers 1)'
-        >>> what_it_lacks(ValueError("q must be above 0")) is None
-        True
-    """
+    """Return what to set to what where an error says that the machine is too small; else None."""
     texts = [f"{type(e).__module__}.{type(e).__name__}: {e}" for e in _chain(error)]
     for pattern, words in _LACKS:
         if any(re.search(pattern, text) for text in texts):

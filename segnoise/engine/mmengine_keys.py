@@ -88,10 +88,6 @@ def import_all(value: Any) -> list[str]:
 
     Args:
         value: a list of modules, one of them, or mmengine's ``dict(imports=[...])``.
-
-    Example:
-        >>> import_all({"imports": ["json"], "allow_failed_imports": False})
-        ['json']
     """
     if isinstance(value, dict):
         for key in value:

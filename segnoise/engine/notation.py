@@ -23,11 +23,6 @@ LONGEST = 120  # bytes of a folder's name
 def part(text: str, kind: str) -> dict[str, Any]:
     """Return the config that a call with literal keyword arguments stands for.
 
-    Args:
-        text: a name as configs have it, a preset or a dotted path; with parameters as Python
-            writes them, which may be such calls again.
-        kind: what it must be, for messages: "noise model", "loss" or "method".
-
     Example:
         >>> part("BoundaryErosion", "noise model")
         {'type': 'BoundaryErosion'}

@@ -50,18 +50,7 @@ def with_recipe(
     classes: Sequence[str],
     known: NoiseReport | None = None,
 ) -> tuple[dict[str, Any], str]:
-    """Replace a config's ``recipe`` by losses and methods; also return what was picked and why.
-
-    Example:
-        >>> config = {"recipe": "auto", "losses": [], "methods": []}
-        >>> check = {"histogram": [900, 100, 100], "noise": None}
-        >>> config, why = with_recipe(config, check, ("background", "cat", "dog"))
-        >>> config["methods"][0]["background"]
-        0
-        >>> print(why)
-        recipe robust (Dice + ObjectTeacher): the noise is unknown, as no clean_masks are given; \
-the most frequent class has 9 times the pixels of the rarest
-    """
+    """Replace a config's ``recipe`` by losses and methods; also return what was picked and why."""
     name = config["recipe"]
     reason = "as the config says"
     if name == "auto":

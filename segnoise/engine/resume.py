@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import run_folder
-from segnoise.engine.keys import DEFAULTS, KEYS
 from segnoise.engine.schema import storable
 from segnoise.errors import CheckpointError, ConfigError
 from segnoise.noise import expanded
@@ -116,11 +115,6 @@ def is_extended(before: int, now: int) -> bool:
             f"--extend makes a run longer: it has {before} iterations, and train_cfg asks for {now}"
         )
     return now > before
-
-
-def compared_keys() -> list[str]:
-    """Keys that decide the weights; the losses are compared once class weights are numbers."""
-    return [key for key in DEFAULTS if KEYS[key].decides == "weights"]
 
 
 def as_json(config: Mapping[str, Any]) -> str:

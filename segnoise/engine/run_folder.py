@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import platform
 import shutil
@@ -16,7 +15,7 @@ import torch
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine import data
 from segnoise.engine.config import dump_config
-from segnoise.engine.launch import claim_on_main, on_main
+from segnoise.engine.launch import on_main
 from segnoise.errors import CheckpointError, ConfigError, RecordError
 from segnoise.files import replacing, write_json, write_text
 from segnoise.inspection.remarks import remarks_across, sentences
@@ -46,43 +45,6 @@ RECORDS = (
 
 SCALARS = {"iter?": Within(0), "step?": Within(0), "time?": Within(0, kind=float)}
 """Schema of a line of ``scalars.json``."""
-
-
-def claimed(folder: Path, resume: bool) -> contextlib.AbstractContextManager[OutputFolder | None]:
-    """The run's folder, claimed by the main process; None in the others.
-
-    A run of an earlier version, which has no list of its files, is known by its ``last.pth`` and
-    ``versions.json``: to go on with it makes the list.
-    """
-
-    def adopt(place: Path) -> list[str] | None:
-        names = _earlier_run(place)
-        if names is not None and not resume:
-            raise ConfigError(
-                f"{folder} holds a run of an earlier version, which kept no list of its files: "
-                "go on with it by --resume, take another --work-dir, or remove it by hand"
-            )
-        return names
-
-    return claim_on_main(folder, KIND, flag="--work-dir", adopt=adopt)
-
-
-def _earlier_run(folder: Path) -> list[str] | None:
-    """Names of the files that a training of an earlier version has left; None if it is none."""
-    try:
-        read_record(folder / "versions.json", {"segnoise": str})
-        known = "config" in checkpoints.load(folder / "last.pth")["meta"]
-    except (RecordError, CheckpointError, LookupError, TypeError):
-        return None
-    return records(folder) if known else None
-
-
-def records(folder: Path) -> list[str]:
-    """Names of the files of a run's folder that are called as a training calls its own."""
-    scores = [f"{split}_{which}.json" for split in ("test", "val") for which in ("best", "last")]
-    found = [*folder.glob("pictures/iter_*.png"), *folder.glob("tensorboard/events.out.tfevents.*")]
-    names = [path.relative_to(folder).as_posix() for path in found]
-    return [name for name in (*RECORDS, *scores, *names) if (folder / name).is_file()]
 
 
 def check_unused(folder: OutputFolder) -> None:

@@ -50,14 +50,6 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
 
     Names that begin with an underscore are the config's own, and left out; so are functions and
     classes that it defines.
-
-    Raises:
-        ConfigError: for an unknown key or type (names near ones), or a value that cannot be meant.
-
-    Example:
-        >>> complete({"train_cfg": {"max_iter": 5}})
-        Traceback (most recent call last):
-        segnoise.errors.ConfigError: unknown config key train_cfg.max_iter; did you mean max_iters?
     """
     given = taken_over(_known_keys(config))
     full = {**copy.deepcopy(DEFAULTS), **_named(given)}
@@ -116,13 +108,7 @@ def _known_keys(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_plain(value: Any, path: str = "") -> None:
-    """Raise if a config holds a number that is none, or a text that no file can hold.
-
-    Example:
-        >>> check_plain({"losses": [{"type": "CE", "weight": float("nan")}]})
-        Traceback (most recent call last):
-        segnoise.errors.ConfigError: losses.0.weight must be finite, not nan
-    """
+    """Raise if a config holds a number that is none, or a text that no file can hold."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             check_plain(item, f"{path}.{key}" if path else str(key))

@@ -24,7 +24,8 @@ from segnoise.engine import data, hooks, run_folder
 from segnoise.engine import resume as resuming
 from segnoise.engine.dry_run import dry_run
 from segnoise.engine.evaluate import memorised, score_table
-from segnoise.engine.launch import init_processes, on_main
+from segnoise.engine.keys import DEFAULTS, KEYS
+from segnoise.engine.launch import claim_on_main, init_processes, on_main
 from segnoise.engine.loop import IterationLoop
 from segnoise.engine.mmengine_keys import visualizer
 from segnoise.engine.model import (
@@ -103,7 +104,7 @@ def train(
     _check_device(config)
     if into is not None:
         return _train(config, name, resume, extend, overwrite, launcher, into)
-    with run_folder.claimed(folder, resume=bool(resume)) as out:
+    with claim_on_main(folder, run_folder.KIND, flag="--work-dir") as out:
         return _train(config, name, resume, extend, overwrite, launcher, out)
 
 
@@ -186,14 +187,13 @@ def _build(
     epoch_iters = len(dataset) / global_batch
     set_methods(model, config["methods"], max_iters, epoch_iters)
     check_training(model, config, max_iters)
-    keys = resuming.compared_keys()
     weighted = ["losses", "methods"]  # compared once class weights are numbers
     extended = False
     if start:
         length = {"train_cfg": start.config["train_cfg"]}
         before = _max_iters({**config, **length}, len(dataset))
         extended = extend and resuming.is_extended(before, max_iters)
-        early = [key for key in keys if key not in weighted]
+        early = [k for k in DEFAULTS if KEYS[k].decides == "weights" and k not in weighted]
         resuming.check_same_run(start, config, global_batch, early, extended)
 
     check, report = inspected or run_folder.inspect(

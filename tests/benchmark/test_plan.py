@@ -9,10 +9,8 @@ from segnoise.benchmark import doses
 from segnoise.benchmark.grid import build_grid, load_grid
 from segnoise.benchmark.plan import make_plan, prepare, scored_on, state
 from segnoise.benchmark.results import read_rows
-from segnoise.engine.config import dump_config, load_config
+from segnoise.engine.config import load_config
 from segnoise.engine.config_files import shipped_configs
-from segnoise.engine.resume import as_json
-from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError
 from segnoise.output_folder import MARK, announce
 
@@ -22,8 +20,7 @@ RESULT = {"best": None, "last": None, "test": None, "noise_share": 0.0, "seconds
 
 @pytest.fixture
 def base(tmp_path):
-    path = tmp_path / "base.py"
-    path.write_text(dump_config(complete(tiny_training.config(tmp_path))))
+    path = tiny_training.write(tmp_path / "base.py", tiny_training.config(tmp_path))
     return str(path)
 
 
@@ -222,21 +219,6 @@ def test_a_checkpoint_that_is_missed_is_told(base, tmp_path):
     assert len(prepare(make_plan(wanted, tmp_path / "x"), overwrite=True)) == 4
     assert {p.name for p in plan.folder_of(gone).iterdir()} == {"cell.py", "cell.json", MARK}
     assert (plan.folder_of(plan.grid.cells()[1]) / "result.json").is_file()
-
-
-def test_cells_of_an_earlier_version_are_done(base, tmp_path):
-    plan = finished(make_plan(grid(base, **ONE), tmp_path / "x"), test={"mIoU": 5.0})
-    for cell, config in plan.configs.items():
-        old = json.loads(as_json(config))
-        for key in ("check_data", "data_root", "num_workers", "work_dir", "recipe"):
-            del old[key]
-        stored = {"hash": "0", "config": {**old, "evaluate": "test", "select": "last"}}
-        (plan.folder_of(cell) / "cell.json").write_text(json.dumps(stored))
-    assert states(make_plan(grid(base, **ONE), tmp_path / "x")) == {"done"}
-    tested = grid(base, evaluate="test", **ONE)
-    assert states(make_plan(tested, tmp_path / "x")) == {"done"}
-    tested = grid(base, evaluate="test", select="best", **ONE)
-    assert states(make_plan(tested, tmp_path / "x")) == {"untested"}
 
 
 @pytest.mark.parametrize("key", ["seed", "noise_seed", "work_dir", "noise.rate", "losses.0.alpha"])

@@ -3,24 +3,21 @@
 import csv
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
+from offline_browser import browser
 
 from segnoise import cli
 from segnoise.benchmark.charts import Point, Series, line_chart
 from segnoise.benchmark.grid import build_grid
 from segnoise.benchmark.page import report_page
-from segnoise.benchmark.plan import Plan, fingerprint, prepare
+from segnoise.benchmark.plan import CELL_FILES, Plan, claimed_cell, fingerprint, prepare
 from segnoise.benchmark.report import report
 from segnoise.benchmark.results import read_rows, write_csv
 from segnoise.benchmark.tables import blocks
 from segnoise.drawing import save_png
 from segnoise.engine.schema import complete
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
 
 # mIoU of the last epoch by (noise, loss, method) and seed.
 SCORES = {
@@ -58,40 +55,47 @@ def plan(tmp_path):
         "hit": False, "measure": "miou", "reached": 0.5, "target": 0.7,
     }  # fmt: skip
     for cell in grid.cells():
-        config = complete({"seed": cell.seed})
-        plan.configs[cell] = config
-        score = SCORES[cell[1:4]][cell.seed]
-        folder = plan.folder_of(cell)
-        if cell.method == "EMA" and cell.seed == 2:
-            put(folder / "cell.json", {"config": fingerprint(config)})
-            if cell.loss == "CE":
-                put(folder / "failure.json", {"error": "no <luck>", "log": "x.log", "code": 1})
-        if score is None:
-            continue
-        put(folder / "cell.json", {"config": fingerprint(config)})
-        noisy = cell.noise != "clean"
-        result = {"best": entry(score + 1, 50), "last": entry(score), "test": None,
-                  "noise_share": 20.0 if noisy else 0.0, "seconds": 10.0}  # fmt: skip
-        put(folder / "result.json", result)
-        put(folder / "scores.json", [entry(score + 1, 50), entry(score)])
-        if noisy:
-            shares = [(1.0, 10.0, 80.0), (2.0, 40.0, 50.0)]
-            put(
-                folder / "memorisation.json",
-                [
-                    {"epoch": e, "given": g, "true": t, "other": 10.0, "right_accuracy": 95.0}
-                    for e, g, t in shares
-                ],
-            )
-        if cell.seed == 0:
-            for name in ("image", "clean", "noisy", "prediction"):
-                if name != "noisy" or noisy:
-                    picture = np.full((8, 12, 3), 90, np.uint8)
-                    save_png(folder / "examples" / f"0_{name}.png", picture)
-            about = {"samples": ["<one>"], "checkpoint": "last", "classes": ["sky", "<tree>"],
-                     "palette": [[0, 0, 0], [0, 255, 0]]}  # fmt: skip
-            put(folder / "examples" / "examples.json", about)
+        with claimed_cell(plan.folder_of(cell)) as out:
+            out.expect(CELL_FILES)
+            fill(plan, cell)
     return plan
+
+
+def fill(plan, cell):
+    """Write what a cell has come to."""
+    config = complete({"seed": cell.seed})
+    plan.configs[cell] = config
+    score = SCORES[cell[1:4]][cell.seed]
+    folder = plan.folder_of(cell)
+    if cell.method == "EMA" and cell.seed == 2:
+        put(folder / "cell.json", {"config": fingerprint(config)})
+        if cell.loss == "CE":
+            put(folder / "failure.json", {"error": "no <luck>", "log": "x.log", "code": 1})
+    if score is None:
+        return
+    put(folder / "cell.json", {"config": fingerprint(config)})
+    noisy = cell.noise != "clean"
+    result = {"best": entry(score + 1, 50), "last": entry(score), "test": None,
+              "noise_share": 20.0 if noisy else 0.0, "seconds": 10.0}  # fmt: skip
+    put(folder / "result.json", result)
+    put(folder / "scores.json", [entry(score + 1, 50), entry(score)])
+    if noisy:
+        shares = [(1.0, 10.0, 80.0), (2.0, 40.0, 50.0)]
+        put(
+            folder / "memorisation.json",
+            [
+                {"epoch": e, "given": g, "true": t, "other": 10.0, "right_accuracy": 95.0}
+                for e, g, t in shares
+            ],
+        )
+    if cell.seed == 0:
+        for name in ("image", "clean", "noisy", "prediction"):
+            if name != "noisy" or noisy:
+                picture = np.full((8, 12, 3), 90, np.uint8)
+                save_png(folder / "examples" / f"0_{name}.png", picture)
+        about = {"samples": ["<one>"], "checkpoint": "last", "classes": ["sky", "<tree>"],
+                 "palette": [[0, 0, 0], [0, 255, 0]]}  # fmt: skip
+        put(folder / "examples" / "examples.json", about)
 
 
 def put(path, value):
@@ -216,29 +220,15 @@ def test_the_page_is_one_file_without_addresses_and_scripts(html):
     assert not re.search(r"\bnan\b", bare)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium")
 def test_the_page_in_a_browser_without_network(html):
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with browser() as opened:
         grounds = {}
         for scheme in ("light", "dark"):
-            context = browser.new_context(
-                offline=True, viewport={"width": 1200, "height": 900}, color_scheme=scheme
-            )
-            tab = context.new_page()
-            asked, complaints = [], []
-            tab.on("request", lambda request, to=asked: to.append(request.url))
-            tab.on("console", lambda message, to=complaints: to.append(message.text))
-            tab.goto(html.as_uri())
+            tab = opened(html, color_scheme=scheme)
             assert tab.title() == "a <title>"
             style = "getComputedStyle(document.body)"
             grounds[scheme] = tab.evaluate(f"[{style}.backgroundColor, {style}.color]")
-            loaded = "[...document.images].every(i => i.complete && i.naturalWidth > 0)"
-            assert tab.evaluate(loaded)
             assert tab.evaluate("document.documentElement.scrollWidth") <= 1200
-            assert all(url.startswith(("file:", "data:")) for url in asked)
-            assert complaints == []
         assert grounds["light"] == ["rgb(255, 255, 255)", "rgb(32, 34, 40)"]
         assert grounds["dark"] == ["rgb(22, 24, 29)", "rgb(232, 234, 240)"]
         shown = tab.locator('section[id="data_--flips"] .line.n0')
@@ -250,7 +240,6 @@ def test_the_page_in_a_browser_without_network(html):
         assert not any(shown.nth(i).is_visible() for i in range(3)), "the legend hides a line"
         assert tab.locator('section[id="data_--flips"] .line.n1').first.is_visible()
         assert tab.locator("td.up").count() == 2
-        browser.close()
 
 
 def test_the_command_reports_only(plan, tmp_path, capsys):

@@ -11,13 +11,11 @@ from segnoise.benchmark.grid import build_grid
 from segnoise.benchmark.plan import make_plan, prepare, state
 from segnoise.benchmark.worker import main, training_seconds
 from segnoise.engine import train as training
-from segnoise.engine.config import dump_config
 from segnoise.engine.schema import complete
 
 
 def plan_of(tmp_path, **changes):
-    base = tmp_path / "base.py"
-    base.write_text(dump_config(complete(tiny_training.config(tmp_path, num_pictures=0))))
+    base = tiny_training.write(tmp_path / "base.py", tiny_training.config(tmp_path, num_pictures=0))
     grid = {
         "datasets": {"a": str(base)}, "noises": {"clean": None}, "losses": {"CE": {"type": "CE"}},
     }  # fmt: skip

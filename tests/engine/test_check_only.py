@@ -5,14 +5,11 @@ import tiny_training
 from trees import tree
 
 from segnoise import cli
-from segnoise.engine.config import dump_config
-from segnoise.engine.schema import complete
 from segnoise.output_folder import MARK
 
 
 def leaf(tmp_path, **changes):
-    path = tmp_path / "leaf.py"
-    path.write_text(dump_config(complete(tiny_training.config(tmp_path, **changes))))
+    path = tiny_training.write(tmp_path / "leaf.py", tiny_training.config(tmp_path, **changes))
     return str(path)
 
 

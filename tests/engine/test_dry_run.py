@@ -8,6 +8,7 @@ import pytest
 import segmentation_models_pytorch as smp
 import tiny_training
 import torch
+from tiny_training import run
 from torch import nn
 
 from segnoise.datasets import Phantoms
@@ -19,10 +20,6 @@ from segnoise.engine.evaluate import evaluate
 from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError, DataError, TrainingError
 from segnoise.models import Segmentor
-
-
-def run(root, **changes):
-    return training.train(complete(tiny_training.config(root, **changes)))
 
 
 class GlobalNoise:

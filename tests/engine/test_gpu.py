@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from on_gpu import CUDA, DEVICE, cuda_only, on_gpu
 
 from segnoise.engine import checkpoint, data
-from segnoise.engine.config import dump_config, load_config
+from segnoise.engine.config import load_config
 from segnoise.engine.evaluate import evaluate
 from segnoise.engine.model import build_model
 from segnoise.engine.schema import complete
@@ -142,8 +142,7 @@ def test_two_processes_share_a_gpu(tmp_path):
             optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.05}},
             losses=[{"type": "ANL-CE"}],
         )  # fmt: skip
-        path = root / "leaf.py"
-        path.write_text(dump_config(complete(config)))
+        path = tiny_training.write(root / "leaf.py", config)
         if processes == 1:
             train(load_config(path))
         else:

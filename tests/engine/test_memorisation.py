@@ -6,6 +6,7 @@ import pytest
 import tiny_training
 import torch
 from mmengine.hooks import Hook
+from tiny_training import Stop
 from torch import nn
 
 from segnoise.engine import checkpoint
@@ -15,19 +16,6 @@ from segnoise.engine.train import summary, train
 from segnoise.metrics.memorisation import OUTCOMES, memorisation_counts
 
 NOISE = {"type": "SymmetricFlip", "rate": 0.4}
-
-
-class Stop(Hook):
-    """Die before an iteration."""
-
-    priority = "VERY_HIGH"
-
-    def __init__(self, iteration):
-        self.iteration = iteration
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if batch_idx == self.iteration:
-            raise KeyboardInterrupt
 
 
 class Recount(Hook):
@@ -47,7 +35,7 @@ class Recount(Hook):
 
 def run(root, resume=False, **changes):
     changes = {"noise": NOISE, "val_data": None, **changes}
-    return train(complete(tiny_training.config(root, **changes)), resume=resume)
+    return tiny_training.run(root, resume, **changes)
 
 
 def stored(result):

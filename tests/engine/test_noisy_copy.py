@@ -7,7 +7,7 @@ import tiny_training
 
 from segnoise.datasets import NoisyCopy, NoisyLabels, write_noisy_copy
 from segnoise.engine import data
-from segnoise.engine.config import dump_config, load_config
+from segnoise.engine.config import load_config
 from segnoise.engine.schema import complete
 from segnoise.engine.train import train
 from segnoise.errors import ConfigError, DataError
@@ -65,8 +65,7 @@ def test_a_run_goes_on_and_trusts_only_the_same_copy(tmp_path, copied):
 
 def test_the_class_itself_and_its_dotted_name(tmp_path, copied):
     config = tiny_training.config(tmp_path, noise={**copied, "type": NoisyCopy})
-    path = tmp_path / "leaf.py"
-    path.write_text(dump_config(complete(config)))
+    path = tiny_training.write(tmp_path / "leaf.py", config)
     stored = load_config(path)
     assert stored["noise"]["type"] == "segnoise.datasets.labels.noisy_copy.NoisyCopy"
     dataset = data.with_noise(data.build_dataset(stored, "train_data"), stored)

@@ -8,17 +8,14 @@ import tiny_training
 from segnoise import cli as command
 from segnoise.benchmark.grid import load_grid
 from segnoise.engine import cli
-from segnoise.engine.config import dump_config, load_config
+from segnoise.engine.config import load_config
 from segnoise.engine.notation import LONGEST, part, title
-from segnoise.engine.schema import complete
 from segnoise.errors import ConfigError
 
 
 @pytest.fixture
 def leaf(tmp_path):
-    path = tmp_path / "leaf.py"
-    path.write_text(dump_config(complete(tiny_training.config(tmp_path, work_dir=None))))
-    return path
+    return tiny_training.write(tmp_path / "leaf.py", tiny_training.config(tmp_path, work_dir=None))
 
 
 def parsed(*arguments):

@@ -12,7 +12,7 @@ from segnoise import cli
 from segnoise.benchmark.doses import check_dose
 from segnoise.datasets import NoisyCopy, NoisyLabels
 from segnoise.engine import data
-from segnoise.engine.config import dump_config, load_config
+from segnoise.engine.config import load_config
 from segnoise.engine.schema import complete
 from segnoise.engine.train import train
 from segnoise.errors import ConfigError, DataError
@@ -163,9 +163,7 @@ def leaf(own, tmp_path):
 
     def write(**changes):
         changes = {"num_pictures": 1, "train_cfg": {"max_iters": 2, "val_interval": 2}, **changes}
-        path = tmp_path / "leaf.py"
-        path.write_text(dump_config(complete(tiny_training.config(tmp_path, **changes))))
-        return path
+        return tiny_training.write(tmp_path / "leaf.py", tiny_training.config(tmp_path, **changes))
 
     return write
 

@@ -6,13 +6,13 @@ import re
 
 import numpy as np
 import pytest
+import tiny_training
 import torch
 from PIL import Image
 from tiny_training import config
 
 from segnoise import cli as command
 from segnoise.engine import checkpoint
-from segnoise.engine.config import dump_config
 from segnoise.engine.resume import Start, check_same_run, comparable
 from segnoise.engine.schema import complete
 from segnoise.engine.train import train
@@ -185,8 +185,7 @@ def test_an_extended_run_goes_on_as_one_of_the_new_length(tmp_path, changes):
 
 
 def test_a_longer_schedule_is_refused_and_the_remedy_works(tmp_path, capsys):
-    path = tmp_path / "leaf.py"
-    path.write_text(dump_config(complete(short(tmp_path, 4))))
+    path = tiny_training.write(tmp_path / "leaf.py", short(tmp_path, 4))
     assert command.main(["train", str(path)]) == 0
     longer = ["--cfg-options", "train_cfg.max_iters=6"]
     assert command.main(["train", str(path), "--resume", *longer]) == 2

@@ -13,6 +13,7 @@ import tiny_training
 import torch
 from mmengine.hooks import Hook
 from PIL import Image
+from tiny_training import Stop, run
 from torch import nn
 
 from segnoise import cli
@@ -32,31 +33,12 @@ from segnoise.output_folder import MARK
 NOISE = {"type": "SymmetricFlip", "rate": 0.4}
 
 
-class Stop(Hook):
-    """Die after an iteration, as a killed process does: no clean-up, no last words."""
-
-    priority = "VERY_HIGH"
-
-    def __init__(self, iteration):
-        self.iteration = iteration
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if batch_idx == self.iteration:
-            raise KeyboardInterrupt
-
-
 class Poison(Hook):
     """Make the network's weights NaN before an iteration."""
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if batch_idx == 5:
             next(runner.network.parameters()).data.fill_(float("nan"))
-
-
-def run(root, resume=False, overwrite=False, **changes):
-    return train(
-        complete(tiny_training.config(root, **changes)), resume=resume, overwrite=overwrite
-    )
 
 
 STATEFUL = [

@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
+from mmengine.hooks import Hook
 from torch import nn
+
+from segnoise.engine.config import dump_config
+from segnoise.engine.schema import complete
+from segnoise.engine.train import train
 
 
 def network():
@@ -41,3 +46,28 @@ def config(root: Path, **changes):
         "work_dir": str(root / "run"),
         **changes,
     }
+
+
+def run(root: Path, resume=False, overwrite=False, **changes):
+    """Train as such a config says."""
+    return train(complete(config(root, **changes)), resume=resume, overwrite=overwrite)
+
+
+class Stop(Hook):
+    """Die before an iteration, as a killed process does: no clean-up, no last words."""
+
+    priority = "VERY_HIGH"
+
+    def __init__(self, iteration):
+        self.iteration = iteration
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if batch_idx == self.iteration:
+            raise KeyboardInterrupt
+
+
+def write(path: Path, config):
+    """Write a config to a file, with all its keys; returns the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(dump_config(complete(config)), encoding="utf-8")
+    return path

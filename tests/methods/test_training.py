@@ -3,14 +3,12 @@
 import pytest
 import tiny_training
 import torch
-from mmengine.hooks import Hook
+from tiny_training import Stop
 from torch import nn
 
 from segnoise.engine import checkpoint
 from segnoise.engine.config import load_config
 from segnoise.engine.evaluate import evaluate
-from segnoise.engine.schema import complete
-from segnoise.engine.train import train
 from segnoise.errors import CheckpointError, ConfigError
 
 STATEFUL = [
@@ -26,22 +24,9 @@ STATEFUL = [
 ]
 
 
-class Stop(Hook):
-    """Die before an iteration, as a killed process does."""
-
-    priority = "VERY_HIGH"
-
-    def __init__(self, iteration):
-        self.iteration = iteration
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if batch_idx == self.iteration:
-            raise KeyboardInterrupt
-
-
 def run(root, resume=False, **changes):
     changes.setdefault("num_pictures", 0)
-    return train(complete(tiny_training.config(root, **changes)), resume=resume)
+    return tiny_training.run(root, resume, **changes)
 
 
 def state(result):

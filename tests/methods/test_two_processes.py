@@ -9,8 +9,6 @@ from tool_runs import in_two_processes
 
 from segnoise import cli
 from segnoise.engine import checkpoint
-from segnoise.engine.config import dump_config
-from segnoise.engine.schema import complete
 
 pytestmark = pytest.mark.slow
 
@@ -36,10 +34,7 @@ def leaf(root, processes, **changes):
         optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.05}},
         **changes,
     )
-    path = root / "leaf.py"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(dump_config(complete(config)))
-    return path
+    return tiny_training.write(root / "leaf.py", config)
 
 
 @pytest.fixture(scope="module")

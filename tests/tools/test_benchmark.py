@@ -13,8 +13,6 @@ from tool_runs import environment, tool
 
 from segnoise import cli
 from segnoise.benchmark import run, worker
-from segnoise.engine.config import dump_config
-from segnoise.engine.schema import complete
 
 GRID = """
 datasets = dict(phantoms={base!r})
@@ -38,8 +36,7 @@ def grid(tmp_path, monkeypatch):
 
     def write(losses=LOSSES, seeds=(0,), more="", **changes):
         config = tiny_training.config(tmp_path, num_pictures=0, **changes)
-        base = tmp_path / "base.py"
-        base.write_text(dump_config(complete(config)))
+        base = tiny_training.write(tmp_path / "base.py", config)
         path = tmp_path / "grid.py"
         text = GRID.format(base=str(base), losses=losses, seeds=list(seeds), more=more)
         path.write_text(text)

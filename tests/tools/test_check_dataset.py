@@ -10,26 +10,6 @@ import tiny_training
 from PIL import Image
 
 from segnoise import cli as command
-from segnoise.engine.config import dump_config
-from segnoise.engine.schema import complete
-
-
-@pytest.fixture
-def leaf(folder_root, tmp_path):
-    """A config over a team's own folder, and changes to it."""
-
-    def write(**changes):
-        config = tiny_training.config(tmp_path, train_transform=None, **changes)
-        data = {"type": "FolderDataset", "root": str(folder_root)}
-        for key, split in (("train_data", "train"), ("val_data", "val")):
-            config[key] = {**data, "split": split, **changes.get(key, {})}
-        config["test_data"] = changes.get("test_data")
-        config.pop("data_root")
-        path = tmp_path / "leaf.py"
-        path.write_text(dump_config(complete(config)))
-        return path
-
-    return write
 
 
 def run(capsys, *arguments):
@@ -157,7 +137,7 @@ def test_names_that_are_no_text_or_steer_a_terminal(tmp_path, capfd, tool):
     config |= {"train_data": data, "val_data": None, "test_data": None}
     del config["data_root"]
     path, out = tmp_path / "leaf.py", tmp_path / "out"
-    path.write_text(dump_config(complete(config)))
+    tiny_training.write(path, config)
     arguments = {
         "check_dataset": [path, "--out", out],
         "compare_masks": [tmp_path / "masks"] * 2

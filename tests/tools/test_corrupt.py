@@ -17,8 +17,7 @@ from trees import tree
 
 from segnoise import cli as command
 from segnoise.engine.cli import options, run_tool
-from segnoise.engine.config import dump_config, load_config
-from segnoise.engine.schema import complete
+from segnoise.engine.config import load_config
 
 FLIP = {"type": "SymmetricFlip", "rate": 0.3}
 
@@ -32,9 +31,7 @@ def leaf(root, data, noise=FLIP, name="leaf.py"):
     config.pop("test_data")
     config |= {"data_root": None, "train_data": {**data, "split": "train"},
                "val_data": {**data, "split": "val"}}  # fmt: skip
-    path = root / name
-    path.write_text(dump_config(complete(config)))
-    return path
+    return tiny_training.write(root / name, config)
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from tool_runs import kill_after_first_checkpoint
 
 from segnoise import cli
 from segnoise.engine import checkpoint
-from segnoise.engine.config import dump_config
-from segnoise.engine.schema import complete
 from segnoise.output_folder import MARK
 
 pytestmark = pytest.mark.slow
@@ -21,8 +19,7 @@ def test_the_last_checkpoint_survives_and_the_run_goes_on(tmp_path):
                "padding": 32}  # fmt: skip
     training = {"train_cfg": {"max_iters": 240, "val_interval": 60}, "log_interval": 60}
     config = tiny_training.config(tmp_path, model={"network": network}, batch_size=1, **training)
-    path = tmp_path / "leaf.py"
-    path.write_text(dump_config(complete(config)))
+    path = tiny_training.write(tmp_path / "leaf.py", config)
     kill_after_first_checkpoint(path, tmp_path / "run")
     last = tmp_path / "run" / "last.pth"
     size, stopped_at = last.stat().st_size, checkpoint.load(last)["meta"]["iter"]

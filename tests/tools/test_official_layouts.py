@@ -8,8 +8,6 @@ import tiny_training
 from PIL import Image
 
 from segnoise import cli
-from segnoise.engine.config import dump_config
-from segnoise.engine.schema import complete
 
 pytestmark = pytest.mark.slow
 
@@ -27,9 +25,7 @@ def leaf(folder, data, splits, classes, **changes):
     config["optim_wrapper"] = {"optimizer": {"type": "Adam", "lr": 0.05}}
     config["losses"] = [{"type": "ANL-CE", "class_weights": "inverse_sqrt"}]
     config["eval_batch_size"] = 1
-    path = folder / "leaf.py"
-    path.write_text(dump_config(complete(config)))
-    return path
+    return tiny_training.write(folder / "leaf.py", config)
 
 
 ITERATIONS = 100

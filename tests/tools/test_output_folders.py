@@ -9,7 +9,6 @@ import tiny_training
 from trees import tree
 
 from segnoise import cli
-from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine.config import dump_config
 from segnoise.engine.schema import complete
 from segnoise.lock import locked
@@ -155,30 +154,10 @@ def test_one_training_a_folder(project, capsys):
             refused(capsys, f"by another process, {os.getpid()} on ", *tools("run")[tool])
 
 
-def test_a_run_of_an_earlier_version(project, capsys):
-    train = ["train", "leaf.py", "--work-dir", "run"]
-    assert cli.main(train) == 0
-    whole = checkpoints.load("run/last.pth")
-    Path("run", MARK).unlink()
-    Path("run/notes.txt").write_text("mine")
-    for flags in ([], ["--overwrite"]):
-        refused(capsys, "earlier version, which kept no list", *train, *flags)
-    assert cli.main([*train, "--resume"]) == 0
-    assert checkpoints.load("run/last.pth")["meta"] == whole["meta"]
-    assert cli.main([*train, "--overwrite"]) == 0
-    assert Path("run/notes.txt").read_text() == "mine"
-    # A checkpoint that was copied into a project makes no run of it.
+def test_a_checkpoint_that_was_copied_into_a_project_makes_no_run_of_it(project, capsys):
+    assert cli.main(["train", "leaf.py", "--work-dir", "run"]) == 0
     Path("last.pth").write_bytes(Path("run/last.pth").read_bytes())
     refused(capsys, "which segnoise has not put there", *tools(".")["resume"])
-
-
-def test_a_demonstration_of_an_earlier_version_goes_on(project, monkeypatch):
-    monkeypatch.setattr("segnoise.tools.demo.run", lambda *_: None)
-    for name in ("demo.png", "unet_mobile_ce_clean_phantoms_small_800/versions.json"):
-        Path("demo", name).parent.mkdir(parents=True, exist_ok=True)
-        Path("demo", name).write_text("{}")
-    assert cli.main(["demo", "--work-dir", "demo"]) == 0
-    assert '"demo.png"' in Path("demo", MARK).read_text().splitlines()
 
 
 def test_single_files_are_not_replaced_unasked(project, capsys):

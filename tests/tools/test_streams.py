@@ -10,8 +10,6 @@ import tiny_training
 from tool_runs import environment
 
 from segnoise import cli
-from segnoise.engine.config import dump_config
-from segnoise.engine.schema import complete
 from segnoise.streams import Stream, for_terminal, set_up
 from segnoise.tables import printable
 
@@ -21,9 +19,7 @@ def leaf(tmp_path):
     """A training of two iterations in a folder whose name is not ASCII."""
     changes = {"train_cfg": {"max_iters": 2, "val_interval": 2}, "num_pictures": 0}
     config = tiny_training.config(tmp_path, work_dir=str(tmp_path / "rün"), **changes)
-    path = tmp_path / "leaf.py"
-    path.write_text(dump_config(complete(config)), encoding="utf-8")
-    return path
+    return tiny_training.write(tmp_path / "leaf.py", config)
 
 
 def shell(command, **variables):

@@ -9,8 +9,6 @@ from tool_runs import in_two_processes
 
 from segnoise import cli
 from segnoise.engine import checkpoint
-from segnoise.engine.config import dump_config
-from segnoise.engine.schema import complete
 
 pytestmark = pytest.mark.slow
 
@@ -32,10 +30,7 @@ def leaf(root, batch_size):
         optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.05}},
     )  # fmt: skip
     config["val_data"]["num_images"] = 5  # an uneven last shard
-    path = root / "leaf.py"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(dump_config(complete(config)))
-    return path
+    return tiny_training.write(root / "leaf.py", config)
 
 
 def scalars(folder, key):
@@ -65,7 +60,7 @@ def root(tmp_path_factory):
         assert cli.main([*map(str, command)]) == 0
     normalized = root / "normalized.py"
     config = tiny_training.config(root / "normal", train_cfg={"max_iters": 6, "val_interval": 3})
-    normalized.write_text(dump_config(complete(config)))
+    tiny_training.write(normalized, config)
     (root / "taken" / "run").mkdir(parents=True)
     (root / "taken" / "run" / "last.pth").touch()
     refused = ["train", leaf(root / "taken", batch_size=2)]

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import tiny_training
-from mmengine.hooks import Hook
+from tiny_training import Stop
 
 from segnoise.datasets import CorrectedBoundaries, NoisyLabels, Phantoms
 from segnoise.engine.config import load_config
@@ -64,14 +64,6 @@ def test_wrong_arguments(tmp_path, phantoms):
         CorrectedBoundaries(phantoms, clean_masks=folder)
 
 
-class Stop(Hook):
-    priority = "VERY_HIGH"
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if batch_idx == 6:
-            raise KeyboardInterrupt
-
-
 def test_a_training_measures_once_and_resumes(tmp_path):
     dataset = Phantoms(tmp_path / "data", "train", size=32, num_images=6)
     entry = {"clean_masks": str(clean_masks(dataset, tmp_path / "clean"))}
@@ -79,7 +71,7 @@ def test_a_training_measures_once_and_resumes(tmp_path):
     config = complete(tiny_training.config(tmp_path, **changes))
     whole = train({**config, "work_dir": str(tmp_path / "whole")})
     with pytest.raises(KeyboardInterrupt):
-        train({**config, "custom_hooks": [Stop()]})
+        train({**config, "custom_hooks": [Stop(6)]})
     assert train(config, resume=True).last == whole.last
     stored = load_config(whole.folder / "config.py")
     assert len(stored["boundary_bias"]["shift"]) == 5
