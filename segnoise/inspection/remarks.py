@@ -175,9 +175,7 @@ def _values(dataset: Any, labels: Sequence[np.ndarray]) -> list[int]:
     if not isinstance(reader, MaskReader) or reader.colors is not None:
         return []
     ids = {int(label) for array in labels for label in np.flatnonzero(np.bincount(array.ravel()))}
-    if reader.value_map is None:
-        return sorted(ids)
-    return [value for value, label in reader.value_map.items() if label in ids]
+    return [value for value, label in reader.labels.items() if label in ids]
 
 
 def _colors(picture: Image.Image, values: Sequence[int]) -> dict[int, Color]:

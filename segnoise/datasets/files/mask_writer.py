@@ -63,8 +63,7 @@ def write_mask(reader: MaskReader, source: Path, noisy: np.ndarray, target: Path
 def _sample(reader: MaskReader, label: int, source: Path, picture: Image.Image, depth: int) -> Any:
     """Return what stands for a class in a file of this kind."""
     what = "void" if label == reader.ignore_index else f"class {label}"
-    same = {i: i for i in (*range(reader.num_classes), reader.ignore_index)}
-    pairs: Any = reader.colors or (reader.value_map or same).items()
+    pairs: Any = reader.colors or reader.labels.items()
     stored = next((number for number, i in pairs if i == label), None)
     if stored is None:
         table, entry = (

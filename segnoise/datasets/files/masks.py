@@ -43,6 +43,7 @@ class MaskReader:
     Attributes:
         dtype: Of the masks: uint8, or uint16 if an id or void exceeds 255.
         value_map: As given, with integer keys; None without one.
+        labels: File value -> class id: `value_map`, or each id for itself.
         colors: ((r, g, b), class id) pairs in the order given; None without them.
 
     Raises:
@@ -78,6 +79,8 @@ class MaskReader:
         self.colors = None if colors is None else tuple(colors.items())
         if colors is not None:
             self._check_targets(colors)
+        same = {label: label for label in (*range(num_classes), ignore_index)}
+        self.labels = same if self.value_map is None else self.value_map
         self._table, self._bad = self._make_table()
 
     def __call__(self, path: str | Path) -> np.ndarray:
@@ -154,24 +157,16 @@ class MaskReader:
         fits = self.dtype == np.uint8 and self.num_classes <= narrow
         bad = narrow if fits else wide
         table = np.full(65536, bad, np.uint8 if fits else np.uint16)
-        if self.value_map is None:
-            table[: self.num_classes] = np.arange(self.num_classes)
-            table[self.ignore_index] = self.ignore_index
-        else:
-            for value, label in self.value_map.items():
-                if 0 <= value <= 65535:
-                    table[value] = label
+        for value, label in self.labels.items():
+            if 0 <= value <= 65535:
+                table[value] = label
         return table, bad
 
     def _look_up(self, stored: np.ndarray) -> np.ndarray:
         """Return the ids of numbers that may be negative, or more than the table holds."""
         values, places = np.unique(stored, return_inverse=True)
-        inside = (values >= 0) & (values <= 65535)
-        labels = np.where(inside, self._table[np.where(inside, values, 0)], self._bad)
-        for number, value in enumerate(values.tolist()):
-            if self.value_map is not None and not inside[number]:
-                labels[number] = self.value_map.get(value, self._bad)
-        return labels[places].reshape(stored.shape).astype(self._table.dtype)
+        labels = [self.labels.get(value, self._bad) for value in values.tolist()]
+        return np.array(labels, self._table.dtype)[places].reshape(stored.shape)
 
     def _checked(self, value_map: ValueMap) -> dict[int, int]:
         """Return the map with integer keys: JSON and command lines write them as text."""
@@ -224,8 +219,7 @@ class MaskReader:
 
     def _as_it_is(self) -> str:
         """Return the entries of a value_map that changes nothing."""
-        labels = [*range(self.num_classes), self.ignore_index]
-        shown = [f"{label}: {label}" for label in labels]
+        shown = [f"{label}: {label}" for label in self.labels]
         return ", ".join(shown if len(shown) <= 8 else [*shown[:2], "...", *shown[-2:]])
 
 
