@@ -262,12 +262,10 @@ class TestErrors:
         with pytest.raises(TypeError, match="must be tensors, got Tensor and list"):
             loss(torch.zeros(1, 3, 2), [[0, 1]])
 
-    @pytest.mark.parametrize("device", ["meta"])
-    def test_devices(self, device):
+    def test_devices(self):
+        labels = torch.zeros(1, 2, dtype=torch.long, device="meta")
         with pytest.raises(ValueError, match="scores are on cpu, labels on meta"):
-            build_loss("CE", mode="multiclass")(
-                torch.zeros(1, 3, 2), torch.zeros(1, 2, dtype=torch.long, device=device)
-            )
+            build_loss("CE", mode="multiclass")(torch.zeros(1, 3, 2), labels)
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -280,6 +278,7 @@ class TestErrors:
             ({"class_weights": [1.0, float("nan")]}, "finite"),
             ({"class_weights": [0.0, 0.0]}, "not all 0"),
             ({"mode": "binary", "class_weights": [1.0]}, r"\(negative, positive\), got \[1.0\]"),
+            ({"class_weights": "batch_inverse_sqr"}, "did you mean batch_inverse_sqrt"),
         ],
     )
     def test_arguments(self, arguments, message):
@@ -290,18 +289,6 @@ class TestErrors:
     def test_ignore_index_is_an_integer(self, ignore_index):
         with pytest.raises(TypeError, match="ignore_index must be an integer"):
             build_loss("CE", mode="multiclass", ignore_index=ignore_index)
-
-    @pytest.mark.parametrize("mode", ["multiclass", "multilabel"])
-    def test_class_weights_of_wrong_length(self, make_batch, mode):
-        logits, labels, _ = make_batch(mode, void=False)
-        with pytest.raises(ValueError, match="3 class_weights for scores of 5 channels"):
-            build_loss("CE", mode=mode, class_weights=[1.0, 2.0, 3.0])(logits, labels)
-
-    def test_class_weights_by_name(self):
-        with pytest.raises(ValueError, match="'inverse_sqrt' needs a label histogram"):
-            build_loss("CE", mode="multiclass", class_weights="inverse_sqrt")
-        with pytest.raises(ValueError, match="did you mean batch_inverse_sqrt"):
-            build_loss("CE", mode="multiclass", class_weights="batch_inverse_sqr")
 
     def test_pixel_weights(self, make_batch):
         logits, labels, weights = make_batch("multiclass", void=False)
@@ -314,53 +301,21 @@ class TestErrors:
 
     def test_parameters_out_of_their_domain(self):
         for name, parameter, value in [
-            ("GCE", "q", 0),
-            ("GCE", "q", 1.5),
-            ("GCE", "q", float("nan")),
-            ("FL", "gamma", -1),
-            ("NFL", "gamma", float("inf")),
-            ("MAE", "scale", 0),
-            ("RCE", "min_prob", 0),
-            ("NNCE", "min_prob", 1),
-            ("ANL-FL", "min_prob", -1e-7),
-            ("ANL-CE", "alpha", -5),
-            ("NCE+MAE", "beta", -1),
-            ("SCE", "min_prob", 2),
-            ("TaylorCE", "t", 0),
-            ("PHuberCE", "tau", 1),
-            ("JS", "pi", 1),
-            ("GJS", "pi", 0),
-            ("AGCE", "a", -0.1),
-            ("AGCE", "q", 0),
-            ("AUL", "a", 1),
-            ("AUL", "q", -1),
-            ("AEL", "a", 0),
-            ("ANorm", "a", 0.5),
-            ("ANorm", "p", 0),
-            ("AMSE", "a", 0),
-            ("NGCE", "q", 2),
-            ("NCE+AUL", "a", 1),
-            ("JAL-CE", "a", 0.5),
-            ("SR", "temperature", 0),
-            ("SR", "p", 1.5),
-            ("SR", "growth", 0.9),
-            ("LogitClip", "tau", 0),
-            ("EpsSoftmax", "m", -1),
-            ("LabelSmoothing", "t", 1),
-            ("SoftBootstrap", "t", -0.1),
-            ("HardBootstrap", "t", 1),
-            ("ELR", "momentum", 1),
-            ("ELR", "beta", -1),
-            ("ELR", "stride", 0),
-            ("Dice", "eps", 0),
-            ("NRDice", "gamma", 0.5),
-            ("TLoss", "nu", 0),
-            ("Hill", "lam", 0.5),
-            ("SPLC", "tau", 1),
-            ("SPLC", "start_epoch", -1),
-            ("ASL", "clip", 1),
+            ("GCE", "q", 0), ("GCE", "q", 1.5), ("GCE", "q", float("nan")), ("FL", "gamma", -1),
+            ("NFL", "gamma", float("inf")), ("MAE", "scale", 0), ("RCE", "min_prob", 0),
+            ("NNCE", "min_prob", 1), ("ANL-FL", "min_prob", -1e-7), ("ANL-CE", "alpha", -5),
+            ("NCE+MAE", "beta", -1), ("SCE", "min_prob", 2), ("TaylorCE", "t", 0),
+            ("PHuberCE", "tau", 1), ("JS", "pi", 1), ("GJS", "pi", 0), ("AGCE", "a", -0.1),
+            ("AGCE", "q", 0), ("AUL", "a", 1), ("AUL", "q", -1), ("AEL", "a", 0),
+            ("ANorm", "a", 0.5), ("ANorm", "p", 0), ("AMSE", "a", 0), ("NGCE", "q", 2),
+            ("NCE+AUL", "a", 1), ("JAL-CE", "a", 0.5), ("SR", "temperature", 0), ("SR", "p", 1.5),
+            ("SR", "growth", 0.9), ("LogitClip", "tau", 0), ("EpsSoftmax", "m", -1),
+            ("LabelSmoothing", "t", 1), ("SoftBootstrap", "t", -0.1), ("HardBootstrap", "t", 1),
+            ("ELR", "momentum", 1), ("ELR", "beta", -1), ("ELR", "stride", 0), ("Dice", "eps", 0),
+            ("NRDice", "gamma", 0.5), ("TLoss", "nu", 0), ("Hill", "lam", 0.5), ("SPLC", "tau", 1),
+            ("SPLC", "start_epoch", -1), ("ASL", "clip", 1),
             ("NormalizedNegativeLoss", "min_prob", -1),
-        ]:
+        ]:  # fmt: skip
             mode = "multilabel" if name in ("Hill", "SPLC", "ASL") else "multiclass"
             with pytest.raises(ValueError, match=f"{parameter} must .*not {value}"):
                 build_loss(name, mode=mode, **{parameter: value})

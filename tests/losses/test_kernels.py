@@ -63,7 +63,8 @@ def test_compile_gives_the_same_numbers(monkeypatch, batch, name):
     assert gone() is None
 
 
-def test_where_nothing_can_be_compiled_eager_goes_on(monkeypatch, batch, caplog):
+@pytest.fixture
+def no_compiler(monkeypatch):
     def fail(function, **options):
         def run(*arguments):
             raise torch._dynamo.exc.BackendCompilerFailed(None, RuntimeError("no compiler"), None)
@@ -73,6 +74,9 @@ def test_where_nothing_can_be_compiled_eager_goes_on(monkeypatch, batch, caplog)
     monkeypatch.setattr(torch, "compile", fail)
     monkeypatch.setattr(paths, "_failed", False)
     monkeypatch.setenv(kernels.VARIABLE, "compile")
+
+
+def test_where_nothing_can_be_compiled_eager_goes_on(monkeypatch, no_compiler, batch, caplog):
     loss = build_loss("GCE", mode="multiclass", ignore_index=255)
     with caplog.at_level(logging.WARNING):
         values = [loss(*batch) for _ in range(3)]
@@ -143,88 +147,67 @@ def test_auto_takes_triton_for_cuda_tensors_only(monkeypatch):
     assert not kernels.use_triton(OnCuda, print)
 
 
-def test_wrong_arguments_do_not_switch_compiling_off(monkeypatch, batch):
-    def fail(function, **options):
-        def run(*arguments):
-            raise torch._dynamo.exc.BackendCompilerFailed(None, RuntimeError("traced"), None)
-
-        return run
-
-    monkeypatch.setattr(torch, "compile", fail)
-    monkeypatch.setattr(paths, "_failed", False)
-    monkeypatch.setenv(kernels.VARIABLE, "compile")
+def test_wrong_arguments_do_not_switch_compiling_off(no_compiler, batch):
     loss = build_loss("GCE", mode="multiclass", ignore_index=255, class_weights=[1.0, 2.0])
     with pytest.raises(ValueError, match="2 class_weights for scores of 5 channels"):
         loss(*batch)
     assert not paths._failed
 
 
-@pytest.mark.slow
-def test_the_kernels_compile_for_cuda():
-    """Without a GPU: down to machine code, for every combination that a loss here uses."""
+def compiled_for_cuda(kernel, constants, pointers, capability):
+    """A kernel's machine code, without a GPU."""
     triton = pytest.importorskip("triton")
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from segnoise.losses.core import triton_kernels
-    from segnoise.losses.core import triton_path as triton_core
+    signature = {
+        name: "constexpr"
+        if name in constants
+        else pointers.get(name, "*fp32" if name.endswith("_ptr") else "i32")
+        for name in kernel.arg_names
+    }
+    values = {(kernel.arg_names.index(name),): value for name, value in constants.items()}
+    source = ASTSource(kernel, signature, constexprs=values)
+    target = GPUTarget("cuda", capability, 32)
+    return triton.compile(source, target=target, options=FUSED).asm["cubin"]
 
-    log = triton_core.Sum(0, 0.0, 0.0, -1.0, False)
-    flipped = triton_core.Sum(0, 0.0, -16.1, 1e-7, False)
-    power = triton_core.Sum(2, 0.7, 0.0, -1.0, True)
-    focal = triton_core.Sum(1, 0.5, -16.1, 1e-7, False)
-    absent = triton_core._ABSENT
+
+@pytest.mark.slow
+def test_the_kernels_compile_for_cuda():
+    """Down to machine code, for every combination that a loss here uses."""
+    pytest.importorskip("triton")
+    from segnoise.losses.core import triton_kernels
+    from segnoise.losses.core.triton_path import _ABSENT, Sum
+
+    log, flipped = Sum(0, 0.0, 0.0, -1.0, False), Sum(0, 0.0, -16.1, 1e-7, False)
+    power, focal = Sum(2, 0.7, 0.0, -1.0, True), Sum(1, 0.5, -16.1, 1e-7, False)
+    pointers = {"z_ptr": "*fp16", "out_ptr": "*fp16", "y_ptr": "*i64"}
     for name in ("forward", "backward", "forward_binary", "backward_binary"):
-        kernel = getattr(triton_kernels, name)
         for pair, capability in (
-            ((absent, absent), 80),
+            ((_ABSENT, _ABSENT), 80),
             ((log, flipped), 90),
             ((focal, power), 80),
         ):
             constants = {"BLOCK_K": 32, "BLOCK_P": 128}
             for number, described in enumerate(pair):
-                for key, value in zip(
-                    ("CODE", "Q", "FLOOR", "CUT", "RISE"), described, strict=True
-                ):
-                    constants[f"{key}{number}"] = value
+                keys = (f"{key}{number}" for key in ("CODE", "Q", "FLOOR", "CUT", "RISE"))
+                constants |= dict(zip(keys, described, strict=True))
             if "backward" in name:
-                constants |= {"HAS": True, "HAS0": pair[0] != absent, "HAS1": pair[1] != absent}
-            pointers = {"z_ptr": "*fp16", "out_ptr": "*fp16", "y_ptr": "*i64"}
-            signature = {
-                argument: "constexpr"
-                if argument in constants
-                else pointers.get(argument, "*fp32" if argument.endswith("_ptr") else "i32")
-                for argument in kernel.arg_names
-            }
-            values = {(kernel.arg_names.index(k),): v for k, v in constants.items()}
-            source = ASTSource(kernel, signature, constexprs=values)
-            compiled = triton.compile(
-                source, target=GPUTarget("cuda", capability, 32), options=FUSED
-            )
-            assert compiled.asm["cubin"]
+                constants |= {"HAS": True, "HAS0": pair[0] != _ABSENT, "HAS1": pair[1] != _ABSENT}
+            kernel = getattr(triton_kernels, name)
+            assert compiled_for_cuda(kernel, constants, pointers, capability)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bins", [512, 0])
 def test_the_counting_kernel_compiles_for_cuda(bins):
-    triton = pytest.importorskip("triton")
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
+    pytest.importorskip("triton")
     from segnoise.metrics.triton_kernels import count
 
-    constants = {"VOID": True, "BINS": bins, "STEPS": 16, "BLOCK_K": 32, "BLOCK_P": 128}
+    pointers = {"z_ptr": "*bf16", "y_ptr": "*u8", "out_ptr": "*i64"}
     for binary, capability in ((False, 80), (True, 90), (False, 90)):
-        constants["BINARY"] = binary
-        pointers = {"z_ptr": "*bf16", "y_ptr": "*u8", "out_ptr": "*i64"}
-        signature = {
-            name: "constexpr" if name in constants else pointers.get(name, "i32")
-            for name in count.arg_names
-        }
-        values = {(count.arg_names.index(k),): v for k, v in constants.items()}
-        source = ASTSource(count, signature, constexprs=values)
-        compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=FUSED)
-        assert compiled.asm["cubin"]
+        constants = {"VOID": True, "BINS": bins, "STEPS": 16, "BLOCK_K": 32, "BLOCK_P": 128}
+        assert compiled_for_cuda(count, {**constants, "BINARY": binary}, pointers, capability)
 
 
 def test_more_shapes_than_pytorch_would_compile(monkeypatch):

@@ -96,9 +96,3 @@ def test_sparse_regularisation_grows_with_the_epoch(make_batch):
     first = loss(logits, labels) - bare
     loss.set_epoch(3)
     torch.testing.assert_close(loss(logits, labels) - bare, first * 1.5**3)
-
-
-@pytest.mark.parametrize("mode", ["binary", "multilabel"])
-def test_sparse_regularisation_is_multiclass(mode):
-    with pytest.raises(ValueError, match="use mode='multiclass'"):
-        build_loss("SR", mode=mode)

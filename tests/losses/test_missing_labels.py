@@ -12,12 +12,6 @@ def slope(loss, z, label):
     return gradient.item()
 
 
-@pytest.mark.parametrize("name", ["Hill", "SPLC", "ASL"])
-def test_multiclass_is_refused(name):
-    with pytest.raises(ValueError, match="mode must be 'binary' or 'multilabel'"):
-        build_loss(name, mode="multiclass")
-
-
 def test_hills_negatives_lose_their_pull_at_both_ends():
     loss = build_loss("Hill", mode="multilabel")
     slopes = [slope(loss, z, 0) for z in (-6.0, -2.0, 0.5, 3.0, 8.0)]
