@@ -67,7 +67,8 @@ ALLOWED = {
     },
     "methods": {
         "torch", "numpy", "cv2", "segnoise.losses", "segnoise.errors",
-        "segnoise.metrics.scores", "segnoise.checks", "segnoise.naming", "segnoise.registry",
+        "segnoise.metrics.functional", "segnoise.metrics.scores", "segnoise.checks",
+        "segnoise.naming", "segnoise.registry",
     },
 }  # fmt: skip
 STDLIB = __import__("sys").stdlib_module_names

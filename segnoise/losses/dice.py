@@ -8,8 +8,9 @@ from typing_extensions import Unpack
 
 from segnoise.checks import check_float
 from segnoise.losses.base import CommonArguments, SegmentationLoss, pixel_weights_of
-from segnoise.losses.core import Target, class_index, compute_dtype, region_sums
+from segnoise.losses.core import Target, compute_dtype, region_sums
 from segnoise.losses.names import register
+from segnoise.losses.weighting import label_counts
 
 
 class RegionLoss(SegmentationLoss):
@@ -56,7 +57,8 @@ class RegionLoss(SegmentationLoss):
             sigmoid=sigmoid,
             logit_map=self.logit_map,
         )
-        size = _label_mass(labels, weights, logits, sigmoid).to(dtype)
+        counted = "multilabel" if sigmoid else "multiclass"
+        size = label_counts(labels, weights, counted, logits.shape[1]).to(dtype)
         present = size > 0
         total = mass + size + self.eps
         # From the overlap, not from its complement: nothing cancels where hardly anything overlaps.
@@ -154,18 +156,3 @@ class NoiseRobustDiceLoss(RegionLoss):
         super().__init__(mode, **common)
         self.gamma = check_float("gamma", gamma, least=1, most=2)
         self.eps = check_float("eps", eps, above=0)
-
-
-def _label_mass(labels: Tensor, weights: Tensor | None, logits: Tensor, sigmoid: bool) -> Tensor:
-    """Weight of the labels of every class or channel, (K,)."""
-    if sigmoid or labels.is_floating_point():
-        ones = labels.double()  # ids are 1 for a positive; void has no weight
-        if weights is not None:
-            ones = ones * (weights if sigmoid else weights.unsqueeze(1))
-        return ones.transpose(0, 1).flatten(1).sum(1)
-    classes = logits.shape[1]
-    index = class_index(labels, classes).flatten()
-    ones = torch.ones_like(index, dtype=torch.float64)
-    if weights is not None:
-        ones = weights.flatten().double()
-    return ones.new_zeros(classes).scatter_add(0, index, ones)

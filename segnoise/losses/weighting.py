@@ -86,27 +86,27 @@ def batch_scheme(name: str) -> str:
     return scheme
 
 
-def label_counts(labels: Tensor, valid: Tensor | None, mode: str, num_classes: int) -> Tensor:
-    """Count the valid labels of each class, (K,), or in multilabel mode of each channel, (C,).
+def label_counts(labels: Tensor, weights: Tensor | None, mode: str, num_classes: int) -> Tensor:
+    """Count the labels of each class, (K,) float64, or in multilabel mode of each channel, (C,).
 
     Args:
         labels: as ``segnoise.losses.core.Target`` holds them; of soft ones the mass counts.
-        valid: where labels count, or None.
+        weights: how much labels count, or where they do (bool); None where all do.
         mode: "binary", "multiclass" or "multilabel", where positives are counted.
         num_classes: K.
     """
-    if mode == "multilabel":
-        ones = labels.double() if valid is None else torch.where(valid, labels, 0).double()
+    if mode == "multilabel" or (mode == "multiclass" and labels.is_floating_point()):
+        ones = labels.double()
+        if weights is not None:  # 0 at void
+            ones = ones * (weights if mode == "multilabel" else weights.unsqueeze(1))
         return ones.transpose(0, 1).flatten(1).sum(1)
     if labels.is_floating_point():
-        if mode == "multiclass":
-            return labels.double().transpose(0, 1).flatten(1).sum(1)
-        count = torch.ones_like(labels) if valid is None else valid
+        count = torch.ones_like(labels) if weights is None else weights
         positive = labels.double().sum()  # soft labels are 0 at void
         return torch.stack((count.double().sum() - positive, positive))
     index = labels.long().clamp(0, num_classes - 1).flatten()
-    ones = torch.ones_like(index) if valid is None else valid.flatten().long()
-    return index.new_zeros(num_classes).scatter_add(0, index, ones).double()
+    ones = torch.ones_like(index) if weights is None else weights.flatten()
+    return ones.new_zeros(num_classes, dtype=torch.float64).scatter_add(0, index, ones.double())
 
 
 def scheme_weights(counts: Tensor, scheme: str, beta: float | None = None) -> Tensor:

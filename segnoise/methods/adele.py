@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segnoise.checks import check_float, check_integer, check_rate
 from segnoise.methods.base import METHODS, Method
 from segnoise.methods.saturation import FEWEST_POINTS, fit_saturation, has_saturated
 from segnoise.methods.scores import class_log_probabilities
-from segnoise.methods.training_step import Task, TrainingStep, pad_to_multiple
+from segnoise.methods.training_step import Task, TrainingStep, pad_to_multiple, resized
+from segnoise.metrics.functional import confusion_matrix
 from segnoise.metrics.scores import greatest_class
 
 
@@ -175,9 +175,9 @@ class ADELE(Method):
             return step.logits
         height, width = step.image.shape[-2:]
         size = max(1, round(height * scale)), max(1, round(width * scale))
-        padded = pad_to_multiple(_resized(step.image, size), self.task.size_divisor, 0)
+        padded = pad_to_multiple(resized(step.image, size), self.task.size_divisor, 0)
         logits = step.network(padded)[:, : step.logits.shape[1], : size[0], : size[1]]
-        return _resized(logits.float(), (height, width))
+        return resized(logits.float(), (height, width))
 
     def _count(self, step: TrainingStep) -> None:
         """Add a batch's intersections and unions, those of all processes."""
@@ -187,12 +187,9 @@ class ADELE(Method):
         logits, given = step.logits, step.given
         binary = self.task.mode == "binary"
         predicted = (logits[:, 0] > 0).long() if binary else greatest_class(logits)
-        valid = given != self.task.ignore_index
-        labels, predicted = given[valid].long(), predicted[valid]
-        area = torch.bincount(labels, minlength=classes)
-        area = area + torch.bincount(predicted, minlength=classes)
-        hits = torch.bincount(labels[labels == predicted], minlength=classes)
-        batch = torch.stack((hits, area - hits))
+        matrix = confusion_matrix(predicted, given, classes, self.task.ignore_index)
+        hits = matrix.diagonal()
+        batch = torch.stack((hits, matrix.sum(0) + matrix.sum(1) - hits))
         if dist.is_available() and dist.is_initialized():
             dist.all_reduce(batch)
         self.counts += batch
@@ -212,8 +209,3 @@ class ADELE(Method):
             if there.sum() >= FEWEST_POINTS:
                 curve = fit_saturation(t[there], curves[there, k])
                 self.corrected[k] = has_saturated(curve, float(t[-1]), self.threshold)
-
-
-def _resized(tensor: Tensor, size: tuple[int, int]) -> Tensor:
-    shrinks = size[0] < tensor.shape[-2] or size[1] < tensor.shape[-1]
-    return F.interpolate(tensor, size, mode="bilinear", align_corners=False, antialias=shrinks)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -78,3 +79,13 @@ def pad_to_multiple(tensor: Tensor, divisor: int, fill: float) -> Tensor:
     if not (bottom or right):
         return tensor
     return F.pad(tensor, (0, right, 0, bottom), value=fill)
+
+
+def resized(tensor: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    """Resize (N, C, H, W) bilinearly, with smoothing where a side shrinks."""
+    if tuple(tensor.shape[-2:]) == tuple(size):
+        return tensor
+    shrinks = size[0] < tensor.shape[-2] or size[1] < tensor.shape[-1]
+    return F.interpolate(
+        tensor, size=tuple(size), mode="bilinear", align_corners=False, antialias=shrinks
+    )

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from segnoise.checks import check_choice, check_flag, check_number, check_sides
 from segnoise.errors import ConfigError
-from segnoise.methods.training_step import pad_to_multiple
+from segnoise.methods.training_step import pad_to_multiple, resized
 from segnoise.metrics.scores import greatest_class
 
 
@@ -105,7 +103,7 @@ class Inference:
             logits = self._logits(network, view, size_divisor)
             if mirrored:
                 logits = logits.flip(-1)
-            logits = _resize(logits.float(), image.shape[-2:])
+            logits = resized(logits.float(), image.shape[-2:])
             scores = logits.sigmoid() if binary else logits.softmax(1)
             total = scores if total is None else total.add_(scores)
             views += 1
@@ -115,7 +113,7 @@ class Inference:
     def _views(self, image: Tensor) -> Iterator[tuple[Tensor, bool]]:
         height, width = self.size or image.shape[-2:]
         for scale in self.scales:
-            view = _resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
+            view = resized(image, (max(1, round(height * scale)), max(1, round(width * scale))))
             yield view, False
             if self.flip:
                 yield view.flip(-1), True
@@ -156,6 +154,7 @@ class Prediction(Mapping[str, Any]):
         sample_id: the image's name, or None.
 
     Example:
+        >>> import torch
         >>> found = Prediction(torch.tensor([[[0.2, 0.5]], [[0.8, 0.5]]]), "a")
         >>> found["prediction"], found["sample_id"]
         (tensor([[1, 0]]), 'a')
@@ -175,12 +174,3 @@ class Prediction(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return 3
-
-
-def _resize(tensor: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    if tuple(tensor.shape[-2:]) == tuple(size):
-        return tensor
-    shrinks = size[0] < tensor.shape[-2] or size[1] < tensor.shape[-1]
-    return F.interpolate(
-        tensor, size=tuple(size), mode="bilinear", align_corners=False, antialias=shrinks
-    )
