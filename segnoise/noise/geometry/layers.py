@@ -191,7 +191,11 @@ def _heirs(
     before: NDArray[Any],
     void: int,
 ) -> NDArray[Any]:
-    """Return which objects get the gaps, as `redraw` says."""
+    """Return which objects get the gaps, as `redraw` says; objects are named by their heights.
+
+    `framed` is the canvas in a frame of void, and is written to; `far` is where no object is, `gap`
+    the pixels of the gaps, ascending, and `before` the objects that left them.
+    """
     around, width = framed.ravel(), framed.shape[1]
     nearest, distance = nearest_pixels(far, gap)
     nearest, pixel = (p + 2 * (p // far.shape[1]) + width + 1 for p in (nearest, gap))

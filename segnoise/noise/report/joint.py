@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,29 +13,13 @@ from segnoise.noise.mask import Mask
 _BLOCK = 1 << 17  # pixels; bounds the memory of the joint counts
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class ObjectCounts:
-    """Objects by class, and pixels of some; each array is (K,) int64.
-
-    Attributes:
-        clean: Objects of the clean mask.
-        noisy: Objects of the noisy mask.
-        matched: Objects that both have.
-        changed: Those of them that are not the same to the pixel.
-        gone: Pixels of the clean mask's objects of which none has its class in the noisy one.
-    """
-
-    clean: NDArray[np.int64]
-    noisy: NDArray[np.int64]
-    matched: NDArray[np.int64]
-    changed: NDArray[np.int64]
-    gone: NDArray[np.int64]
-
-
 def count_jointly(
     clean: Mask, noisy: Mask, num_classes: int, ignore_index: int
-) -> tuple[NDArray[np.int64], ObjectCounts]:
-    """Count pairs of labels, and match objects.
+) -> tuple[NDArray[np.int64], dict[str, NDArray[np.int64]]]:
+    """Count pairs of labels, and match objects; return what `NoiseReport` holds, by class.
+
+    That is, the valid pixels by clean (row) and noisy label, (K, K + 1) with void last, and the
+    counts of objects by name.
 
     Objects are 8-connected regions of one class; of the noisy mask, what is void in the clean one
     belongs to none. An object of the clean mask and one of the noisy mask match if they are of one
@@ -70,15 +53,14 @@ def count_jointly(
         gone[one[same]] = False
         overlaps.add(one[same], other[same], length[same])
     matched, changed = overlaps.matches()
-    clean_count, noisy_count, matched_count, changed_count = (
-        np.bincount(labels, minlength=num_classes)
-        for labels in (objects.label, others.label, matched, changed)
-    )
     gone_pixels = np.zeros(num_classes, np.int64)
     np.add.at(gone_pixels, objects.label[gone], objects.area[gone])
-    return pixels.reshape(num_classes + 1, -1)[:-1], ObjectCounts(
-        clean_count, noisy_count, matched_count, changed_count, gone_pixels
-    )
+    of_objects = {"clean": objects.label, "noisy": others.label, "matched": matched}
+    counts = {
+        f"{name}_objects": np.bincount(labels, minlength=num_classes)
+        for name, labels in (of_objects | {"changed": changed}).items()
+    }
+    return pixels.reshape(num_classes + 1, -1)[:-1], counts | {"gone_pixels": gone_pixels}
 
 
 class _Overlaps:

@@ -39,7 +39,9 @@ def joint_one_by_one(clean, noisy, num_classes):
 def check(clean, noisy, num_classes):
     joint, objects = count_jointly(clean, noisy, num_classes, VOID)
     np.testing.assert_array_equal(joint, joint_one_by_one(clean, noisy, num_classes))
-    found = np.array([objects.clean, objects.noisy, objects.matched, objects.changed])
+    found = np.array(
+        [objects[f"{name}_objects"] for name in ("clean", "noisy", "matched", "changed")]
+    )
     np.testing.assert_array_equal(found, objects_one_by_one(clean, noisy, num_classes))
     return objects
 
@@ -61,8 +63,8 @@ def test_objects_that_are_grown_shrunk_and_dotted(patches, block, monkeypatch):
         noisy = scipy.ndimage.grey_dilation(clean, (2, 3))
         noisy[rng.random(clean.shape) < 0.03] = 2
         objects = check(clean, noisy, 4)
-        assert objects.matched.sum() > 0
-        assert objects.changed.sum() > 0
+        assert objects["matched_objects"].sum() > 0
+        assert objects["changed_objects"].sum() > 0
 
 
 def test_half_is_no_match_and_more_is():
@@ -70,11 +72,11 @@ def test_half_is_no_match_and_more_is():
     clean[0, :4] = 1
     noisy = clean.copy()
     noisy[0, 2:4] = 0
-    assert count_jointly(clean, noisy, 2, VOID)[1].matched.tolist() == [1, 0]
+    assert count_jointly(clean, noisy, 2, VOID)[1]["matched_objects"].tolist() == [1, 0]
     noisy[0, 2] = 1
     objects = count_jointly(clean, noisy, 2, VOID)[1]
-    assert objects.matched.tolist() == [1, 1]
-    assert objects.changed.tolist() == [1, 1]
+    assert objects["matched_objects"].tolist() == [1, 1]
+    assert objects["changed_objects"].tolist() == [1, 1]
 
 
 def test_an_object_cut_in_two_keeps_at_most_one_half():
@@ -82,7 +84,10 @@ def test_an_object_cut_in_two_keeps_at_most_one_half():
     noisy = clean.copy()
     noisy[:, 6] = 0
     objects = count_jointly(clean, noisy, 2, VOID)[1]
-    assert (objects.noisy.tolist(), objects.matched.tolist()) == ([1, 2], [0, 1])
+    assert (objects["noisy_objects"].tolist(), objects["matched_objects"].tolist()) == (
+        [1, 2],
+        [0, 1],
+    )
 
 
 def test_masks_of_two_types_where_only_one_holds_void():
@@ -90,7 +95,7 @@ def test_masks_of_two_types_where_only_one_holds_void():
     noisy = np.array([[1, 0, 1]], np.uint8)
     joint, objects = count_jointly(clean, noisy, 2, 65535)
     assert joint.tolist() == [[0, 0, 0], [1, 1, 0]]
-    assert objects.noisy.tolist() == [1, 1]
+    assert objects["noisy_objects"].tolist() == [1, 1]
 
 
 def test_counts_of_many_classes():
