@@ -1,5 +1,3 @@
-import math
-
 import cv2
 import numpy as np
 import pytest
@@ -108,23 +106,6 @@ def test_less_than_half_a_pixel_moves_nothing(patches):
     np.testing.assert_array_equal(BoundaryJitter(0, 0, 0.49)(mask, RNG), mask)
     np.testing.assert_array_equal(BoundaryJitter(0.05, 3)(mask, RNG), mask)
     assert (BoundaryJitter(0, 0, 0.5)(mask, RNG) != mask).any()
-
-
-@pytest.mark.parametrize(("std", "bias"), [(2.0, 0.0), (3.0, 1.3), (1.0, -2.0)])
-def test_a_straight_boundary_is_displaced_as_asked(std, bias):
-    length, columns = 20.0, 60_000
-    mask = np.zeros((61, columns), np.uint8)
-    mask[31:] = 1
-    noisy = BoundaryJitter(std, length, bias)(mask, generator(0))
-    shift = noisy.sum(axis=0) - 30.0
-    # The variance of a mean over a stretch is the integral of exp(-(d / length)^2) over it.
-    independent = columns / (length * math.sqrt(math.pi))
-    assert abs(shift.mean() - bias) < 4 * std / math.sqrt(independent)
-    assert abs(shift.std() / math.sqrt(std**2 + 1 / 12) - 1) < 4 / math.sqrt(2 * independent)
-    centred = shift - shift.mean()
-    for lag in (10, 20, 30):
-        correlation = (centred[lag:] * centred[:-lag]).mean() / std**2
-        assert abs(correlation - math.exp(-((lag / length) ** 2))) < 4 / math.sqrt(independent)
 
 
 def test_the_smaller_class_is_the_thing():

@@ -10,42 +10,6 @@ GRID = np.indices((14, 16))
 DISK = ((GRID[0] - 6) ** 2 + (GRID[1] - 8) ** 2 <= 18).astype(np.uint8)
 
 
-def outside(region):
-    """Pixels outside with a 4-neighbour inside; the array's border is none."""
-    padded = np.pad(region, 1)
-    around = padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
-    return around & ~region
-
-
-def literal_walk(region, steps, expand, flip, rng):
-    """The walk by its definition: a uniform number for every boundary pixel at every step."""
-    region = region.copy()
-    for toss in rng.random(steps):
-        grow = toss < expand
-        boundary = outside(region) if grow else outside(~region)
-        region[boundary] ^= rng.random(np.count_nonzero(boundary)) < flip
-    return region
-
-
-@pytest.mark.parametrize("expand", [0.0, 0.6])
-def test_walks_are_distributed_as_the_definition_says(expand):
-    count, steps, flip = 1000, 12, 0.15
-    rng = np.random.default_rng(1)
-    literal = np.array([literal_walk(DISK > 0, steps, expand, flip, rng) for _ in range(count)])
-    noise = MarkovBoundary(steps, expand, flip, blur=False)
-    made = np.array([noise(DISK, generator(1, n)) for n in range(count)], bool)
-
-    p, q = literal.mean(0), made.mean(0)
-    sigma = np.sqrt(np.maximum(p * (1 - p), q * (1 - q)) * 2 / count)
-    assert (np.abs(p - q) <= 4.5 * sigma + 2 / count).all()
-    one, other = literal.sum((1, 2)), made.sum((1, 2))
-    assert abs(one.mean() - other.mean()) < 4 * np.hypot(one.std(), other.std()) / np.sqrt(count)
-    assert abs(one.std() / other.std() - 1) < 4 * np.sqrt(1 / count)
-    # Neighbours flip together as often.
-    pairs = [(walks[:, :, 1:] & walks[:, :, :-1]).mean(0) for walks in (literal, made)]
-    assert np.abs(pairs[0] - pairs[1]).max() < 4.5 * np.sqrt(0.5 / count)
-
-
 def test_every_class_walks_on_its_own_from_its_clean_region(patches):
     """Without a vote the result is the walks of all classes, put on one another."""
     for seed in range(4):
@@ -150,24 +114,6 @@ def test_the_number_of_specks_does_not_grow_with_the_classes():
     ]
     assert 0.004 < shares[0] < 0.03
     assert shares[1] == pytest.approx(shares[0], rel=0.15)
-
-
-def test_growing_and_shrinking():
-    mask = np.zeros((60, 60), np.uint8)
-    mask[20:40, 20:40] = 1
-    for seed in range(5):
-        area = [
-            np.count_nonzero(MarkovBoundary(60, t1, 0.05, 0.2)(mask, generator(seed)))
-            for t1 in (0.1, 0.3, 0.5, 0.7, 0.9)
-        ]
-        assert area == sorted(area)
-        assert area[0] < 300 < 500 < area[-1]
-
-
-def test_no_steps_are_the_identity_whatever_else_is_set(patches):
-    mask = patches(0)
-    noise = MarkovBoundary(0, 0.8, 0.5, 0.9)
-    np.testing.assert_array_equal(noise(mask, generator(0)), mask)
 
 
 def test_the_image_border_is_no_boundary():

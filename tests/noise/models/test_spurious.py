@@ -67,26 +67,6 @@ def test_the_number_of_objects_is_poisson(count):
     assert abs(numbers.var() - count) < 4 * np.sqrt(variance_of_variance)
 
 
-def test_objects_donors_and_places_are_uniform():
-    mask = np.zeros((1, 5), np.uint8)
-    others = [np.array([[1, 1, 0, 2, 2]], np.uint8), np.array([[3, 3]], np.uint8)]
-    noise = SpuriousObjects(0.3, classes=[1, 2, 3])
-    seen = {}
-    total = 0
-    for seed in range(4000):
-        noisy = noise(mask, generator(seed), others=others)[0]
-        places, labels = np.flatnonzero(noisy), set(noisy[noisy > 0].tolist())
-        if len(places) == 2 and len(labels) == 1:  # one object alone
-            key = (labels.pop(), int(places[0]))
-            seen[key] = seen.get(key, 0) + 1
-            total += 1
-    assert total > 800
-    assert len(seen) == 12
-    for (label, _), number in seen.items():
-        share = (0.25 if label < 3 else 0.5) / 4
-        assert abs(number / total - share) < 4 * np.sqrt(share * (1 - share) / total)
-
-
 def test_an_object_larger_than_the_mask_covers_it():
     donor = np.zeros((30, 3), np.uint8)
     donor[:25] = 1

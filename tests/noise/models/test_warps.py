@@ -104,53 +104,6 @@ def test_elastic_equals_the_definition(patches, length, classes, fill):
         assert_moved(noisy, mask, source, classes, fill)
 
 
-def offsets_of(noisy, mask):
-    """Return where the pixels of a mask of distinct labels came from, relative to themselves."""
-    order = np.zeros(mask.max() + 1, int)
-    order[mask.ravel()] = np.arange(mask.size)
-    row, column = np.divmod(order[noisy], mask.shape[1])
-    return row - np.arange(mask.shape[0])[:, None], column - np.arange(mask.shape[1])
-
-
-def test_shift_has_the_distance_and_any_direction():
-    mask = np.arange(15 * 15, dtype=np.int32).reshape(15, 15)
-    down, right = np.array(
-        [
-            [part[7, 7] for part in offsets_of(Shift(5)(mask, generator(s)), mask)]
-            for s in range(600)
-        ]
-    ).T
-    assert (np.abs(np.hypot(down, right) - 5) < math.sqrt(2)).all()
-    # Rounding at random adds between 0 and 1/2 to the square of the distance.
-    assert 25 < (down**2 + right**2).mean() < 25.5
-    assert abs(down.mean()) < 4 * math.sqrt(12.5 / 600)
-    assert abs(right.mean()) < 4 * math.sqrt(12.5 / 600)
-    quadrants = np.histogram(np.arctan2(down + 0.1, right + 0.1), 4, (-math.pi, math.pi))[0]
-    assert (np.abs(quadrants - 150) < 4 * math.sqrt(600 * 0.25 * 0.75)).all()
-
-
-def test_small_shifts_move_some_of_the_masks():
-    mask = np.arange(9, dtype=np.int32).reshape(3, 3)
-    moved = sum((Shift(0.25)(mask, generator(s)) != mask).any() for s in range(400))
-    # E[1 - (1 - |d sin t|)(1 - |d cos t|)] = 4 d / pi - d^2 / pi
-    chance = 4 * 0.25 / math.pi - 0.25**2 / math.pi
-    assert abs(moved - 400 * chance) < 4 * math.sqrt(400 * chance * (1 - chance))
-
-
-@pytest.mark.parametrize(("amplitude", "length"), [(6, 20), (2, 5)])
-def test_elastic_has_the_amplitude_and_the_correlation(amplitude, length):
-    mask = np.arange(300 * 500, dtype=np.int32).reshape(300, 500)
-    inner = (slice(40, -40), slice(40, -40))
-    square, product = [], []
-    for seed in range(6):
-        for part in offsets_of(Elastic(amplitude, length)(mask, generator(seed)), mask):
-            square.append((part[inner] ** 2).mean())
-            product.append((part[inner][:, :-length] * part[inner][:, length:]).mean())
-    rms = math.sqrt(2 * np.mean(square))
-    assert rms == pytest.approx(math.sqrt(amplitude**2 + 2 / 12), rel=0.05)
-    assert 2 * np.mean(product) / amplitude**2 == pytest.approx(math.exp(-1), abs=0.08)
-
-
 @pytest.mark.parametrize("noise", [Shift(40), Rotate(180, fill="neighbor"), Elastic(60, 9)])
 def test_where_only_void_arrives_labels_stay(noise):
     mask = np.full((9, 9), VOID, np.uint8)
