@@ -150,44 +150,28 @@ def test_what_it_says():
     assert "over 12 masks" in text
 
 
+FLIP, VOID = SymmetricFlip(0.1, 3), np.full((9, 9), 255, np.uint8)
+
+
 @pytest.mark.parametrize(
-    ("call", "error", "message"),
+    ("noise", "data", "more", "error", "message"),
     [
-        (lambda: calibrate("x", Scenes()), TypeError, "only a noise model"),
-        (lambda: calibrate(SymmetricFlip(0.1, 3), Scenes(), 0), ValueError, "target must be above"),
-        (lambda: calibrate(SymmetricFlip(0.1, 3), Scenes(), 1.5), ValueError, "at most 1"),
-        (
-            lambda: calibrate(SymmetricFlip(0.1, 3), Scenes(), measure="rate"),
-            ValueError,
-            "measure must be 'pixel_rate', 'miou' or 'boundary_rate', not 'rate'",
-        ),
-        (lambda: calibrate(SymmetricFlip(0.1, 3), []), ValueError, "data set is empty"),
-        (lambda: calibrate(SymmetricFlip(0.1, 3), Scenes(), sample=0), ValueError, "at least 1"),
-        (
-            lambda: calibrate(SymmetricFlip(0.1, 4), Scenes()),
-            ValueError,
-            "num_classes=4, but the data has 3",
-        ),
-        (
-            lambda: calibrate(BoundaryErosion(1, classes=(2,)), Scenes(), 0.9),
-            UnreachableDoseError,
-            r"reaches a pixel_rate of 0\.\d+ at the most \(dose",
-        ),
-        (
-            lambda: calibrate(BoundaryErosion(1), [np.full((9, 9), 255, np.uint8)]),
-            ValueError,
-            "the masks have no pixel_rate",
-        ),
-        (
-            lambda: calibrate(AsymmetricFlip.pair(3, 0), Scenes()),
-            ValueError,
-            "flips nothing",
-        ),
+        ("x", Scenes(), {}, TypeError, "only a noise model"),
+        (FLIP, Scenes(), {"target": 0}, ValueError, "target must be above"),
+        (FLIP, Scenes(), {"target": 1.5}, ValueError, "at most 1"),
+        (FLIP, Scenes(), {"measure": "rate"}, ValueError, "must be 'pixel_rate', 'miou' or .*, not"),
+        (FLIP, [], {}, ValueError, "data set is empty"),
+        (FLIP, Scenes(), {"sample": 0}, ValueError, "at least 1"),
+        (SymmetricFlip(0.1, 4), Scenes(), {}, ValueError, "num_classes=4, but the data has 3"),
+        (BoundaryErosion(1, classes=(2,)), Scenes(), {"target": 0.9}, UnreachableDoseError,
+         r"reaches a pixel_rate of 0\.\d+ at the most \(dose"),
+        (BoundaryErosion(1), [VOID], {}, ValueError, "the masks have no pixel_rate"),
+        (AsymmetricFlip.pair(3, 0), Scenes(), {}, ValueError, "flips nothing"),
     ],
-)
-def test_bad_input(call, error, message):
+)  # fmt: skip
+def test_bad_input(noise, data, more, error, message):
     with pytest.raises(error, match=message):
-        call()
+        calibrate(noise, data, **more)
 
 
 def test_sources_come_from_the_data_set():
