@@ -146,37 +146,11 @@ MODELS |= {
     for name, model in NOISES.items()
     if model not in map(type, MODELS.values())
 }
-# Models that make pixels void on purpose, and those that do not draw at random.
-MAKES_VOID = {
-    "annotators to void",
-    "polygons to void",
-    "coarse to void",
-    "area, eroded to void",
-    "markov to void",
-    "shift to void",
-    "rotation to void",
-    "erosion to void",
-    "omission to void",
-    "void pixels",
-    "void components",
-    "void instances",
-    "void superpixels",
-}
+# Models whose rows name void make pixels void on purpose; these do not draw at random.
 NOT_RANDOM = {
-    "coarse",
-    "coarse to void",
-    "boxes",
-    "hulls",
-    "erosion",
-    "erosion to 1",
-    "erosion to void",
-    "erosion of 2",
-    "dilation",
-    "dilation of 2",
-    "opening",
-    "closing",
-    "jitter, bias only",
-}
+    "coarse", "coarse to void", "boxes", "hulls", "erosion", "erosion to 1", "erosion to void",
+    "erosion of 2", "dilation", "dilation of 2", "opening", "closing", "jitter, bias only",
+}  # fmt: skip
 LAYOUTS = {
     "plain": lambda m: m,
     "transposed": lambda m: np.asfortranarray(m),
@@ -224,7 +198,7 @@ def test_contract(name, mask, layout, seed):
     np.testing.assert_array_equal(given_mask, mask)
     assert set(np.unique(noisy)) <= {*range(K), 255}
     assert (noisy[mask == 255] == 255).all()
-    if name not in MAKES_VOID:
+    if "void" not in name:
         assert (noisy[mask != 255] != 255).all()
 
     after = np.random.get_state()

@@ -7,7 +7,6 @@ from segnoise.noise import BoundaryJitter, generator
 from segnoise.noise.geometry.smooth_field import SmoothField
 from segnoise.noise.models import jitter
 
-DTYPES = [np.uint8, np.uint16, np.int32, np.int64]
 RNG = generator(0)
 
 
