@@ -136,7 +136,7 @@ def of_the_example(model):
             exec(example.source, names)
     noise = next(noise for noise in used if type(noise) is model)
     fit = {"num_classes": K, "classes": None}
-    return dataclasses.replace(noise, **{name: fit[name] for name in fit if hasattr(noise, name)})
+    return dataclasses.replace(noise, **{name: fit[name] for name in fit if name in vars(noise)})
 
 
 # A model without a row is tested as its docstring shows it.

@@ -57,7 +57,8 @@ class Cells:
     def spread(self, known: NDArray[np.bool_], *cells: NDArray[Any]) -> list[NDArray[Any]]:
         """Return values in which unknown cells have got the value of the nearest known one.
 
-        Nearest in Euclidean distance, in OpenCV's 5 x 5 approximation.
+        Nearest in Euclidean distance, in OpenCV's 5 x 5 approximation. If none is known, nothing
+        is returned.
         """
         if not known.any():
             return []

@@ -79,7 +79,7 @@ class ClassPile:
 
     @classmethod
     def of(cls, mask: Mask, classes: tuple[int, ...] | None, ignore_index: int) -> ClassPile:
-        """Pile up the classes of a mask."""
+        """Pile up the classes of a mask; by default all may change but the one at the bottom."""
         ranks = Ranks.of(mask, classes, ignore_index)
         return cls(mask, ranks, 2 if classes is None else ranks.first_listed, ignore_index)
 
@@ -115,8 +115,12 @@ class ClassPile:
         """Return the ranks of all pixels after the classes that may change have got new regions.
 
         The sheets of these classes are taken off, and the new regions laid down from the bottom.
-        A region covers all below it. What a class gave up, and no other claimed, goes to the class
-        across the nearest boundary, see `hand_over`.
+        A region covers all below it. What a class gave up, and no other claimed, goes with the fill
+        "neighbor" to the class across the nearest boundary, see `hand_over`; else to the class that
+        the fill names if the mask has it, and else it is left at rank 0.
+
+        `change` returns a class's new region in parts, each with its window, given the clean
+        regions and the class's rank; it is called from the lowest rank to the highest.
         """
         sheets = self.sheets()
         canvas = np.empty_like(sheets.ranks)

@@ -47,7 +47,11 @@ class Components:
 def connected_components(
     mask: Mask, ignore_index: int, instances: NDArray[Any] | None = None
 ) -> Components:
-    """Return the 8-connected regions of equal label; void belongs to none."""
+    """Return the 8-connected regions of equal label; void belongs to none.
+
+    With `instances`, all pixels of one class with one number above 0 are a single component,
+    connected or not; pixels with number 0 are split as without it.
+    """
     runs = connected_runs(mask, ignore_index, instances)
     index = np.repeat(runs.number, runs.length).reshape(mask.shape)
     return Components(index, runs.label, runs.area, _boxes(runs, mask.shape[1]))

@@ -26,7 +26,7 @@ def find_regions(
 
 
 def of_each_pixel(values: NDArray[Any], regions: Components, void: int | bool) -> NDArray[Any]:
-    """Return for each pixel the value of its region."""
+    """Return for each pixel the value of its region; that of void must fit if there is any."""
     table = np.empty(len(values) + 1, values.dtype)
     table[:-1] = values
     if regions.area.sum() < regions.index.size:

@@ -16,7 +16,9 @@ MAX_DISTANCE = 16
 def count_by_distance(
     clean: Mask, valid: BitMap, wrong: BitMap
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count pixels by their distance to the nearest boundary of the clean mask.
+    """Count pixels, valid and wrong ones, by their distance to the clean mask's nearest boundary.
+
+    Counted are those at the distances 1, ..., `MAX_DISTANCE` and, last, beyond.
 
     A pixel lies at distance d if another label (void is one) is d pixels away and none is nearer:
     in `boundary_band(clean, d)` but not in `boundary_band(clean, d - 1)`. Distances are Chebyshev;

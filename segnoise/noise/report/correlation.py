@@ -32,7 +32,10 @@ def count_pairs(valid: BitMap, wrong: BitMap) -> tuple[NDArray[np.int64], NDArra
 def autocorrelation(
     pairs: NDArray[np.int64], both: NDArray[np.int64], rate: float
 ) -> NDArray[np.float64]:
-    """Return rho(lag) = (P(wrong at x + lag | wrong at x) - p) / (1 - p) for each of `LAGS`."""
+    """Return rho(lag) = (P(wrong at x + lag | wrong at x) - p) / (1 - p) for each of `LAGS`.
+
+    NaN where there are no pairs, or p, the rate, is 1.
+    """
     if not rate < 1:
         return np.full(len(LAGS), np.nan)
     given = np.where(pairs > 0, both / np.maximum(pairs, 1), np.nan)
