@@ -104,7 +104,10 @@ class MaskComparison:
 
 
 def pair_masks(clean: Path, noisy: Path, allow_missing: bool = False) -> list[MaskPair]:
-    """Match the masks of two folders by their paths below them, without the suffix."""
+    """Match the masks of two folders by their paths below them, without the suffix; sorted by id.
+
+    The error holds all that have no partner, which `allow_missing` passes over.
+    """
     ours, theirs = index_folder(clean, None), index_folder(noisy, None)
     shared = {name: same for name in sorted(ours.files) if (same := theirs.same(name))}
     problems = [] if allow_missing else [*_alone(ours, theirs), *_alone(theirs, ours)]
@@ -123,7 +126,7 @@ def compare_masks(
     workers: int = 0,
     progress: str | None = None,
 ) -> MaskComparison:
-    """Measure what separates the masks of each pair."""
+    """Measure what separates the masks of each pair; the error holds all that cannot be read."""
     total = _none(reader)
     problems: list[Problem] = []
     with progress_bar(len(pairs), progress, "mask") as bar:

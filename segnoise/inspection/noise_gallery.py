@@ -184,7 +184,16 @@ def noise_gallery(
     seed: int = 0,
     progress: bool = False,
 ) -> Gallery:
-    """Bring noise models to one dose on a data set, and apply them to some of its images."""
+    """Bring noise models to one dose on a data set, and apply them to some of its images.
+
+    `noises` are models or configs by title, `images` rows spread evenly over the data set, and
+    `sample` masks to calibrate on. Models that cannot be built, do not fit the data or cannot reach
+    the target are in the gallery's `failures`.
+
+    Raises:
+        ConfigError: If all models fail, or an argument is out of range.
+        DataError: If a sample cannot be read.
+    """
     dataset = labelled(dataset)
     check_number("target", target, above=0, most=1)
     check_integer("images", images, 1)

@@ -59,7 +59,7 @@ class Seen(NamedTuple):
 
 
 def look(dataset: LabelledImages, index: int, labels: Sequence[np.ndarray]) -> Seen:
-    """Look at a sample's files, whose pixels have been read before."""
+    """Look at a sample's files; `labels` are its masks as training sees them, and clean ones."""
     image, mask = file_paths(dataset, index)
     size = (int(labels[0].shape[0]), int(labels[0].shape[1]))
     remarks: list[Problem] = []

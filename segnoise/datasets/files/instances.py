@@ -11,7 +11,10 @@ from segnoise.datasets.problems import one_problem
 
 
 def read_instances(path: str | Path, least: int = 1, void: int | None = None) -> np.ndarray:
-    """Read the object numbers of an image's pixels."""
+    """Return the object numbers of an image's pixels, (H, W); 0 for void and those below `least`.
+
+    The image is grey of 1 to 32 bits, or has a palette, whose indices are the numbers.
+    """
     picture, raw_mode = load_picture(path)
     if picture.mode not in ("1", "L", "P", "I") and not picture.mode.startswith("I;16"):
         raise one_problem(

@@ -84,7 +84,12 @@ class MaskReader:
         self._table, self._bad = self._make_table()
 
     def __call__(self, path: str | Path) -> np.ndarray:
-        """Read one mask."""
+        """Return the (H, W) ids of one mask, of the type `dtype`.
+
+        Raises:
+            DatasetError: If the file cannot be read, has colour where ids are expected, or holds
+                a label that the set does not have.
+        """
         if self.colors is not None:
             return self._read_colors(path, self.colors)
         stored = self._read_stored(path)

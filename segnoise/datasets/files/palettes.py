@@ -52,7 +52,7 @@ def default_palette(num_colors: int) -> Palette:
 
 
 def palette_image(mask: np.ndarray, palette: Sequence[Sequence[int]]) -> Image.Image:
-    """Return class ids as a palette picture: colours to look at, ids to compute with."""
+    """Return 8-bit ids as a palette picture: colors to look at, ids to compute with; void white."""
     colors = np.full((256, 3), 255, np.uint8)
     colors[: len(palette)] = palette
     picture = Image.fromarray(mask)

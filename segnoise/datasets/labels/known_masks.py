@@ -12,7 +12,10 @@ from segnoise.errors import ConfigError, DataError
 
 
 def known_pairs(dataset: Any, folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Give known and given masks, (H, W) each, of the samples whose masks are in a folder."""
+    """Give known and given masks, (H, W) each, of the samples whose masks are in a folder.
+
+    They are `<sample id>.png`, in the format of the set's own masks.
+    """
     if dataset.mask_reader is None:
         raise ConfigError(
             f"clean_masks={folder}: {dataset!r} has no mask_reader, a function of a path that "

@@ -171,7 +171,7 @@ def check_folder_classes(metainfo: Mapping[str, Any], folder: str | Path) -> Non
 
 
 def reader_of(dataset: LabelledImages) -> MaskReader:
-    """Return what reads a data set's mask files."""
+    """Return what reads a data set's mask files; nothing else than a `MaskReader` can."""
     reader = dataset.mask_reader
     own = dataset.load_masks is None and dataset.fingerprint is None  # nobody has changed them
     if not own or not isinstance(reader, MaskReader):
