@@ -29,6 +29,7 @@ from segnoise.datasets.rasters import RasterDataset
 from segnoise.datasets.stream import TrainingStream
 from segnoise.datasets.transformed import Transformed
 from segnoise.datasets.voc import PascalVOC
+from segnoise.datasets.volumes import VolumeDataset
 from segnoise.datasets.wrapped import Wrapped
 from segnoise.noise import NOISES
 from segnoise.registry import Registry
@@ -60,6 +61,7 @@ __all__ = [
     "SegmentationDataset",
     "TrainingStream",
     "Transformed",
+    "VolumeDataset",
     "Wrapped",
     "collate",
     "verify_noisy_copy",

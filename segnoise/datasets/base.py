@@ -37,6 +37,16 @@ class SampleFiles(NamedTuple):
     instances: Path | None = None
 
 
+class Slice(NamedTuple):
+    """Which slice of a volume a sample is."""
+
+    case: str
+    number: int
+    """In the volume, from 0."""
+    spacing: tuple[float, ...]
+    """Millimetres between slices, rows and columns."""
+
+
 class LabelledImages(Dataset[Sample]):
     """A labelled data set; what only some have is None where a class derived from it gives none.
 
@@ -52,6 +62,9 @@ class LabelledImages(Dataset[Sample]):
         load_image: Of an index: the image, (H, W, 3) uint8.
         load_instances: Of an index: the instance map, (H, W).
         has_instances: Of an index: whether the sample has an instance map; reads no file.
+        slice_of: Of an index: the `Slice` that the sample is, of data sets of volumes; reads no
+            file.
+        load_case: Of an index: the labels of the whole volume that it is a slice of, (D, H, W).
     """
 
     metainfo: dict[str, Any]
@@ -62,6 +75,8 @@ class LabelledImages(Dataset[Sample]):
     load_image: Any = None
     load_instances: Any = None
     has_instances: Any = None
+    slice_of: Any = None
+    load_case: Any = None
 
     @abstractmethod
     def __len__(self) -> int: ...

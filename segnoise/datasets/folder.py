@@ -22,7 +22,7 @@ from segnoise.datasets.files.pairing import (
     pair_listed,
     read_split,
 )
-from segnoise.datasets.files.palettes import Color, default_palette
+from segnoise.datasets.files.palettes import Color, Palette, default_palette
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.errors import ConfigError
 from segnoise.files import user_path
@@ -98,13 +98,7 @@ class FolderDataset(SegmentationDataset):
         dtype: str = "uint8",
     ) -> None:
         root = checked_root(root)
-        colors = None
-        if classes is None:
-            classes = "classes.txt"
-        if isinstance(classes, (str, Path)):
-            names, colors = read_classes(root / user_path(classes))
-        else:
-            names = checked_classes(classes)
+        names, colors = class_names(root, classes)
         if palette is None:
             palette = colors or default_palette(len(names))
         shown = checked_palette(palette, len(names))
@@ -170,7 +164,7 @@ def _find(
     image_folder, mask_folder = root / user_path(image_dir), root / user_path(mask_dir)
     # Beside each other in one folder, x_mask.png would also be taken for an image.
     exclude = mask_suffix if image_folder == mask_folder else None
-    listed = None if split is None or in_folders else _split_list(root, split, split_dir)
+    listed = None if split is None or in_folders else split_list(root, split, split_dir)
     ids = None if listed is None else read_split(listed)
     images = index_folder(image_folder, image_suffix, exclude)
     masks = index_folder(mask_folder, mask_suffix)
@@ -179,7 +173,8 @@ def _find(
     return pair_listed(ids, images, masks, listed)
 
 
-def _split_list(root: Path, split: str | Path, split_dir: str | Path | None) -> Path:
+def split_list(root: Path, split: str | Path, split_dir: str | Path | None) -> Path:
+    """Return the file of a split's list; see `FolderDataset`."""
     if str(split).endswith(".txt"):
         return root / user_path(split)
     tried = [
@@ -195,3 +190,12 @@ def _split_list(root: Path, split: str | Path, split_dir: str | Path | None) -> 
         f"write one sample id a line into one of them"
         f"{', or choose one of ' + ', '.join(available) if available else ''}",
     )
+
+
+def class_names(
+    root: Path, classes: Sequence[str] | str | Path | None
+) -> tuple[Sequence[str], Palette | None]:
+    """Return class names, and their colours where a file has them; see `FolderDataset`."""
+    if classes is None or isinstance(classes, (str, Path)):
+        return read_classes(root / user_path(classes or "classes.txt"))
+    return checked_classes(classes), None

@@ -28,7 +28,9 @@ from segnoise.datasets.problems import one_problem
 from segnoise.errors import ConfigError
 
 _PROTOCOL = ("__len__", "__getitem__", "metainfo", "sample_id", "load_mask", "paths")
-_OF_SOME = ("load_image", "load_instances", "has_instances", "load_masks")
+_OF_SOME = (
+    "load_image", "load_instances", "has_instances", "load_masks", "slice_of", "load_case",
+)  # fmt: skip
 _KNOWN = ("noise", "fingerprint", "mask_reader")
 _WRAP = """wrap it:
 

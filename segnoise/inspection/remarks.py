@@ -65,7 +65,7 @@ def look(dataset: LabelledImages, index: int, labels: Sequence[np.ndarray]) -> S
     remarks: list[Problem] = []
     if any(one_class_and_void(ids, dataset.metainfo["ignore_index"]) for ids in labels):
         remarks.append(Problem(str(mask), ONE_CLASS_AND_VOID, _ONE_CLASS))
-    if not (image.is_file() and mask.is_file()):
+    if not (image.is_file() and mask.is_file()) or dataset.slice_of is not None:
         return Seen(index, str(image), size, None, {}, str(mask), tuple(remarks))
     with opened(mask) as picture:
         turned = orientation(picture)

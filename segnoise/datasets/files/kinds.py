@@ -17,6 +17,7 @@ class Kind(NamedTuple):
 
 
 _SLICES = "export its slices as PNG, one a file"
+_VOLUME = "take VolumeDataset, or export its slices as PNG, one a file"
 _SAVE = "save it as PNG with the program that wrote it"
 _ARRAY = "save it as PNG: PIL.Image.fromarray(numpy.load(file)).save(name), for 8 or 16 bits"
 _AGAIN = "fetch it again, as a file: the server may have asked for a login"
@@ -29,12 +30,12 @@ NOT_THIS_TIFF = (
 _MAGIC = (
     (0, b"\x93NUMPY", Kind("a NumPy array", _ARRAY)),
     (0, b"PK\x03\x04", Kind("a ZIP or .npz archive", "unpack it, and save arrays as PNG")),
-    (128, b"DICM", Kind("a DICOM file", _SLICES)),
-    (344, b"n+1\0", Kind("a NIfTI volume", _SLICES)),
-    (344, b"ni1\0", Kind("a NIfTI header", _SLICES)),
+    (128, b"DICM", Kind("a DICOM file", _VOLUME)),
+    (344, b"n+1\0", Kind("a NIfTI volume", _VOLUME)),
+    (344, b"ni1\0", Kind("a NIfTI header", _VOLUME)),
     (0, b"NRRD", Kind("an NRRD volume", _SLICES)),
     (0, b"ObjectType", Kind("a MetaImage header", _SLICES)),
-    (0, b"\x1f\x8b", Kind("a gzip file", "unpack it; " + _SLICES + ", if it is a volume")),
+    (0, b"\x1f\x8b", Kind("a gzip file", "unpack it, or take VolumeDataset for NIfTI")),
     (0, b"\x89HDF\r\n\x1a\n", Kind("an HDF5 file", "save its arrays as PNG, one a file")),
     (0, b"MATLAB ", Kind("a MATLAB file", "save its arrays as PNG, one a file")),
     (0, b"version https://git-lfs", Kind("a Git LFS pointer, not the file itself", "git lfs pull")),

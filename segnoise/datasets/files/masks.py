@@ -92,7 +92,10 @@ class MaskReader:
         """
         if self.colors is not None:
             return self._read_colors(path, self.colors)
-        stored = self._read_stored(path)
+        return self.ids_of(self._read_stored(path), path)
+
+    def ids_of(self, stored: np.ndarray, path: str | Path) -> np.ndarray:
+        """Return the class ids of the (H, W) numbers of a file."""
         if self.value_map is None and stored.dtype == np.uint8 and self.ignore_index == 255:
             # Void wraps to 0 and K-1 becomes K: one pass tells whether all labels are in range.
             if self.num_classes < 255 and (stored + np.uint8(1)).max() > self.num_classes:

@@ -33,6 +33,11 @@ class Around(LabelledImages):
         """Return the image file and the clean mask file of a sample."""
         return file_paths(self.dataset, index)
 
+    @property
+    def slice_of(self) -> Any:
+        """Which slice of a volume a sample is, where the wrapped data set has such."""
+        return self.dataset.slice_of
+
 
 class Relabelled(Around, ABC):
     """A data set with other labels: `mask` holds them, `clean_mask` the data set's own.

@@ -1,0 +1,474 @@
+"""Volumes of NIfTI files and DICOM series: slices of one plane, with their place in the patient."""
+
+from __future__ import annotations
+
+import gzip
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segnoise.checks import check_choice
+from segnoise.datasets.files.bands import as_type, optional_import
+from segnoise.datasets.files.masks import MaskReader
+from segnoise.datasets.problems import DatasetError, one_problem
+from segnoise.errors import ConfigError, DataError
+from segnoise.files import replacing, user_path
+
+NIFTI = (".nii", ".nii.gz")
+"""Ends of files that are volumes."""
+PLANES = {"axial": "SPL", "coronal": "PIL", "sagittal": "LIP"}
+"""Plane of the slices -> where slices, rows and columns go: (S)uperior, (P)osterior, (L)eft ..."""
+
+_WHOLE = 1e-3  # how far a label may be from a whole number
+_APART = 1e-3  # how far apart corners of an image and its labels may be, in the least spacing
+_UNEVEN = 0.01  # how much gaps between slices may differ, relative
+_ALIKE = ("Rows", "Columns", "PixelSpacing", "PhotometricInterpretation")
+
+
+class Volume:
+    """A NIfTI file, or the folder of a DICOM series, turned so that its slices lie in one plane.
+
+    The header is read at once, the numbers by `read`. Slices, rows and columns go where `PLANES`
+    says, whatever the order in the file: pictures are upright, and all cases alike. The turn only
+    swaps and flips axes; `write_volume` undoes it.
+
+    Args:
+        path: A .nii or .nii.gz file, or a folder of DICOM files.
+        plane: "axial", "coronal" or "sagittal".
+
+    Attributes:
+        shape: (D, H, W): slices, rows, columns.
+        affine: (4, 4) from (slice, row, column) to millimetres, RAS: right, anterior, superior.
+        spacing: Millimetres between slices, rows and columns.
+
+    Raises:
+        DatasetError: If it cannot be read, holds more than one volume, or slices are missing.
+        ConfigError: If the reader of such files is not installed.
+    """
+
+    def __init__(self, path: str | Path, plane: str = "axial") -> None:
+        check_choice("plane", plane, PLANES)
+        self.path, self.plane = user_path(path), plane
+        self._stored = _Series(self.path) if self.path.is_dir() else _Nifti(self.path)
+        orientations = optional_import("nibabel.orientations", "medical")
+        shape, affine = self._stored.shape, self._stored.affine
+        if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+            raise one_problem(
+                self.path,
+                f"its affine maps voxels to no place: {affine[:3].tolist()}",
+                "export it again with its orientation",
+            )
+        self._turn = orientations.ornt_transform(
+            orientations.io_orientation(affine), orientations.axcodes2ornt(PLANES[plane])
+        )
+        places = self._turn[:, 0].astype(int)
+        self.shape: tuple[int, ...] = tuple(int(shape[places.tolist().index(n)]) for n in range(3))
+        self.affine = np.asarray(affine @ orientations.inv_ornt_aff(self._turn, shape))
+        sides = np.linalg.norm(self.affine[:3, :3], axis=0)
+        self.spacing: tuple[float, ...] = tuple(float(side) for side in sides)
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.shape))
+        return f"Volume({str(self.path)!r}, {shape}, {self.plane})"
+
+    def read(self) -> np.ndarray:
+        """Return the real numbers, rescaled as the file says, (D, H, W).
+
+        They are uint8, uint16 or int16 if all are whole and the file holds such, else float32.
+
+        Raises:
+            DatasetError: If the file is damaged, or holds NaN or what is no number.
+        """
+        orientations = optional_import("nibabel.orientations", "medical")
+        return np.ascontiguousarray(orientations.apply_orientation(self._stored.read(), self._turn))
+
+    def read_labels(self) -> np.ndarray:
+        """Return whole numbers, (D, H, W), of any integer type.
+
+        Raises:
+            DatasetError: If one is no whole number to 1e-3.
+        """
+        values = self.read()
+        if values.dtype.kind in "ui":
+            return values
+        whole = np.rint(values)
+        if (wrong := np.abs(values - whole) > _WHOLE).any():
+            raise one_problem(
+                self.path,
+                f"holds {values[wrong][0]:g} at {int(wrong.sum())} of {wrong.size} voxels, which "
+                "is no label",
+                "give it whole numbers: resample labels by the nearest neighbor",
+            )
+        return whole.astype(np.int32)
+
+
+def thickest_plane(volumes: Sequence[Volume]) -> str:
+    """Return the plane whose slices lie farthest apart in most volumes; axial where all are even.
+
+    Raises:
+        DatasetError: If one cannot be read.
+    """
+    votes = dict.fromkeys(PLANES, 0)
+    for volume in volumes:
+        sides = dict(zip(_axes(volume.plane), volume.spacing, strict=True))
+        apart = {plane: round(sides[_axes(plane)[0]], 3) for plane in PLANES}
+        votes[max(apart, key=lambda plane: apart[plane])] += 1
+    return max(votes, key=lambda plane: votes[plane])
+
+
+def _axes(plane: str) -> str:
+    """The axes that slices, rows and columns go along, whichever way."""
+    return PLANES[plane].translate(str.maketrans("IAR", "SPL"))
+
+
+def check_grids(image: Volume, labels: Volume) -> None:
+    """Raise unless labels lie on their image, voxel by voxel.
+
+    Raises:
+        DatasetError: If they differ in shape, or a corner lies more than a thousandth of the
+            least spacing elsewhere.
+    """
+    if image.shape != labels.shape:
+        raise one_problem(
+            labels.path,
+            f"labels are {_times(labels.shape)} voxels ({labels.plane}), image {image.path} "
+            f"{_times(image.shape)}",
+            "resample the labels to the image's grid by the nearest neighbor",
+        )
+    corners = np.array(
+        [[*np.multiply(c, np.subtract(image.shape, 1)), 1] for c in np.ndindex(2, 2, 2)]
+    )
+    apart = np.abs((image.affine - labels.affine)[:3] @ corners.T).max()
+    if apart > _APART * min(image.spacing):
+        one, other = (_rounded(volume.affine) for volume in (labels, image))
+        raise one_problem(
+            labels.path,
+            f"lies up to {apart:.4g} mm beside its image {image.path}: affine {one}, there {other}",
+            "resample the labels to the image's grid, or, if they belong together as they are, "
+            "give them the image's affine (nibabel.Nifti1Image(labels, image.affine))",
+        )
+
+
+def write_volume(path: str | Path, values: np.ndarray, like: Volume) -> None:
+    """Write numbers as NIfTI in the place of another volume, with its axes, affine and header.
+
+    Args:
+        path: A .nii or .nii.gz file; it appears when it is whole.
+        values: (D, H, W) uint8, uint16, int16 or float32, or (D, H, W, K).
+        like: The volume that they are of.
+
+    Raises:
+        DataError: If the shape is not that of the volume.
+    """
+    nibabel = optional_import("nibabel", "medical")
+    orientations = optional_import("nibabel.orientations", "medical")
+    if values.shape[:3] != like.shape:
+        raise DataError(f"{path}: {values.shape} numbers for a volume of {like.shape}")
+    back = orientations.ornt_transform(
+        orientations.axcodes2ornt(PLANES[like.plane]),
+        orientations.io_orientation(like._stored.affine),
+    )
+    turned = np.ascontiguousarray(orientations.apply_orientation(values, back))
+    header = like._stored.header
+    kind = (
+        nibabel.Nifti1Image
+        if header is None or header["sizeof_hdr"] == 348
+        else nibabel.Nifti2Image
+    )
+    image = kind(turned, like._stored.affine, header)
+    image.header.set_data_dtype(values.dtype)
+    image.header.set_slope_inter(1, 0)
+    image.header["cal_min"] = image.header["cal_max"] = 0  # of the image, not of this
+    if header is None:
+        image.header.set_xyzt_units("mm")
+    content = image.to_bytes()
+    with replacing(path) as temporary:
+        packed = str(path).lower().endswith(".gz")
+        temporary.write_bytes(gzip.compress(content, 6, mtime=0) if packed else content)
+
+
+class VolumeReader(MaskReader):
+    """Reads label maps as (D, H, W) class ids and refuses labels that the set does not have.
+
+    Args:
+        num_classes: K.
+        plane: Of the slices.
+        value_map: See `MaskReader`.
+        ignore_index: Likewise.
+    """
+
+    def __init__(
+        self, num_classes: int, plane: str, *, value_map: Any = None, ignore_index: int = 255
+    ) -> None:
+        super().__init__(num_classes, value_map=value_map, ignore_index=ignore_index)
+        self.plane = plane
+
+    def __call__(self, path: str | Path) -> np.ndarray:
+        """Read one label map."""
+        return self.of(Volume(path, self.plane))
+
+    def of(self, volume: Volume) -> np.ndarray:
+        """Read the label map of an opened file."""
+        slices = enumerate(volume.read_labels())
+        return np.stack(
+            [self.ids_of(s, f"{volume.path}, {self.plane} slice {n}") for n, s in slices]
+        )
+
+
+def is_volume(path: str | Path) -> bool:
+    """Return whether a file is called as NIfTI files are, or a folder holds a DICOM file."""
+    path = Path(path)
+    if not path.is_dir():
+        return path.name.lower().endswith(NIFTI)
+    return any(_is_dicom(file) for file in sorted(path.iterdir())[:100])
+
+
+def _is_dicom(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM" and path.name != "DICOMDIR"
+
+
+class _Nifti:
+    """A NIfTI file as it is stored."""
+
+    def __init__(self, path: Path) -> None:
+        nibabel = optional_import("nibabel", "medical")
+        self.path = path
+        image = self._open()
+        shape = image.shape
+        if not isinstance(image, nibabel.Nifti1Pair):
+            raise one_problem(path, f"is {type(image).__name__}, no NIfTI", "save it as .nii.gz")
+        while len(shape) > 3 and shape[-1] == 1:
+            shape = shape[:-1]
+        if len(shape) != 3 or not all(shape):
+            raise one_problem(
+                path,
+                f"holds {_times(image.shape)} numbers, no volume of three axes",
+                "save each volume of it as a file of its own (fslsplit, nibabel.four_to_three)",
+            )
+        if image.get_data_dtype().names or image.get_data_dtype().kind not in "uif":
+            raise one_problem(
+                path, f"its voxels are {image.get_data_dtype()}, no numbers", "save it as float32"
+            )
+        self.shape = tuple(map(int, shape))
+        self.affine = np.asarray(image.affine, float)
+        self.header = image.header.copy()
+        if len(image.shape) > 3:  # what is written has three axes
+            self.header.set_data_shape(shape)
+
+    def _open(self) -> Any:
+        nibabel = optional_import("nibabel", "medical")
+        if not self.path.is_file():
+            raise one_problem(self.path, "file not found", "give a .nii or .nii.gz file")
+        try:
+            return nibabel.load(self.path)
+        except Exception as error:  # whatever damage leads it to
+            raise self._damaged(error) from None
+
+    def _damaged(self, error: Exception) -> DatasetError:
+        words = " ".join(str(error).split()) or type(error).__name__
+        return one_problem(self.path, f"cannot be read: {words}", "fetch or export the file again")
+
+    def read(self) -> np.ndarray:
+        image = self._open()
+        try:
+            with np.errstate(all="ignore"):
+                values = np.asanyarray(image.dataobj).reshape(self.shape)
+        except Exception as error:  # whatever damage leads it to
+            raise self._damaged(error) from None
+        return _real(values, self.path)
+
+
+class _Series:
+    """The slices of a DICOM series, sorted by where they lie."""
+
+    header = None
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._pydicom = optional_import("pydicom", "medical")
+        slices = self._only_series(self._headers())
+        self._check_alike(slices)
+        rows, columns = np.array(slices[0].ImageOrientationPatient, float).reshape(2, 3)
+        normal = np.cross(rows, columns)
+        slices.sort(key=lambda s: float(normal @ np.array(s.ImagePositionPatient, float)))
+        places = np.array([s.ImagePositionPatient for s in slices], float)
+        self.files = [Path(str(s.filename)) for s in slices]
+        step = self._step(places, normal)
+        down, across = map(float, slices[0].PixelSpacing)
+        affine = np.eye(4)
+        # (column, row, slice): a row's number grows along the columns' direction.
+        affine[:3] = np.column_stack([rows * across, columns * down, step, places[0]])
+        self.affine = np.diag([-1.0, -1, 1, 1]) @ affine  # LPS to RAS
+        self.shape = int(slices[0].Columns), int(slices[0].Rows), len(slices)
+
+    def _headers(self) -> list[Any]:
+        found = []
+        for file in sorted(self.path.iterdir()):
+            if not file.is_file() or file.name.startswith(".") or file.name == "DICOMDIR":
+                continue
+            try:
+                header = self._pydicom.dcmread(file, stop_before_pixels=True)
+            except self._pydicom.errors.InvalidDicomError:
+                continue  # a note, a checksum
+            except Exception as error:  # whatever damage leads it to
+                raise one_problem(file, f"cannot be read: {error}", "fetch it again") from None
+            if "Rows" in header:  # no report, no structure set
+                found.append(header)
+        if not found:
+            raise one_problem(
+                self.path, "holds no DICOM image", "give the folder of the files themselves"
+            )
+        return found
+
+    def _only_series(self, headers: Sequence[Any]) -> list[Any]:
+        series: dict[str, list[Any]] = {}
+        for header in headers:
+            series.setdefault(str(header.get("SeriesInstanceUID")), []).append(header)
+        if len(series) > 1:
+            said = [
+                f"{uid} ({own[0].get('SeriesDescription', 'no description')}, {len(own)} files)"
+                for uid, own in series.items()
+            ]
+            raise one_problem(
+                self.path,
+                f"holds {len(series)} series: {'; '.join(said[:6])}",
+                "move each into a folder of its own, and choose one",
+            )
+        return list(headers)
+
+    def _check_alike(self, slices: Sequence[Any]) -> None:
+        """Raise unless all are single grey slices of one kind and direction."""
+        first = slices[0]
+        for header in slices:
+            file = Path(str(header.filename))
+            if int(header.get("NumberOfFrames", 1)) > 1:
+                raise one_problem(
+                    file, f"holds {header.NumberOfFrames} frames in one file",
+                    "convert the series to NIfTI, by dcm2niix",
+                )  # fmt: skip
+            lacks = [
+                tag
+                for tag in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+                if not header.get(tag)
+            ]
+            if lacks:
+                raise one_problem(
+                    file, f"does not say where it lies: it lacks {', '.join(lacks)}",
+                    "take the series as the scanner wrote it, or remove the file",
+                )  # fmt: skip
+            kind = str(header.get("PhotometricInterpretation"))
+            if kind != "MONOCHROME2":
+                what = "its numbers are dark where they are high" if kind == "MONOCHROME1" else ""
+                raise one_problem(
+                    file, f"is {kind}{', ' * bool(what)}{what}",
+                    "save it as MONOCHROME2: the greatest number that its bits hold minus each"
+                    if what else "take a series of grey slices (MONOCHROME2)",
+                )  # fmt: skip
+            for tag in _ALIKE:
+                if header.get(tag) != first.get(tag):
+                    raise one_problem(
+                        file,
+                        f"has {tag} {header.get(tag)}, {Path(str(first.filename)).name} "
+                        f"{first.get(tag)}",
+                        "keep slices of one grid in the folder",
+                    )
+            direction = [np.array(h.ImageOrientationPatient, float) for h in (header, first)]
+            if np.abs(direction[0] - direction[1]).max() > 1e-4:
+                raise one_problem(
+                    file,
+                    f"lies in another direction, {direction[0].tolist()}, than "
+                    f"{Path(str(first.filename)).name}, {direction[1].tolist()}",
+                    "remove localizers from the folder",
+                )
+
+    def _step(self, places: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        """The way from a slice to the next; raises where slices are missing, double or shifted."""
+        if len(places) < 2:
+            raise one_problem(
+                self.path, "holds one slice, whose thickness does not say how far the next is",
+                "give the whole series",
+            )  # fmt: skip
+        along = places @ normal
+        gaps = np.diff(along)
+        usual = float(np.median(gaps))
+        for n, gap in enumerate(gaps.tolist()):
+            one, other = self.files[n].name, self.files[n + 1].name
+            where = f"{one} at {along[n]:g} mm and {other} at {along[n + 1]:g} mm"
+            if gap < 1e-3:
+                raise one_problem(
+                    self.path, f"holds two slices at one place: {where}",
+                    "keep one of them: they may be of two acquisitions or times",
+                )  # fmt: skip
+            if abs(gap - usual) > _UNEVEN * usual:
+                count = round(gap / usual) - 1
+                missing = count > 0 and abs(gap / usual - count - 1) < 0.1
+                lacks = f"{count} slice(s) are missing" if missing else "slices are unevenly spaced"
+                raise one_problem(
+                    self.path, f"{lacks} between {where}; the others are {usual:g} mm apart",
+                    "fetch the missing files" if missing else "resample the series to even gaps",
+                )  # fmt: skip
+        step = np.asarray((places[-1] - places[0]) / (len(places) - 1))
+        shift = float(np.linalg.norm(step - normal * (step @ normal)))
+        if shift * (len(places) - 1) > 0.1:  # mm from the first slice to the last
+            raise one_problem(
+                self.path,
+                f"each slice is shifted by {shift:.3g} mm within its plane (a tilted gantry)",
+                "convert it by dcm2niix, which undoes the tilt",
+            )
+        return step
+
+    def read(self) -> np.ndarray:
+        parts = [self._slice(file) for file in self.files]
+        return np.stack(parts).transpose(2, 1, 0)
+
+    def _slice(self, file: Path) -> np.ndarray:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of odd but harmless headers
+                header = self._pydicom.dcmread(file)
+                stored = header.pixel_array
+        except Exception as error:  # whatever damage, or a codec that is not there, leads it to
+            words = " ".join(str(error).split())
+            if "plugin" in words or "missing dependencies" in words:
+                kind = header.file_meta.TransferSyntaxUID.name
+                raise ConfigError(
+                    f"{file}: no reader of {kind} is installed: JPEG 2000 needs pip install "
+                    "'segnoise[medical]', other JPEG python-gdcm"
+                ) from None
+            raise one_problem(file, f"cannot be read: {words[:200]}", "fetch it again") from None
+        slope = float(header.get("RescaleSlope", 1))
+        intercept = float(header.get("RescaleIntercept", 0))
+        if slope == 1 and intercept == round(intercept):
+            return _real(stored.astype(np.int64) + round(intercept), file)
+        return _real(stored * slope + intercept, file)
+
+
+def _real(values: np.ndarray, path: Path) -> np.ndarray:
+    """Numbers as uint8, uint16 or int16 where they are of a whole type that fits, else float32."""
+    if values.dtype.kind == "f":
+        if not (finite := np.isfinite(values)).all():
+            raise one_problem(
+                path,
+                f"holds {int((~finite).sum())} voxels that are NaN or infinite",
+                "fill them (numpy.nan_to_num)",
+            )
+        return as_type(values, "float32", path)
+    if values.dtype in (np.uint8, np.uint16, np.int16):
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
+    low, high = int(values.min()), int(values.max())
+    fits = [t for t in ("int16", "uint16") if np.iinfo(t).min <= low and high <= np.iinfo(t).max]
+    return as_type(values, fits[0] if fits else "float32", path)
+
+
+def _times(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _rounded(affine: np.ndarray) -> list[list[float]]:
+    return [[float(f"{x:.9g}") for x in row] for row in affine[:3].tolist()]
