@@ -29,11 +29,9 @@ from segnoise.noise.models.feature_dependent import FeatureDependent
 from segnoise.noise.models.flips import AsymmetricFlip, SymmetricFlip
 from segnoise.noise.models.jitter import BoundaryJitter
 from segnoise.noise.models.markov import MarkovBoundary
-from segnoise.noise.models.omission import Omission
 from segnoise.noise.models.polygons import PolygonNoise
-from segnoise.noise.models.region_swap import RegionSwap
+from segnoise.noise.models.regions import Omission, RegionSwap, VoidDropout
 from segnoise.noise.models.spurious import SpuriousObjects
-from segnoise.noise.models.void_dropout import VoidDropout
 from segnoise.noise.models.warps import Elastic, Rotate, Shift
 from segnoise.noise.presets import PRESETS, expanded
 from segnoise.noise.report.kind import KINDS, kind_of_noise
