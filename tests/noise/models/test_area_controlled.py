@@ -6,7 +6,7 @@ import pytest
 from segnoise.noise import AreaControlled, generator
 from segnoise.noise.geometry.bit_maps import packed
 from segnoise.noise.geometry.class_pile import ClassPile
-from segnoise.noise.geometry.motion import Motion, nearest_step
+from segnoise.noise.models.area_controlled import Motion, nearest_step
 
 
 def step(region, grow):
