@@ -266,9 +266,9 @@ SLIPS = [
     ),
     (
         "segnoise/engine/data.py",
-        "range(rank, length, world_size)",
-        "range(0, length, world_size)",
-        "segnoise/engine/data.py",
+        "sampler=range(rank, len(dataset), world_size)",
+        "sampler=range(0, len(dataset), world_size)",
+        "tests/engine/test_train.py::test_each_validation_sample_goes_to_one_process",
     ),
     # Files, folders, the lock
     (

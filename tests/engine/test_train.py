@@ -18,7 +18,7 @@ from torch import nn
 
 from segnoise import cli
 from segnoise.datasets import FolderDataset, Phantoms
-from segnoise.engine import checkpoint
+from segnoise.engine import checkpoint, data
 from segnoise.engine.config import load_config
 from segnoise.engine.data import training_stream
 from segnoise.engine.evaluate import evaluate
@@ -255,6 +255,15 @@ def test_no_folder_is_made_that_a_kill_would_leave(tmp_path, monkeypatch):
 
 def killed(*_, **__):
     raise KeyboardInterrupt
+
+
+def test_each_validation_sample_goes_to_one_process(monkeypatch):
+    parts = []
+    for rank in range(2):
+        monkeypatch.setattr(data, "get_dist_info", lambda rank=rank: (rank, 2))
+        loader = data.eval_loader(list(range(5)), {"eval_batch_size": 2, "num_workers": 0})
+        parts.append(list(loader.sampler))
+    assert parts == [[0, 2, 4], [1, 3]], "shards may be uneven"
 
 
 def test_seeds_decide_and_nothing_else_does(tmp_path):

@@ -10,7 +10,8 @@ pytestmark = pytest.mark.slow
 
 def test_the_demo_prints_one_table_and_draws_one_picture(tmp_path, capsys):
     arguments = ["demo", "--work-dir", str(tmp_path / "demo"), "--cfg-options",
-                 "train_cfg.max_iters=2", f"data_root={tmp_path / 'data'}"]  # fmt: skip
+                 "train_cfg.max_iters=2", f"data_root={tmp_path / 'data'}",
+                 "train_data.num_images=16", "val_data.num_images=8"]  # fmt: skip
     assert cli.main(arguments) == 0
     printed = capsys.readouterr().out
     for words in ("recipe robust", "Realised noise", "| CE, noisy |", "auto, noisy |", "best iter"):

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 def test_the_last_checkpoint_survives_and_the_run_goes_on(tmp_path):
     network = {"type": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 5, "kernel_size": 65,
                "padding": 32}  # fmt: skip
-    training = {"train_cfg": {"max_iters": 240, "val_interval": 60}, "log_interval": 60}
+    training = {"train_cfg": {"max_iters": 120, "val_interval": 30}, "log_interval": 30}
     config = tiny_training.config(tmp_path, model={"network": network}, batch_size=1, **training)
     path = tiny_training.write(tmp_path / "leaf.py", config)
     kill_after_first_checkpoint(path, tmp_path / "run")
@@ -38,4 +38,4 @@ def test_the_last_checkpoint_survives_and_the_run_goes_on(tmp_path):
     hidden = [path.name for path in (tmp_path / "run").glob(".*")]
     assert hidden == [MARK], "no half-written file is left"
     assert cli.main(["train", str(path), "--resume"]) == 0
-    assert checkpoint.load(last)["meta"]["iter"] == 240
+    assert checkpoint.load(last)["meta"]["iter"] == 120
