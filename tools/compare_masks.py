@@ -7,7 +7,6 @@ the masks that count as clean. Prints the realised noise and its distribution ov
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,12 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=cli.path, help="JSON file: the report, and rates image by image"
     )
-    parser.add_argument(
-        "--workers",
-        type=cli.processes,
-        default=os.cpu_count() or 1,
-        help="processes (default: all cores)",
-    )
+    cli.add_workers(parser)
     arguments = parser.parse_args(argv)
     return cli.run_tool(lambda: compare(arguments), go_on=cli.AGAIN)
 

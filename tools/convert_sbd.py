@@ -8,7 +8,6 @@ interrupted run goes on where it stopped.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,12 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("sbd", type=cli.path, help="benchmark_RELEASE, unpacked from benchmark.tgz")
     parser.add_argument("voc", type=cli.path, help="VOCdevkit/VOC2012, where the results go")
     parser.add_argument("--overwrite", action="store_true", help="replace masks and list")
-    parser.add_argument(
-        "--workers",
-        type=cli.integer(1, 1024),
-        default=os.cpu_count() or 1,
-        help="processes (default: all cores)",
-    )
+    cli.add_workers(parser)
     args = parser.parse_args(argv)
     return cli.run_tool(
         lambda: convert(find_sbd(args.sbd), find_voc(args.voc), args.overwrite, args.workers)

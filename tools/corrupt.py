@@ -10,7 +10,6 @@ gives the masks that the config's own noise would give.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -44,12 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the noisy copy that is in --out"
     )
-    parser.add_argument(
-        "--workers",
-        type=cli.processes,
-        default=os.cpu_count() or 1,
-        help="processes (default: all cores)",
-    )
+    cli.add_workers(parser)
     parser.add_argument(
         "--verify",
         action="store_true",

@@ -108,7 +108,6 @@ def _as_flag() -> Iterator[None]:
 
 
 seed = integer(0, MAX_SEED)
-processes = integer(0, 1024)
 
 
 def add_config(arguments: argparse.ArgumentParser) -> None:
@@ -230,6 +229,16 @@ def add_dose(arguments: argparse.ArgumentParser, target: float) -> None:
         default="pixel_rate",
         help="pixel_rate: share of the pixels that change (default); miou: mean IoU of noisy and "
         "clean labels; boundary_rate: share that changes of the pixels within 3 px of a boundary",
+    )
+
+
+def add_workers(arguments: argparse.ArgumentParser) -> None:
+    """Add ``--workers``."""
+    arguments.add_argument(
+        "--workers",
+        type=integer(0, 1024),
+        default=os.cpu_count() or 1,
+        help="processes (default: all cores)",
     )
 
 
