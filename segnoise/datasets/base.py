@@ -65,6 +65,9 @@ class LabelledImages(Dataset[Sample]):
         slice_of: Of an index: the `Slice` that the sample is, of data sets of volumes; reads no
             file.
         load_case: Of an index: the labels of the whole volume that it is a slice of, (D, H, W).
+        whole_of: Of an index: the name of the larger label map that the sample is a part of, and
+            the part, which ends where that ends; noise sees such maps whole.
+        load_whole: Of a name: that label map.
     """
 
     metainfo: dict[str, Any]
@@ -77,6 +80,8 @@ class LabelledImages(Dataset[Sample]):
     has_instances: Any = None
     slice_of: Any = None
     load_case: Any = None
+    whole_of: Any = None
+    load_whole: Any = None
 
     @abstractmethod
     def __len__(self) -> int: ...

@@ -25,7 +25,7 @@ from segnoise.datasets.files.class_files import read_classes
 from segnoise.datasets.files.images import stretch
 from segnoise.datasets.files.pairing import checked_folder, read_split
 from segnoise.datasets.files.palettes import default_palette
-from segnoise.datasets.files.scenes import PICTURES, RASTERS, Scene, same_grid
+from segnoise.datasets.files.scenes import PICTURES, RASTERS, Scene, same_grid, windows_of
 from segnoise.datasets.files.vectors import SUFFIXES as VECTORS
 from segnoise.datasets.files.vectors import Outlines
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
@@ -194,6 +194,22 @@ class RasterDataset(LabelledImages):
         files = [path for pair in self._pairs for path in pair[1:]]
         states = [(path.name, *_state(path)) for path in files]
         return json.dumps([states, self._window, self._area, len(self)])
+
+    def whole_of(self, index: int) -> tuple[str, tuple[slice, slice]]:
+        """Return the scene that a sample is a window of, and its rows and columns."""
+        number, *place = self._part(index)
+        return self._pairs[number].name, (place[0], place[1])
+
+    def load_whole(self, name: str) -> np.ndarray:
+        """Return a whole scene's labels, void where it has no data."""
+        number = [pair.name for pair in self._pairs].index(name)
+        scene, void = self.scene(number), self.metainfo["ignore_index"]
+        whole = np.full(scene.shape, void, self._label_type)
+        for rows, columns in windows_of(scene.shape, 1024):
+            there = scene.read(rows, columns)[1]
+            labels = self._read_labels(number, rows, columns)
+            whole[rows, columns] = labels if there is None else np.where(there, labels, void)
+        return whole
 
     def scene(self, number: int) -> Scene:
         """Return a scene by its number."""

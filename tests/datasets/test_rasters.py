@@ -1,16 +1,19 @@
 """Rasters on a map: every pixel at its place, void where there are no data, mismatches refused."""
 
+import gc
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from segnoise.datasets import RasterDataset
+from segnoise.datasets import NoisyLabels, RasterDataset
 from segnoise.datasets.files.scenes import on_map
 from segnoise.datasets.problems import DatasetError
 from segnoise.errors import ConfigError
 from segnoise.inspection import check_dataset, contact_sheet
+from segnoise.noise.seeding import generator
 
 rasterio = pytest.importorskip("rasterio")
 UTM = rasterio.crs.CRS.from_epsg(32616)
@@ -51,7 +54,8 @@ def whole(dataset, number, shape):
         mask[part], image[part] = sample["mask"], sample["image"]
         count[part] += 1
         assert np.array_equal(dataset.load_mask(index), sample["mask"])
-        assert np.array_equal(dataset.load_image(index), sample["image"])
+        if dataset.load_image is not None:
+            assert np.array_equal(dataset.load_image(index), sample["image"])
     return image, mask, count
 
 
@@ -323,3 +327,71 @@ def test_arguments(tmp_path):
         RasterDataset(tmp_path, "one", classes=CLASSES)
     dataset = RasterDataset(tmp_path, "one", classes=CLASSES, dtype="float32", window=96)
     assert np.array_equal(dataset[0]["image"][:70, :90], image.astype(np.float32))
+
+
+class Whole:
+    """A noise that shows what it was given: numbers in place of labels."""
+
+    def __init__(self):
+        self.shapes = []
+
+    def __call__(self, mask, rng):
+        self.shapes.append(mask.shape)
+        noisy = mask.copy()
+        noisy[mask != 255] = rng.integers(2)
+        return noisy
+
+
+@pytest.mark.parametrize("window", [32, 50, 96])
+def test_noise_sees_whole_scenes_and_does_not_depend_on_the_windows(tmp_path, window):
+    image, labels = scene()
+    image[:, :25] = 0
+    write(tmp_path / "images/a.tif", image, nodata=0)
+    write(tmp_path / "labels/a.tif", labels)
+    noise = {"type": "BoundaryErosion", "width": 3, "fill": 0}
+    clean = np.where(image.any(2), labels, 255).astype(np.uint8)
+    dataset = RasterDataset(tmp_path, classes=CLASSES, window=window)
+    noisy = NoisyLabels(dataset, noise, seed=4)
+    expected = noisy.noise(clean, generator(4, "noise", "a"))
+    assert (expected != clean).sum() > 50
+    mask = whole(noisy, 0, labels.shape)[1]
+    assert np.array_equal(mask[:70, :90], expected)
+    assert np.array_equal(noisy[0]["clean_mask"], dataset[0]["mask"])
+    copy = pickle.loads(pickle.dumps(noisy))
+    assert np.array_equal(copy[0]["mask"], noisy[0]["mask"])
+    function = Whole()
+    seen = NoisyLabels(dataset, function)
+    assert len({int(v) for i in range(len(seen)) for v in np.unique(seen[i]["mask"])} - {255}) == 1
+    assert function.shapes == [(70, 90)]
+    report = check_dataset(noisy).noise
+    assert report.pixel_rate == pytest.approx((expected != clean)[clean != 255].mean())
+
+
+def test_noise_that_needs_more_than_labels_is_refused(tmp_path):
+    image, labels = scene()
+    write(tmp_path / "images/a.tif", image)
+    write(tmp_path / "labels/a.tif", labels)
+    dataset = RasterDataset(tmp_path, classes=CLASSES, window=32)
+    for noise in (
+        {"type": "FeatureDependent", "rate": 0.2},
+        {"type": "SpuriousObjects", "count": 2},
+    ):
+        with pytest.raises(ConfigError, match="here it sees whole scenes"):
+            NoisyLabels(dataset, noise)
+
+
+def test_the_files_of_a_run_are_removed_with_it(tmp_path):
+    image, labels = scene()
+    write(tmp_path / "images/a.tif", image)
+    write(tmp_path / "labels/a.tif", labels)
+    noisy = NoisyLabels(
+        RasterDataset(tmp_path, classes=CLASSES, window=32), {"type": "SymmetricFlip", "rate": 0.2}
+    )
+    folder = Path(noisy._wholes.folder)
+    noisy[0]
+    assert len(list(folder.iterdir())) == 1
+    pickle.loads(pickle.dumps(noisy))  # a worker's, which ends first
+    assert folder.exists()
+    del noisy
+    gc.collect()
+    assert not folder.exists()

@@ -1,4 +1,4 @@
-"""Buildings in a band of a scene, outlines as labels: the upper 70 % train, the rest validates."""
+"""Buildings in one band of a scene, outlines as labels; the upper 70 % train, the rest tests."""
 
 from segnoise.datasets import RasterDataset
 from segnoise.datasets.augmentations import ResizeFlip

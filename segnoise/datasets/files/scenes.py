@@ -354,3 +354,14 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         yield
+
+
+def windows_of(shape: tuple[int, int], side: int) -> Iterator[tuple[slice, slice]]:
+    """Windows side by side that cover a raster; those at its end are smaller."""
+    height, width = shape
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            yield (
+                slice(top, min(top + side, height)),
+                slice(left, min(left + side, width)),
+            )

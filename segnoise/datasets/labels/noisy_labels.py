@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,7 @@ from segnoise.datasets.labels.relabelled import Relabelled
 from segnoise.datasets.problems import one_problem
 from segnoise.datasets.wrapped import file_paths, labelled
 from segnoise.errors import ConfigError, DataError
+from segnoise.files import replacing
 from segnoise.noise import (
     NOISES,
     Noise,
@@ -26,6 +32,7 @@ from segnoise.noise import (
     noise_parameters,
 )
 from segnoise.noise.samples import corrupt_sample
+from segnoise.noise.seeding import generator
 
 
 class NoisyLabels(Relabelled):
@@ -38,7 +45,9 @@ class NoisyLabels(Relabelled):
     validation and test masks stay clean.
 
     Noise models get what they `need`: the image, the instance map, the clean masks of the whole
-    data set, the sample's id. Other functions get the mask alone.
+    data set, the sample's id. Other functions get the mask alone. Where samples are windows of
+    larger label maps, as in a `RasterDataset`, the noise sees those whole, once, so that no object
+    is cut: it depends on the seed and the scene's name, and is the same for windows of any size.
 
     Args:
         dataset: A data set with `metainfo`, `sample_id`, `load_mask` and `paths`; for noise that
@@ -87,6 +96,7 @@ class NoisyLabels(Relabelled):
         self.noise = built_noise(noise, self.metainfo)
         _check_sources(self.noise, self.dataset)
         self.seed = check_integer("seed", seed)
+        self._wholes = None if self.dataset.whole_of is None else _Wholes()
 
     def __repr__(self) -> str:
         return f"NoisyLabels({self.dataset!r}, {self.noise!r}, seed={self.seed})"
@@ -95,6 +105,8 @@ class NoisyLabels(Relabelled):
         self, clean: np.ndarray, index: int, image: np.ndarray | None = None
     ) -> np.ndarray:
         try:
+            if self._wholes is not None:
+                return self._part(self._wholes, clean, index)
             return corrupt_sample(self.noise, self.dataset, index, self.seed, clean, image)
         except DataError:
             raise  # about another file: an image, an instance map, a mask to borrow from
@@ -108,6 +120,58 @@ class NoisyLabels(Relabelled):
                 what = f"{self.noise!r} failed at it: {type(error).__name__}: {error}"
                 remedy = f"mend {Path(place.filename).name}, line {place.lineno}"
             raise one_problem(file_paths(self.dataset, index)[1], what, remedy) from error
+
+    def _part(self, wholes: _Wholes, clean: np.ndarray, index: int) -> np.ndarray:
+        """The part of a corrupted whole that a sample is; void where the sample is void."""
+        name, place = self.dataset.whole_of(index)
+        sources = {"sample_id": name} if "sample_id" in self.noise.needs else {}
+
+        def corrupted() -> np.ndarray:
+            whole = self.dataset.load_whole(name)
+            return self.noise(whole, generator(self.seed, "noise", name), **sources)
+
+        part = wholes.get(name, corrupted)[place]
+        noisy = np.full_like(clean, self.metainfo["ignore_index"])
+        noisy[tuple(slice(0, side) for side in part.shape)] = part
+        return noisy
+
+
+class _Wholes:
+    """Corrupted label maps that are larger than a sample, each made once, in files of this run.
+
+    Worker processes share them; who needs one that is not there makes it.
+    """
+
+    def __init__(self) -> None:
+        self.folder = tempfile.mkdtemp(prefix="segnoise-")
+        self._maps: dict[str, np.ndarray] = {}
+        # At the end of the process that made it, and not of its workers.
+        weakref.finalize(self, _remove, self.folder, os.getpid())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _shared, (self.folder,)
+
+    def get(self, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return a map, made if it is not there."""
+        if name not in self._maps:
+            path = Path(self.folder, f"{hashlib.sha256(name.encode()).hexdigest()}.npy")
+            if not path.exists():
+                with replacing(path) as temporary:
+                    np.save(temporary, make())
+            self._maps[name] = np.load(path, mmap_mode="r")
+        return self._maps[name]
+
+
+def _shared(folder: str) -> _Wholes:
+    """The maps of another process."""
+    wholes = _Wholes.__new__(_Wholes)
+    wholes.folder, wholes._maps = folder, {}
+    return wholes
+
+
+def _remove(folder: str, process: int) -> None:
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def built_noise(
@@ -156,6 +220,11 @@ def built_model(
 
 def _check_sources(noise: Noise, dataset: LabelledImages) -> None:
     """Raise if a noise model needs what a data set can never give."""
+    if dataset.whole_of is not None and (more := sorted(noise.needs - {"sample_id"})):
+        raise ConfigError(
+            f"{noise!r} needs {', '.join(more)}, and here it sees whole scenes, of which there are "
+            "only labels in memory: take a noise that looks at labels alone"
+        )
     for source in ("image", "instances"):
         if source in noise.needs and getattr(dataset, f"load_{source}") is None:
             raise ConfigError(
