@@ -149,6 +149,7 @@ def test_shipped_configs_load_are_short_and_survive_a_dump(path, tmp_path):
 NOISES = {
     "voc": "AsymmetricFlip(transition_matrix={'confusions': 'voc', 'rate': 0.4})",
     "cityscapes": "AsymmetricFlip(transition_matrix={'confusions': 'cityscapes', 'rate': 0.4})",
+    "buildings": "BoundaryErosion(width=3)",
     "camvid": "BoundaryErosion(width=3)",
     "phantoms": "RegionSwap(rate=0.375, classes=[1, 2, 3, 4])",
 }
@@ -158,7 +159,7 @@ def test_there_is_a_leaf_for_each_data_set_and_model_and_it_takes_any_noise():
     assert {(p.parent.name, p.stem.split("_" + p.parent.name[:3])[0]) for p in leaves()} == {
         ("voc", "unet_r34"), ("voc", "deeplabv3plus_r50"), ("cityscapes", "unet_r34"),
         ("cityscapes", "deeplabv3plus_r50"), ("camvid", "unet_r34"), ("camvid", "unet_r18"),
-        ("phantoms", "unet_r18"), ("phantoms", "unet_mobile"),
+        ("phantoms", "unet_r18"), ("phantoms", "unet_mobile"), ("buildings", "unet_mobile"),
     }  # fmt: skip
     for path in leaves():
         wanted = part(NOISES[path.parent.name], "noise model")
