@@ -33,6 +33,7 @@ from segnoise.errors import ConfigError
 from segnoise.files import user_path
 from segnoise.noise.seeding import generator
 
+_TRIES = 20  # a window: a scene that is not much larger has few
 _ENDS = (*RASTERS, *(end for end in PICTURES if end.startswith(".tif")))
 
 
@@ -75,7 +76,8 @@ class RasterDataset(LabelledImages):
         label_dir: Folder of the labels.
         window: Side of a window in pixels.
         windows: "grid", for validation, test and prediction, or "random", for training.
-        count: Random windows a scene of average size; None is twice as many as a grid has.
+        count: Random windows a scene of average size, no two alike; None is twice as many as a
+            grid has.
         balanced: Draw the class first, each alike, then a place where it is, in half of the
             random windows. Reads all labels once.
         seed: Of the random windows.
@@ -363,17 +365,16 @@ class RasterDataset(LabelledImages):
         by_class = [found for found in by_class if len(found)]
         height, width = bottom - top, right - left
         step = height / cells.shape[1], width / cells.shape[2]
-        chosen = []
-        for turn in range(wanted):
+        most = max(0, height - self._window), max(0, width - self._window)
+        chosen: dict[_Window, None] = {}
+        for turn in range(_TRIES * wanted):
             among = by_class[rng.integers(len(by_class))] if by_class and turn % 2 else places
-            cell = among[rng.integers(len(among))]
-            centre = (cell + rng.random(2)) * step
-            start = [
-                int(np.clip(round(c - self._window / 2), 0, max(0, side - self._window)))
-                for c, side in zip(centre, (height, width), strict=True)
-            ]
-            chosen.append(_Window(number, top + start[0], left + start[1]))
-        return chosen
+            place = (among[rng.integers(len(among))] + rng.random(2)) * step
+            corner = np.clip(place - self._window * rng.random(2), 0, most).round().astype(int)
+            chosen[_Window(number, top + int(corner[0]), left + int(corner[1]))] = None
+            if len(chosen) == wanted:
+                break
+        return list(chosen)
 
     def _cells(self, number: int) -> np.ndarray:
         """Where a scene's area has data, coarsely: (1, rows, columns)."""

@@ -63,9 +63,12 @@ def look(dataset: LabelledImages, index: int, labels: Sequence[np.ndarray]) -> S
     image, mask = file_paths(dataset, index)
     size = (int(labels[0].shape[0]), int(labels[0].shape[1]))
     remarks: list[Problem] = []
-    if any(one_class_and_void(ids, dataset.metainfo["ignore_index"]) for ids in labels):
+    files = image.is_file() and mask.is_file()
+    # A window of a scene may well be of one class, and void where the scene ends.
+    void = dataset.metainfo["ignore_index"]
+    if dataset.whole_of is None and any(one_class_and_void(ids, void) for ids in labels):
         remarks.append(Problem(str(mask), ONE_CLASS_AND_VOID, _ONE_CLASS))
-    if not (image.is_file() and mask.is_file()) or dataset.slice_of is not None:
+    if not files or dataset.slice_of is not None:
         return Seen(index, str(image), size, None, {}, str(mask), tuple(remarks))
     with opened(mask) as picture:
         turned = orientation(picture)

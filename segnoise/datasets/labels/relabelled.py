@@ -38,6 +38,11 @@ class Around(LabelledImages):
         """Which slice of a volume a sample is, where the wrapped data set has such."""
         return self.dataset.slice_of
 
+    @property
+    def whole_of(self) -> Any:
+        """Which larger label map a sample is a part of, where the wrapped data set has such."""
+        return self.dataset.whole_of
+
 
 class Relabelled(Around, ABC):
     """A data set with other labels: `mask` holds them, `clean_mask` the data set's own.
