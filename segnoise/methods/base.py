@@ -11,6 +11,7 @@ from segnoise.errors import ConfigError, words_of
 from segnoise.losses import LOSSES, build_loss
 from segnoise.losses.base import says
 from segnoise.losses.names import shown
+from segnoise.methods.composing import check_class_weights
 from segnoise.methods.training_step import Task, TrainingStep
 from segnoise.registry import Registry
 
@@ -95,6 +96,17 @@ class Method(nn.Module):
         return ", ".join(shown(self))
 
 
+def check_background(background: int, task: Task) -> None:
+    """Raise unless it is a class."""
+    if background >= task.num_classes:
+        raise ValueError(f"background={background} is none of {task.num_classes} classes")
+    if background == task.ignore_index:
+        raise ValueError(
+            f"background={background} is the label of void, which is no class: give another "
+            "background, or the data set another ignore_index"
+        )
+
+
 def check_loss(entry: object) -> dict[str, Any]:
     """Return a copy of a loss's entry in a config, if it may be one."""
     if not isinstance(entry, Mapping) or "type" not in entry:
@@ -128,12 +140,7 @@ def loss_of_labels(entry: Mapping[str, Any], task: Task, reduction: str = "mean"
         loss = build_loss(kind, **{**common, **arguments})
     except Exception as error:  # whatever somebody's class raises for arguments that do not fit
         raise ConfigError(f"loss: {words_of(error)}") from error
-    weights = getattr(loss, "class_weights", None)
-    if weights is not None and len(weights) != task.num_classes:
-        raise ConfigError(
-            f"loss.class_weights has {len(weights)} numbers for {task.num_classes} classes; give "
-            "one a class, or a scheme such as 'inverse_sqrt'"
-        )
+    check_class_weights("loss", arguments.get("class_weights"), task.num_classes)
     kind = type(loss).__name__
     if says(loss, "needs") or "views" in says(loss, "inputs"):
         more = ", ".join(says(loss, "needs")) or "a second view of the image"

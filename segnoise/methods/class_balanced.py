@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from segnoise.checks import check_choice
 from segnoise.losses.weighting import SCHEMES, label_counts, scheme_weights
 from segnoise.methods.base import METHODS, Method
 from segnoise.methods.training_step import TrainingStep
@@ -54,10 +55,8 @@ class ClassBalanced(Method):
         super().__init__()
         if scheme not in SCHEMES:
             raise ValueError(f"unknown scheme {scheme!r}: {did_you_mean(scheme, SCHEMES)}")
-        if scope not in SCOPES:
-            raise ValueError(f"scope must be one of {', '.join(SCOPES)}, got {scope!r}")
         self.scheme = scheme
-        self.scope = scope
+        self.scope = check_choice("scope", scope, SCOPES)
 
     def weigh(self, step: TrainingStep) -> Tensor:
         """Return the weights, with mean 1 over the valid pixels of each image or batch."""

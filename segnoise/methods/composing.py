@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from typing import Any
 
 from torch import nn
@@ -59,6 +59,15 @@ def check_name(name: object, where: str) -> None:
         raise ConfigError(
             f"{where}: no method or loss can be called {name!r}; set its 'name' to another "
             f"identifier, such as 'my_{name}'"
+        )
+
+
+def check_class_weights(where: str, weights: object, num_classes: int) -> None:
+    """Refuse class weights in a config that are not one a class; a scheme's name passes."""
+    if isinstance(weights, Sized) and not isinstance(weights, str) and len(weights) != num_classes:
+        raise ConfigError(
+            f"{where}.class_weights has {len(weights)} numbers for {num_classes} classes; give one "
+            "a class, or a scheme such as 'inverse_sqrt'"
         )
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segnoise.checks import check_flag, check_float, check_integer, check_rate
-from segnoise.methods.base import METHODS, Method
+from segnoise.checks import check_choice, check_flag, check_float, check_integer, check_rate
+from segnoise.methods.base import METHODS, Method, check_background
 from segnoise.methods.components import components
 from segnoise.methods.scores import class_probabilities
 from segnoise.methods.training_step import Task, TrainingStep
@@ -93,21 +93,13 @@ class MissingObjects(Method):
         self.start = check_rate("start", start)
         self.tau = check_float("tau", tau, least=0, below=1)
         self.background = check_integer("background", background, least=0)
-        if becomes not in BECOMES:
-            raise ValueError(f"becomes must be one of {', '.join(BECOMES)}, got {becomes!r}")
-        self.becomes = becomes
+        self.becomes = check_choice("becomes", becomes, BECOMES)
         self.object_wise = check_flag("object_wise", object_wise)
 
     def begin(self, network: nn.Module, task: Task) -> None:
         """Check that the background is a class."""
         super().begin(network, task)
-        if self.background >= task.num_classes:
-            raise ValueError(f"background={self.background} is none of {task.num_classes} classes")
-        if self.background == task.ignore_index:
-            raise ValueError(
-                f"background={self.background} is the label of void, which has no objects to miss: "
-                "give another background, or the data set another ignore_index"
-            )
+        check_background(self.background, task)
 
     def correct_labels(self, step: TrainingStep) -> Tensor:
         """Return the labels with the objects that are missing."""

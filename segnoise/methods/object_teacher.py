@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from segnoise.checks import check_flag, check_integer
 from segnoise.losses.weighting import label_counts
-from segnoise.methods.base import METHODS
+from segnoise.methods.base import METHODS, check_background
 from segnoise.methods.components import Regions
 from segnoise.methods.teacher import Teacher
 from segnoise.methods.training_step import Task, TrainingStep
@@ -121,13 +121,7 @@ class ObjectTeacher(Teacher):
         super().begin(network, task)
         classes = task.num_classes
         if self.background is not None:
-            if self.background >= classes:
-                raise ValueError(f"background={self.background} is none of {classes} classes")
-            if self.background == task.ignore_index:
-                raise ValueError(
-                    f"background={self.background} is the label of void, which is no class: give "
-                    "another background, or the data set another ignore_index"
-                )
+            check_background(self.background, task)
             if classes == 2 and not self.missing:
                 raise ValueError(
                     f"background={self.background} and one class more leave the teacher nothing to "

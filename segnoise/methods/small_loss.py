@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segnoise.checks import check_float
+from segnoise.checks import check_choice, check_float
 from segnoise.methods.base import METHODS, Method, check_loss, loss_of_labels
 from segnoise.methods.training_step import Task, TrainingStep
 
@@ -96,9 +96,7 @@ class SmallLoss(Method):
         self.noise_rate = check_float("noise_rate", noise_rate, least=0, below=1)
         self.ramp_epochs = check_float("ramp_epochs", ramp_epochs, least=0)
         self.exponent = check_float("exponent", exponent, above=0)
-        if group not in GROUPS:
-            raise ValueError(f"group must be one of {', '.join(GROUPS)}, got {group!r}")
-        self.group = group
+        self.group = check_choice("group", group, GROUPS)
         self.entry = check_loss({"type": "CE"} if loss is None else loss)
 
     def begin(self, network: nn.Module, task: Task) -> None:

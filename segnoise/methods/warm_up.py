@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segnoise.checks import check_rate
+from segnoise.checks import check_choice, check_rate
 from segnoise.methods.base import METHODS, Method, check_loss, loss_of_labels
 from segnoise.methods.training_step import Task, TrainingStep
 
@@ -80,9 +80,7 @@ class WarmUp(Method):
         self.end = check_rate("end", end)
         if end < start:
             raise ValueError(f"end must be at least start={start}, got {end}")
-        if shape not in SHAPES:
-            raise ValueError(f"shape must be one of {', '.join(SHAPES)}, got {shape!r}")
-        self.shape = shape
+        self.shape = check_choice("shape", shape, SHAPES)
 
     def begin(self, network: nn.Module, task: Task) -> None:
         """Build the first loss."""

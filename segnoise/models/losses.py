@@ -13,7 +13,7 @@ from segnoise.errors import ConfigError, words_of
 from segnoise.losses import LOSSES, build_loss
 from segnoise.losses.base import says
 from segnoise.losses.names import parameters_of
-from segnoise.methods.composing import check_name
+from segnoise.methods.composing import check_class_weights, check_name
 
 
 def build_losses(
@@ -52,14 +52,7 @@ def build_losses(
         check_name(name, where)
         if name in built:
             raise ConfigError(f"{where}: a second loss called {name!r}; set its 'name'")
-        class_weights = arguments.get("class_weights")
-        if not (class_weights is None or isinstance(class_weights, str)) and (
-            len(class_weights) != num_classes
-        ):
-            raise ConfigError(
-                f"{where}.class_weights has {len(class_weights)} numbers for {num_classes} "
-                "classes; give one a class, or a scheme such as 'inverse_sqrt'"
-            )
+        check_class_weights(where, arguments.get("class_weights"), num_classes)
         built[name] = loss
         weights[name] = float(weight)
     return built, weights
