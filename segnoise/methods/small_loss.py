@@ -70,7 +70,8 @@ class SmallLoss(Method):
         exponent: c > 0.
         group: "image": in each image; "class": of each class's labels in the batch; "batch": over
             the batch. Under data parallelism a batch is that of one process.
-        loss: by which pixels are compared, ``dict(type="CE")``; any with a map over the pixels.
+        loss: by which pixels are compared, ``dict(type="CE")``; any with a map over the
+            pixels; one of your own says so by ``per_pixel = True``.
 
     Raises:
         ValueError: if an argument is out of its range.

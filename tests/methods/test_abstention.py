@@ -117,6 +117,16 @@ def test_pixel_weights_of_other_methods_count():
     torch.testing.assert_close(found["loss_gce"], base[labels == 1].mean())
 
 
+def test_a_loss_around_another_keeps_its_map():
+    image, labels = outputs(1)
+    found = []
+    for kind in ({"type": "GCE"}, {"type": "LogitClip", "base": "GCE", "tau": 1e9}):
+        method, model = started(1, losses=[{**kind, "name": "loss"}])
+        method.iteration = 24
+        found.append(model(image, labels, mode="loss")["loss_loss"])
+    torch.testing.assert_close(*found)
+
+
 @pytest.mark.parametrize("kind", ["TLoss", "Dice"])
 def test_losses_without_a_map_are_refused(kind):
     with pytest.raises(ConfigError, match=f"abstention needs losses .* '{kind.lower()}'"):
