@@ -208,5 +208,5 @@ class L1Penalty(nn.Module):
                 raise TypeError(f"parameters must be floating tensors, got {kind}")
         double = any(p.dtype == torch.float64 for p in parameters)
         dtype = torch.float64 if double else torch.float32
-        norms = [p.abs().sum(dtype=dtype).to(parameters[0].device) for p in parameters]
-        return torch.stack(norms).sum()
+        norms = [torch.linalg.vector_norm(p, 1, dtype=dtype) for p in parameters]
+        return torch.stack([norm.to(parameters[0].device) for norm in norms]).sum()
