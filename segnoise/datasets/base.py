@@ -64,10 +64,10 @@ class LabelledImages(Dataset[Sample]):
         has_instances: Of an index: whether the sample has an instance map; reads no file.
         slice_of: Of an index: the `Slice` that the sample is, of data sets of volumes; reads no
             file.
-        load_case: Of an index: the labels of the whole volume that it is a slice of, (D, H, W).
         whole_of: Of an index: the name of the larger label map that the sample is a part of, and
-            the part, which ends where that ends; noise sees such maps whole.
-        load_whole: Of a name: that label map.
+            the part, which ends where that ends; noise sees such maps whole. Of a volume, that is
+            the label map of a case, (D, H, W), and a slice.
+        load_whole: Of an index: that label map.
     """
 
     metainfo: dict[str, Any]
@@ -79,7 +79,6 @@ class LabelledImages(Dataset[Sample]):
     load_instances: Any = None
     has_instances: Any = None
     slice_of: Any = None
-    load_case: Any = None
     whole_of: Any = None
     load_whole: Any = None
 

@@ -202,9 +202,9 @@ class RasterDataset(LabelledImages):
         number, *place = self._part(index)
         return self._pairs[number].name, (place[0], place[1])
 
-    def load_whole(self, name: str) -> np.ndarray:
-        """Return a whole scene's labels, void where it has no data."""
-        number = [pair.name for pair in self._pairs].index(name)
+    def load_whole(self, index: int) -> np.ndarray:
+        """Return the labels of a sample's whole scene, void where it has no data."""
+        number = self._part(index)[0]
         scene, void = self.scene(number), self.metainfo["ignore_index"]
         whole = np.full(scene.shape, void, self._label_type)
         for rows, columns in windows_of(scene.shape, 1024):

@@ -267,8 +267,13 @@ class VolumeDataset(SegmentationDataset):
         n, number = self._slices[index]
         return Slice(self._cases[n].name, number, self._volumes[n][0].spacing)
 
-    def load_case(self, index: int) -> np.ndarray:
-        """Return the labels of the volume that a sample is a slice of, (D, H, W)."""
+    def whole_of(self, index: int) -> tuple[str, int]:
+        """Return the case that a sample is a slice of, and the number of the slice."""
+        n, number = self._slices[index]
+        return self._cases[n].name, number
+
+    def load_whole(self, index: int) -> np.ndarray:
+        """Return the labels of the case that a sample is a slice of, (D, H, W)."""
         return self._labels(self._slices[index][0]).copy()
 
     def load_mask(self, index: int) -> np.ndarray:

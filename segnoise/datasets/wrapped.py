@@ -29,8 +29,8 @@ from segnoise.errors import ConfigError
 
 _PROTOCOL = ("__len__", "__getitem__", "metainfo", "sample_id", "load_mask", "paths")
 _OF_SOME = (
-    "load_image", "load_instances", "has_instances", "load_masks", "slice_of", "load_case",
-    "whole_of", "load_whole",
+    "load_image", "load_instances", "has_instances", "load_masks", "slice_of", "whole_of",
+    "load_whole",
 )  # fmt: skip
 _KNOWN = ("noise", "fingerprint", "mask_reader")
 _WRAP = """wrap it:

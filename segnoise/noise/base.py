@@ -35,6 +35,14 @@ class Dose(NamedTuple):
     integer: bool = False
 
 
+NO_VOLUMES = (
+    "corrupts single masks: slice by slice, the errors of one object would not agree. Of volumes "
+    "are SymmetricFlip, AsymmetricFlip, VoidDropout, RegionSwap, Omission, SpuriousObjects, "
+    "BoundaryErosion, BoundaryDilation, BoundaryOpening, BoundaryClosing, BoundaryJitter, "
+    "DistanceMorphology and Elastic, Shift and Rotate of the whole mask, and what is made of them"
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Noise(ABC):
     """Base of the noise models.
@@ -47,6 +55,8 @@ class Noise(ABC):
 
     Attributes:
         DOSE: The parameter that `calibrate` turns; None for a model without such a one.
+        VOLUMES: Whether it corrupts volumes, (D, H, W), too, so that its errors agree from slice to
+            slice; see `takes_volumes`.
 
     Raises:
         TypeError: If a parameter is of the wrong type.
@@ -55,6 +65,7 @@ class Noise(ABC):
     """
 
     DOSE: ClassVar[Dose | None] = None
+    VOLUMES: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_parameters(self)
@@ -63,7 +74,8 @@ class Noise(ABC):
         """Return a corrupted copy of a mask.
 
         Args:
-            mask: (H, W) class ids; uint8, uint16, int32 or int64; never changed.
+            mask: (H, W) class ids, or (D, H, W) for a model that `takes_volumes`; uint8, uint16,
+                int32 or int64; never changed.
             rng: The source of randomness, such as `generator(seed, sample_id)`.
             sources: What the model `needs` beside the mask, by name, such as `image=image`; what
                 it does not need is ignored. See `Sources`. `NoisyLabels` gives all that a data
@@ -79,7 +91,9 @@ class Noise(ABC):
             ValueError: If the mask is not 2-D, or holds ids that the model has no rule for; if
                 a source that the model needs is missing, or does not fit the mask.
         """
-        checked = check_mask(mask)
+        checked = check_mask(mask, volume=True)
+        if checked.ndim == 3 and not self.takes_volumes:
+            raise ValueError(f"{self!r} {NO_VOLUMES}")
         if not isinstance(rng, np.random.Generator):
             raise TypeError(
                 f"rng must be a numpy.random.Generator, not {rng!r}: use segnoise.noise.generator"
@@ -100,6 +114,11 @@ class Noise(ABC):
     @abstractmethod
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         """Corrupt a checked, contiguous mask of at least one pixel; returns a new array."""
+
+    @property
+    def takes_volumes(self) -> bool:
+        """Whether the model corrupts (D, H, W): objects are 26-connected, widths in the slices."""
+        return self.VOLUMES and getattr(self, "regions", "") not in ("instances", "superpixels")
 
     @property
     def needs(self) -> frozenset[str]:

@@ -20,8 +20,11 @@ MASK_DTYPES = tuple(map(np.dtype, (np.uint8, np.uint16, np.int32, np.int64)))
 _HISTOGRAM_PIXELS = 1 << 24
 
 
-def check_mask(mask: object, name: str = "mask") -> Mask:
-    """Return a mask as a C-contiguous array, or say why it is none."""
+def check_mask(mask: object, name: str = "mask", volume: bool = False) -> Mask:
+    """Return a mask, or a volume of them where such may be, as a C-contiguous array.
+
+    Four columns or fewer are no volume, but the channels of a picture.
+    """
     if not isinstance(mask, np.ndarray):
         raise TypeError(
             f"{name} is a {type(mask).__name__}, not a NumPy array: pass np.asarray({name})"
@@ -29,7 +32,7 @@ def check_mask(mask: object, name: str = "mask") -> Mask:
     if mask.dtype not in MASK_DTYPES:
         known = ", ".join(map(str, MASK_DTYPES))
         raise TypeError(f"{name} has dtype {mask.dtype}, not one of {known}: convert its class ids")
-    if mask.ndim != 2:
+    if mask.ndim != 2 and not (volume and mask.ndim == 3 and mask.shape[2] > 4):
         raise ValueError(
             f"{name} has shape {mask.shape}, not (height, width): pass one single-channel mask"
         )
@@ -114,7 +117,13 @@ def is_any_of(mask: Mask, classes: Sequence[int]) -> NDArray[np.bool_]:
     if mask.dtype != np.uint8:
         return np.isin(mask, classes)
     table = np.isin(np.arange(256), classes).astype(np.uint8)
-    return cv2.LUT(mask, table).view(np.bool_)
+    # As one row: OpenCV would take a volume's columns for channels.
+    return cv2.LUT(mask.reshape(1, -1), table).view(np.bool_).reshape(mask.shape)
+
+
+def planes(mask: Mask) -> Mask:
+    """Return the slices of a volume; a mask as the only slice."""
+    return mask.reshape(-1, *mask.shape[-2:])
 
 
 def check_void(ignore_index: object, num_classes: int) -> int:

@@ -48,3 +48,18 @@ class _Others(Sequence[Mask]):
     def __getitem__(self, index: Any) -> Any:
         place = range(len(self))[index]
         return self._dataset.load_mask(place + (place >= self._left_out))
+
+
+class OtherWholes(Sequence[Mask]):
+    """The whole label maps of a data set of parts but one, by name, loaded when asked for."""
+
+    def __init__(self, dataset: Any, left_out: str) -> None:
+        self._dataset = dataset
+        first = {dataset.whole_of(n)[0]: n for n in reversed(range(len(dataset)))}
+        self._first = [n for name, n in sorted(first.items()) if name != left_out]
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._dataset.load_whole(self._first[index])

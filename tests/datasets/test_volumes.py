@@ -50,7 +50,7 @@ def test_samples_are_slices(root):
     assert whole.dtype == np.float32
     assert abs(whole.mean()) < 1e-5
     assert abs(whole.std() - 1) < 1e-5
-    labels = data.load_case(9)
+    labels = data.load_whole(9)
     assert labels.shape == (6, 6, 5)
     assert np.array_equal(data[9]["mask"], labels[5])
     assert data.slice_of(9) == ("c2", 5, (2, 1, 1))

@@ -31,7 +31,8 @@ from segnoise.noise import (
     expanded,
     noise_parameters,
 )
-from segnoise.noise.samples import corrupt_sample
+from segnoise.noise.base import NO_VOLUMES
+from segnoise.noise.samples import OtherWholes, corrupt_sample
 from segnoise.noise.seeding import generator
 
 
@@ -48,6 +49,8 @@ class NoisyLabels(Relabelled):
     data set, the sample's id. Other functions get the mask alone. Where samples are windows of
     larger label maps, as in a `RasterDataset`, the noise sees those whole, once, so that no object
     is cut: it depends on the seed and the scene's name, and is the same for windows of any size.
+    Of a `VolumeDataset` it sees the label map of a case, (D, H, W), so that the errors of an object
+    agree from slice to slice; models that cannot do so are refused.
 
     Args:
         dataset: A data set with `metainfo`, `sample_id`, `load_mask` and `paths`; for noise that
@@ -94,6 +97,8 @@ class NoisyLabels(Relabelled):
             )
         self.dataset = labelled(dataset)
         self.noise = built_noise(noise, self.metainfo)
+        if self.dataset.slice_of is not None and not self.noise.takes_volumes:
+            raise ConfigError(f"noise: {self.noise!r} {NO_VOLUMES}")
         _check_sources(self.noise, self.dataset)
         self.seed = check_integer("seed", seed)
         self._wholes = None if self.dataset.whole_of is None else _Wholes()
@@ -124,11 +129,13 @@ class NoisyLabels(Relabelled):
     def _part(self, wholes: _Wholes, clean: np.ndarray, index: int) -> np.ndarray:
         """The part of a corrupted whole that a sample is; void where the sample is void."""
         name, place = self.dataset.whole_of(index)
-        sources = {"sample_id": name} if "sample_id" in self.noise.needs else {}
 
         def corrupted() -> np.ndarray:
-            whole = self.dataset.load_whole(name)
-            return self.noise(whole, generator(self.seed, "noise", name), **sources)
+            sources: dict[str, Any] = {"sample_id": name}
+            if "others" in self.noise.needs:
+                sources["others"] = OtherWholes(self.dataset, name)
+            whole, rng = self.dataset.load_whole(index), generator(self.seed, "noise", name)
+            return self.noise(whole, rng, **sources)
 
         part = wholes.get(name, corrupted)[place]
         noisy = np.full_like(clean, self.metainfo["ignore_index"])
@@ -220,10 +227,11 @@ def built_model(
 
 def _check_sources(noise: Noise, dataset: LabelledImages) -> None:
     """Raise if a noise model needs what a data set can never give."""
-    if dataset.whole_of is not None and (more := sorted(noise.needs - {"sample_id"})):
+    known = {"sample_id"} if dataset.slice_of is None else {"sample_id", "others"}
+    if dataset.whole_of is not None and (more := sorted(noise.needs - known)):
         raise ConfigError(
-            f"{noise!r} needs {', '.join(more)}, and here it sees whole scenes, of which there are "
-            "only labels in memory: take a noise that looks at labels alone"
+            f"{noise!r} needs {', '.join(more)}, and here it sees whole label maps, which are in memory "
+            "without images: take a noise that looks at labels alone"
         )
     for source in ("image", "instances"):
         if source in noise.needs and getattr(dataset, f"load_{source}") is None:

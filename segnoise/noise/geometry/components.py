@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,10 +21,12 @@ class Components:
     """The connected regions of a mask, numbered by their first pixel in reading order.
 
     Attributes:
-        index: (H, W) int32; the number of each pixel's component, -1 at void.
+        index: (H, W) int32, of a volume (D, H, W); the number of each pixel's component, -1 at
+            void.
         label: (C,) the class id of each component, in the mask's dtype.
         area: (C,) int64; pixels.
-        box: (C, 4) int64; top, left, bottom, right of the bounding box, the last two exclusive.
+        box: (C, 4) int64; top, left, bottom, right of the bounding box, the last two exclusive; of
+            a volume (C, 6), first, top, left, last, bottom, right.
     """
 
     index: NDArray[np.int32]
@@ -34,10 +37,10 @@ class Components:
     def __len__(self) -> int:
         return len(self.label)
 
-    def window(self, component: int) -> tuple[slice, slice]:
-        """Return the rows and columns of a component's bounding box."""
-        top, left, bottom, right = self.box[component].tolist()
-        return slice(top, bottom), slice(left, right)
+    def window(self, component: int) -> tuple[slice, ...]:
+        """Return the rows and columns of a component's bounding box, of a volume slices first."""
+        sides = self.box[component].reshape(2, -1).T.tolist()
+        return tuple(slice(low, high) for low, high in sides)
 
     def region(self, component: int) -> NDArray[np.bool_]:
         """Return where within its bounding box a component is."""
@@ -50,11 +53,50 @@ def connected_components(
     """Return the 8-connected regions of equal label; void belongs to none.
 
     With `instances`, all pixels of one class with one number above 0 are a single component,
-    connected or not; pixels with number 0 are split as without it.
+    connected or not; pixels with number 0 are split as without it. Volumes, which have no
+    instances, are 26-connected.
     """
+    if mask.ndim == 3:
+        return _components_of_volume(mask, ignore_index)
     runs = connected_runs(mask, ignore_index, instances)
     index = np.repeat(runs.number, runs.length).reshape(mask.shape)
     return Components(index, runs.label, runs.area, _boxes(runs, mask.shape[1]))
+
+
+def _components_of_volume(mask: Mask, ignore_index: int) -> Components:
+    """Join the regions of the slices where a voxel touches one of the 9 below it."""
+    slices = [connected_components(plane, ignore_index) for plane in mask]
+    first = np.cumsum([0, *(len(found) for found in slices)])
+    one, other = [], []
+    for n, (lower, upper) in enumerate(itertools.pairwise(slices)):
+        for rows, columns in itertools.product(
+            ((_ALL, _ALL), (_HEAD, _TAIL), (_TAIL, _HEAD)), repeat=2
+        ):
+            here, there = zip(rows, columns, strict=True)
+            alike = mask[n][here] == mask[n + 1][there]
+            alike &= lower.index[here] >= 0
+            pairs = lower.index[here][alike].astype(np.int64) * (len(upper) or 1)
+            touching = np.unique(pairs + upper.index[there][alike])
+            one.append(touching // (len(upper) or 1) + first[n])
+            other.append(touching % (len(upper) or 1) + first[n + 1])
+    count = int(first[-1])
+    least = _union(count, *(np.concatenate([np.zeros(0, np.intp), *x]) for x in (one, other)))
+    roots, number = np.unique(least, return_inverse=True)
+    index = np.empty(mask.shape, np.int32)
+    for n, found in enumerate(slices):
+        table = np.append(number[first[n] : first[n + 1]], -1).astype(np.int32)
+        index[n] = table[found.index]  # void's -1 is the last
+    label, area, box = (
+        np.concatenate([getattr(found, name) for found in slices])
+        for name in ("label", "area", "box")
+    )
+    depth = np.repeat(np.arange(len(slices)), np.diff(first))
+    sides = np.column_stack([depth, box[:, :2], depth + 1, box[:, 2:]])
+    joined = np.tile(np.array([mask.size] * 3 + [0] * 3, np.int64), (len(roots), 1))
+    np.minimum.at(joined[:, :3], number, sides[:, :3])
+    np.maximum.at(joined[:, 3:], number, sides[:, 3:])
+    total = np.bincount(number, area, len(roots)).astype(np.int64)
+    return Components(index, label[roots], total, joined)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

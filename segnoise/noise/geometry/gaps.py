@@ -19,6 +19,8 @@ def close_gaps(mask: Mask, gaps: NDArray[np.bool_], fill: str | int, ignore_inde
     """
     if not gaps.any():
         return mask
+    if mask.ndim == 3 and fill == "neighbor":
+        return _close_gaps_of_volume(mask, gaps, ignore_index)
     if fill != "neighbor":
         label = ignore_index if isinstance(fill, str) else fill
         check_storable(label, mask, "ignore_index" if isinstance(fill, str) else "fill")
@@ -30,6 +32,31 @@ def close_gaps(mask: Mask, gaps: NDArray[np.bool_], fill: str | int, ignore_inde
     if not far.all():
         nearest, _ = nearest_pixels(far, np.flatnonzero(hole))
         inner[hole] = inner.ravel()[nearest]
+    return mask
+
+
+def _close_gaps_of_volume(mask: Mask, gaps: NDArray[np.bool_], ignore_index: int) -> Mask:
+    """Give gaps the label of the nearest voxel, all sides of a voxel counted alike.
+
+    The nearest in each slice is known from the slice alone; along the slices, the least of
+    d(z')^2 + (z - z')^2 is looked for from z on, until no slice so far off can be nearer.
+    """
+    far = gaps | (mask == ignore_index)
+    square, label = np.where(far, np.float32(np.inf), np.float32(0)), mask.copy()
+    for n, plane in enumerate(far):
+        if plane.any() and not plane.all():
+            nearest, distance = _nearest_within(plane, np.flatnonzero(plane))
+            square[n][plane], label[n][plane] = distance**2, mask[n].ravel()[nearest]
+    best, found = square.copy(), label.copy()
+    for step in range(1, len(mask)):
+        if not (best[gaps] > step**2).any():
+            break
+        for here, there in ((slice(step, None), slice(-step)), (slice(-step), slice(step, None))):
+            other = square[there] + np.float32(step**2)
+            nearer = other < best[here]
+            best[here][nearer], found[here][nearer] = other[nearer], label[there][nearer]
+    known = gaps & np.isfinite(best)
+    mask[known] = found[known]
     return mask
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from segnoise.noise.geometry.squares import comparable
 from segnoise.noise.geometry.strips import strips
-from segnoise.noise.mask import Mask, count_labels
+from segnoise.noise.mask import Mask, count_labels, planes
 
 RankMap = NDArray[Any]
 """(H, W) uint8 or uint16 ranks; 0 is void."""
@@ -101,12 +101,15 @@ class Ranks:
     def filtered(self, mask: Mask, rank_filter: Callable[[RankMap], RankMap], reach: int) -> Mask:
         """Return the mask after a filter of its ranks, which sees `reach` rows above and below.
 
+        In a volume each slice is filtered by itself, by ranks of the whole.
+
         The filter keeps void's 0, and makes none.
         """
         noisy = np.empty_like(mask)
-        for strip in strips(mask.shape, reach):
-            own = self.encode(mask[strip.window])
-            noisy[strip.rows] = self.decode(rank_filter(own)[strip.inner], own[strip.inner])
+        for clean, changed in zip(planes(mask), planes(noisy), strict=True):
+            for strip in strips(clean.shape, reach):
+                own = self.encode(clean[strip.window])
+                changed[strip.rows] = self.decode(rank_filter(own)[strip.inner], own[strip.inner])
         return noisy
 
 

@@ -28,7 +28,7 @@ from segnoise.noise.geometry.squares import (
     square_minimum,
 )
 from segnoise.noise.geometry.strips import strips
-from segnoise.noise.mask import Mask, check_storable, is_any_of
+from segnoise.noise.mask import Mask, check_storable, is_any_of, planes
 from segnoise.noise.sources import Sources
 
 
@@ -80,6 +80,7 @@ class BoundaryErosion(Noise):
     """
 
     DOSE = Dose("width", high=LARGEST_WIDTH)
+    VOLUMES = True
 
     width: float = parameters.checked(check_width)
     fill: str | int = parameters.fill()
@@ -96,14 +97,15 @@ class BoundaryErosion(Noise):
         fill = self.ignore_index if isinstance(self.fill, str) else self.fill
         check_storable(fill, mask, "ignore_index" if self.fill == "void" else "fill")
         noisy = np.empty_like(mask)
-        for strip in strips(mask.shape, reach=width):
-            own = mask[strip.rows]
-            lost = boundary_band(mask[strip.window], width)[strip.inner]
-            lost &= own != self.ignore_index
-            if self.classes is not None:
-                lost &= is_any_of(own, self.classes)
-            # own where kept, fill where lost; several times faster than np.where.
-            noisy[strip.rows] = own ^ ((own ^ mask.dtype.type(fill)) * lost)
+        for clean, changed in zip(planes(mask), planes(noisy), strict=True):
+            for strip in strips(clean.shape, reach=width):
+                own = clean[strip.rows]
+                lost = boundary_band(clean[strip.window], width)[strip.inner]
+                lost &= own != self.ignore_index
+                if self.classes is not None:
+                    lost &= is_any_of(own, self.classes)
+                # own where kept, fill where lost; several times faster than np.where.
+                changed[strip.rows] = own ^ ((own ^ mask.dtype.type(fill)) * lost)
         return noisy
 
 
@@ -112,6 +114,7 @@ class _FilterOfRanks(Noise):
     """What these models share but the first: they filter ranks over squares of side 2 w + 1."""
 
     DOSE = Dose("width", high=LARGEST_WIDTH)
+    VOLUMES = True
     _SQUARES: ClassVar[int] = 1  # that are applied one after the other
 
     width: float = parameters.checked(check_width)

@@ -59,6 +59,11 @@ class _Combination(Noise):
         factors = [part.dose_range[1] / part.dose for part in self._parts() if part.dose > 0]
         return 0.0, max(factors, default=1.0)
 
+    @property
+    def takes_volumes(self) -> bool:
+        """Whether all parts do."""
+        return all(part.takes_volumes for part in self._parts())
+
     def with_dose(self, dose: float) -> Noise:
         """Return the combination with each part's dose multiplied, up to the part's greatest."""
         factor = check_number("dose", dose, 0)

@@ -56,6 +56,7 @@ class DistanceMorphology(Noise):
     """
 
     DOSE = Dose("high", high=LARGEST_WIDTH)
+    VOLUMES = True
 
     low: float = parameters.number(0)
     high: float = parameters.number(0, LARGEST_WIDTH)

@@ -47,6 +47,7 @@ class SymmetricFlip(Noise):
     """
 
     DOSE = Dose("rate", high=1.0)
+    VOLUMES = True
 
     rate: float = parameters.rate()
     num_classes: int = parameters.integer(2)
@@ -95,6 +96,7 @@ class AsymmetricFlip(Noise):
     """
 
     DOSE = Dose("greatest chance of a flip", high=1.0)
+    VOLUMES = True
 
     transition_matrix: Rows
     ignore_index: int = parameters.void()

@@ -16,7 +16,7 @@ from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.ranks import Ranks, highest_within, lowest_within
 from segnoise.noise.geometry.smooth_field import LARGEST_LENGTH, SmoothField
 from segnoise.noise.geometry.squares import LARGEST_WIDTH
-from segnoise.noise.mask import Mask
+from segnoise.noise.mask import Mask, planes
 from segnoise.noise.sources import Sources
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
@@ -76,6 +76,7 @@ class BoundaryJitter(Noise):
     """
 
     DOSE = Dose("root mean square displacement", high=LARGEST_WIDTH)
+    VOLUMES = True
 
     std: float = parameters.number(0, LARGEST_WIDTH)
     length: float = parameters.number(0, LARGEST_LENGTH)
@@ -99,7 +100,7 @@ class BoundaryJitter(Noise):
     def _corrupt(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         ranks = Ranks.of(mask, self.classes, self.ignore_index)
         noisy: Mask = mask.copy()
-        height, width = mask.shape
+        height, width = mask.shape[-2:]
         field = SmoothField((height, width), self.length, rng) if self.std else None
         rows = max(_STRIP_PIXELS // width, 1)
         for top in range(0, height, rows):
@@ -107,7 +108,8 @@ class BoundaryJitter(Noise):
             shift = np.full((bottom - top, width), self.bias, np.float32)
             if field is not None:
                 shift += np.float32(self.std) * field.rows(top, bottom)
-            _displace(mask, ranks, shift, top, noisy[top:bottom])
+            for clean, changed in zip(planes(mask), planes(noisy), strict=True):
+                _displace(clean, ranks, shift.copy(), top, changed[top:bottom])
         return noisy
 
 

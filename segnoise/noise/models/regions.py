@@ -62,6 +62,7 @@ class Omission(Noise):
     """
 
     DOSE = Dose("rate", high=1.0)
+    VOLUMES = True
 
     rate: float = parameters.rate()
     fill: str | int = parameters.fill()
@@ -135,6 +136,7 @@ class RegionSwap(Noise):
     """
 
     DOSE = Dose("rate", high=1.0)
+    VOLUMES = True
 
     rate: float = parameters.rate()
     num_classes: int = parameters.integer(2)
@@ -200,6 +202,7 @@ class VoidDropout(Noise):
     """
 
     DOSE = Dose("rate", high=1.0)
+    VOLUMES = True
 
     rate: float = parameters.rate()
     regions: str = parameters.regions("pixels", "components", "instances", "superpixels")
@@ -242,7 +245,7 @@ def _of_each_pixel(values: NDArray[Any], regions: Components, void: int | bool) 
             check_storable(int(void), values, "ignore_index")
         table[-1] = void  # void's number is -1
     spread = np.empty(regions.index.shape, values.dtype)
-    rows = max(1, _BLOCK // max(1, regions.index.shape[1]))
+    rows = max(1, _BLOCK // max(1, regions.index[0].size))
     for start in range(0, len(spread), rows):
         block = slice(start, start + rows)
         np.take(table, regions.index[block], mode="wrap", out=spread[block])

@@ -56,6 +56,7 @@ class SpuriousObjects(Noise):
     """
 
     DOSE = Dose("count", high=_MOST)
+    VOLUMES = True
 
     count: float = parameters.number(0, _MOST)
     classes: tuple[int, ...] | None = parameters.classes()
@@ -79,16 +80,16 @@ class SpuriousObjects(Noise):
         time = rng.standard_exponential()
         if time >= self.count:
             return noisy  # before the donors are read
-        objects = [item for index in chosen for item in self._objects(others[index])]
+        objects = [item for index in chosen for item in self._objects(others[index], mask.ndim)]
         while time < self.count and objects:
             donor, number = objects[int(rng.integers(len(objects)))]
             self._paste(noisy, donor, number, rng)
             time += rng.standard_exponential()
         return noisy
 
-    def _objects(self, donor: Mask) -> Iterator[tuple[Components, int]]:
+    def _objects(self, donor: Mask, dims: int) -> Iterator[tuple[Components, int]]:
         """Yield the objects of a mask that may be borrowed: the mask's objects, and a number."""
-        checked = check_mask(donor, "a mask of others")
+        checked = check_mask(donor, "a mask of others", volume=dims == 3)
         if not checked.size:
             return
         found = connected_components(checked, self.ignore_index)
@@ -101,11 +102,12 @@ class SpuriousObjects(Noise):
         label, region = int(donor.label[number]), donor.region(number)
         check_storable(label, mask, "class id")
         # Along each axis, either the object lies within the mask or the mask within the object.
-        rows, columns = (
-            _overlap(own, size, rng) for own, size in zip(region.shape, mask.shape, strict=True)
+        seen, where = zip(
+            *(_overlap(own, size, rng) for own, size in zip(region.shape, mask.shape, strict=True)),
+            strict=True,
         )
-        region, place = region[rows[0], columns[0]], mask[rows[1], columns[1]]
-        place[region & (place != self.ignore_index)] = label
+        place = mask[where]
+        place[region[seen] & (place != self.ignore_index)] = label
 
 
 def _overlap(own: int, size: int, rng: np.random.Generator) -> tuple[slice, slice]:

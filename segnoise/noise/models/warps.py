@@ -13,9 +13,9 @@ from segnoise.noise import parameters
 from segnoise.noise.base import Dose, Noise, register
 from segnoise.noise.geometry.components import Components, connected_components
 from segnoise.noise.geometry.layers import Scattered, Shape, pixels_of, redraw
-from segnoise.noise.geometry.resampling import rotated, rotation, warp
+from segnoise.noise.geometry.resampling import Coordinates, rotated, rotation, warp
 from segnoise.noise.geometry.smooth_field import LARGEST_LENGTH, SmoothField
-from segnoise.noise.mask import Mask
+from segnoise.noise.mask import Mask, planes
 from segnoise.noise.sources import Sources
 
 _SMALL = 64  # pixels; objects that are shifted pixel by pixel rather than one by one
@@ -67,6 +67,7 @@ class Shift(Noise):
     """
 
     DOSE = Dose("distance", high=1 << 14)
+    VOLUMES = True
 
     distance: float = parameters.number(0, DOSE.high)
     regions: str = parameters.regions("mask", "components", "instances")
@@ -81,12 +82,17 @@ class Shift(Noise):
         if not down and not right:
             unmoved: Mask = mask.copy()
             return unmoved
-        columns = np.arange(mask.shape[1])[None] - right
+        columns = np.arange(mask.shape[-1])[None] - right
 
         def source(top: int, bottom: int) -> tuple[NDArray[Any], NDArray[Any]]:
             return np.arange(top, bottom)[:, None] - down, columns
 
-        return warp(mask, source, self.fill, self.classes, self.ignore_index)
+        return _warped(mask, source, self)
+
+    @property
+    def takes_volumes(self) -> bool:
+        """Only where all moves as one."""
+        return self.regions == "mask"
 
     def _shift_objects(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         objects = connected_components(mask, self.ignore_index, sources.instances)
@@ -156,6 +162,7 @@ class Rotate(Noise):
     """
 
     DOSE = Dose("angle", high=180)
+    VOLUMES = True
 
     angle: float = parameters.number(0, 180)
     regions: str = parameters.regions("mask", "components", "instances")
@@ -169,10 +176,15 @@ class Rotate(Noise):
             return unmoved
         if self.regions != "mask":
             return self._rotate_objects(mask, rng, sources)
-        height, width = mask.shape
+        height, width = mask.shape[-2:]
         centre = (height - 1) / 2, (width - 1) / 2
         source = rotation(self._angles(rng, 1)[0], centre, 0, width)
-        return warp(mask, source, self.fill, self.classes, self.ignore_index)
+        return _warped(mask, source, self)
+
+    @property
+    def takes_volumes(self) -> bool:
+        """Only where all turns as one."""
+        return self.regions == "mask"
 
     def _rotate_objects(self, mask: Mask, rng: np.random.Generator, sources: Sources) -> Mask:
         objects = connected_components(mask, self.ignore_index, sources.instances)
@@ -228,6 +240,7 @@ class Elastic(Noise):
     """
 
     DOSE = Dose("amplitude", high=1 << 14)
+    VOLUMES = True
 
     amplitude: float = parameters.number(0, DOSE.high)
     length: float = parameters.number(1, LARGEST_LENGTH, default=32.0)
@@ -239,7 +252,7 @@ class Elastic(Noise):
         if not self.amplitude:
             unmoved: Mask = mask.copy()
             return unmoved
-        shape = mask.shape[0], mask.shape[1]
+        shape = mask.shape[-2], mask.shape[-1]
         down, right = (SmoothField(shape, self.length, rng) for _ in range(2))
         scale = np.float32(self.amplitude / math.sqrt(2))
 
@@ -247,10 +260,16 @@ class Elastic(Noise):
             rows = np.rint(down.rows(top, bottom) * scale).astype(np.int32)
             rows += np.arange(top, bottom, dtype=np.int32)[:, None]
             columns = np.rint(right.rows(top, bottom) * scale).astype(np.int32)
-            columns += np.arange(mask.shape[1], dtype=np.int32)
+            columns += np.arange(mask.shape[-1], dtype=np.int32)
             return rows, columns
 
-        return warp(mask, source, self.fill, self.classes, self.ignore_index)
+        return _warped(mask, source, self)
+
+
+def _warped(mask: Mask, source: Coordinates, model: Shift | Rotate | Elastic) -> Mask:
+    """Lay a mask's classes down elsewhere, in a volume those of all slices alike."""
+    how = model.fill, model.classes, model.ignore_index
+    return np.stack([warp(own, source, *how) for own in planes(mask)]).reshape(mask.shape)
 
 
 def _of_classes(objects: Components, classes: tuple[int, ...] | None) -> list[int]:
