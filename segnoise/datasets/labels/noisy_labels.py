@@ -230,8 +230,8 @@ def _check_sources(noise: Noise, dataset: LabelledImages) -> None:
     known = {"sample_id"} if dataset.slice_of is None else {"sample_id", "others"}
     if dataset.whole_of is not None and (more := sorted(noise.needs - known)):
         raise ConfigError(
-            f"{noise!r} needs {', '.join(more)}, and here it sees whole label maps, which are in memory "
-            "without images: take a noise that looks at labels alone"
+            f"{noise!r} needs {', '.join(more)}, and here it sees whole scenes or volumes, of "
+            "which there are only labels in memory: take a noise that looks at labels alone"
         )
     for source in ("image", "instances"):
         if source in noise.needs and getattr(dataset, f"load_{source}") is None:
