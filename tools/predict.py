@@ -1,4 +1,4 @@
-"""Predict pictures and rasters with a trained network, each in its own format."""
+"""Predict pictures, rasters and volumes with a trained network, each in its own format."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ examples:
   tools/predict.py work_dirs/run photos/ --out predictions          # palette PNGs
   tools/predict.py work_dirs/run scene.tif --out maps --save labels confidence outlines
   tools/predict.py best.pth scenes.txt --out maps --window 1024 --overlap 256 --flip
+  tools/predict.py best.pth case.nii.gz dicom_folder/ --out maps    # NIfTI, in their place
 """
 
 
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=cli.path,
         metavar="CHECKPOINT INPUT",
         help="best.pth or last.pth of a run, or its folder; then pictures, rasters (GeoTIFF, VRT), "
-        "folders of them, or lists (.txt, a path a line)",
+        "NIfTI files, folders of a DICOM series, folders of such, or lists (.txt, a path a line)",
     )
     parser.add_argument(
         "--out",

@@ -25,6 +25,7 @@ from segnoise.datasets.files.volumes import (
     check_grids,
     is_volume,
     thickest_plane,
+    volume_name,
 )
 from segnoise.datasets.folder import checked_root, class_names, split_list
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
@@ -362,12 +363,12 @@ def _find(
     folders = [checked_folder(root / user_path(f), remedy) for f in (image_dir, label_dir)]
     images: dict[str, dict[int, Path]] = {}
     for path in _volumes_in(folders[0]):
-        name, channel = _name(path), 0
+        name, channel = volume_name(path), 0
         if (found := _CHANNEL.search(name)) and (root / "dataset.json").is_file():
             name, channel = name[: found.start()], int(found[1])
         if (other := images.setdefault(name, {}).setdefault(channel, path)) != path:
             raise one_problem(path, f"is of the case {name!r}, as {other.name}", "remove one")
-    labels = {_name(path): path for path in _volumes_in(folders[1]) if path.is_file()}
+    labels = {volume_name(path): path for path in _volumes_in(folders[1]) if path.is_file()}
     if not images:
         raise one_problem(
             folders[0], f"holds no volume ({', '.join(NIFTI)}, folders of DICOM files)", remedy
@@ -404,9 +405,23 @@ def _volumes_in(folder: Path) -> list[Path]:
     return [p for p in sorted(folder.iterdir()) if not p.name.startswith(".") and is_volume(p)]
 
 
-def _name(path: Path) -> str:
-    end = next((end for end in NIFTI if path.name.lower().endswith(end)), "")
-    return path.name[: len(path.name) - len(end)] if path.is_file() else path.name
+def channel_files(path: Path, count: int) -> list[Path]:
+    """Return the files of all channels of a case, in nnU-Net's names, given that of the first.
+
+    Raises:
+        DatasetError: If there are several, and it is not called as the first.
+    """
+    if count == 1:
+        return [path]
+    name = volume_name(path)
+    if not name.endswith("_0000"):
+        raise one_problem(
+            path,
+            f"is one file, and the network reads {count} channels",
+            "give the first, CASE_0000.nii.gz, beside CASE_0001.nii.gz and so on",
+        )
+    end = path.name[len(name) :]
+    return [path.with_name(f"{name[:-4]}{n:04d}{end}") for n in range(count)]
 
 
 def _opened(cases: Sequence[_Case], plane: str) -> list[list[Volume]]:

@@ -1,15 +1,17 @@
-"""Predict pictures and scenes, each in its own format: the work behind tools/predict.py."""
+"""Predict pictures, scenes and volumes, each in its own format: behind tools/predict.py."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
@@ -24,6 +26,15 @@ from segnoise.datasets.files.scenes import (
     write_outlines,
     write_scene,
 )
+from segnoise.datasets.files.volumes import (
+    NIFTI,
+    Volume,
+    check_grids,
+    is_volume,
+    volume_name,
+    write_volume,
+)
+from segnoise.datasets.volumes import Intensity, channel_files, slice_image
 from segnoise.engine.predictor import MAPS, Predictor, all_classes, as_tensor, labels_of
 from segnoise.errors import CheckpointError, ConfigError, DataError
 from segnoise.files import read_text, replacing, user_path, write_json
@@ -47,19 +58,21 @@ class Job:
         source: the file.
         name: what its results are called, below the folder of results, without an end.
         scene: whether it is a raster on a map, to be read by windows and written as one.
+        volume: whether it is a NIfTI file or a folder of DICOM files, and becomes a NIfTI file.
     """
 
     source: Path
     name: str
     scene: bool
+    volume: bool = False
 
 
 def find_inputs(inputs: Sequence[str | Path]) -> list[Job]:
     """Find the images that are meant.
 
     Args:
-        inputs: files; folders, with all below them; lists (``.txt``) of one path a line, each
-            absolute or below the list's folder.
+        inputs: files; folders of a DICOM series; other folders, with all below them; lists
+            (``.txt``) of one path a line, each absolute or below the list's folder.
 
     Raises:
         ConfigError: if there are none, or two would have results of one name.
@@ -67,11 +80,12 @@ def find_inputs(inputs: Sequence[str | Path]) -> list[Job]:
     """
     jobs: list[Job] = []
     for given in map(user_path, inputs):
-        if given.is_dir():
+        if given.is_dir() and not is_volume(given):
             found = sorted(p for p in given.rglob("*") if _is_image(p))
             if not found:
                 raise DataError(
-                    f"{given}: no image in it; known are {', '.join(PICTURES + RASTERS)}"
+                    f"{given}: no image in it; known are {', '.join(PICTURES + RASTERS + NIFTI)} "
+                    "and folders of DICOM files"
                 )
             jobs += [_job(path, path.relative_to(given)) for path in found]
         elif given.suffix == ".txt":
@@ -82,7 +96,9 @@ def find_inputs(inputs: Sequence[str | Path]) -> list[Job]:
         else:
             jobs.append(_job(given, Path(given.name)))
     if not jobs:
-        raise ConfigError("nothing to predict: give pictures, rasters, folders or lists of them")
+        raise ConfigError(
+            "nothing to predict: give pictures, rasters, volumes, folders or lists of them"
+        )
     names: dict[str, Job] = {}
     for job in jobs:
         if (other := names.setdefault(job.name, job)) is not job:
@@ -94,14 +110,25 @@ def find_inputs(inputs: Sequence[str | Path]) -> list[Job]:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in PICTURES + RASTERS and not path.name.startswith(".")
+    if path.name.startswith("."):
+        return False
+    return path.suffix.lower() in PICTURES + RASTERS or is_volume(path)
 
 
 def _job(path: Path, name: Path) -> Job:
-    if not path.is_file():
+    volume = path.exists() and is_volume(path)
+    if not path.is_file() and not volume:
         raise DataError(f"{path}: {'no file' if not path.exists() else 'is no file'}; change it")
-    parts = [part for part in name.with_suffix("").parts if part not in ("..", "/")]
-    return Job(path, "/".join(parts), is_scene(path))
+    stem = name.with_name(volume_name(path)) if volume else name.with_suffix("")
+    parts = [part for part in stem.parts if part not in ("..", "/")]
+    return Job(path, "/".join(parts), not volume and is_scene(path), volume)
+
+
+def first_channels(jobs: Sequence[Job]) -> list[Job]:
+    """Of cases in several files, CASE_0000 and so on, the first, called by the case."""
+    others = re.compile(r"_(?!0000)\d{4}$")
+    kept = [job for job in jobs if not others.search(job.name)]
+    return [replace(job, name=job.name.removesuffix("_0000")) for job in kept]
 
 
 def predict(
@@ -122,7 +149,8 @@ def predict(
     raster a GeoTIFF with its place, colours and class names, void where the raster has no data.
     "confidence" (the probability of the class that is predicted) and "entropy" (0 to 1, over
     log K) are 8-bit grey pictures, of a raster float32; "scores" an array (K, H, W) of float16
-    in a .npy file, of a raster a band a class; "outlines" GeoJSON, of rasters alone.
+    in a .npy file, of a raster a band a class; "outlines" GeoJSON, of rasters alone. A volume gets
+    NIfTI files with its affine and header, "scores" along a fourth axis.
 
     Images that are there are not predicted again: a call that was interrupted goes on, a scene at
     its last rows.
@@ -149,6 +177,8 @@ def predict(
     for name in save:
         check_choice("save", name, SAVED)
     jobs = find_inputs(inputs)
+    if predictor.image["volume"] and predictor.image["volume"]["modalities"] > 1:
+        jobs = first_channels(jobs)
     run = _Run(predictor, windows, batch_size, tuple(save), bands, nodata)
     with claim(out, KIND) as folder:
         record = folder.path / RECORD
@@ -169,6 +199,7 @@ def predict(
                 "ignore_index": predictor.ignore_index,
             },
         )
+        run.check(jobs)
         files = {job: run.files(job) for job in jobs}
         folder.expect(name for job in jobs for name in (*files[job].values(), *run.parts(job)))
         todo = [
@@ -176,10 +207,12 @@ def predict(
         ]
         if len(todo) < len(jobs):
             print(f"{len(jobs) - len(todo)} of {len(jobs)} images are predicted already")
-        run.pictures(folder, [job for job in todo if not job.scene])
+        run.pictures(folder, [job for job in todo if not job.scene and not job.volume])
         for job in todo:
             if job.scene:
                 run.scene(folder, job)
+            if job.volume:
+                run.volume(folder, job)
         folder.finish()
     return [folder.path / name for job in jobs for name in files[job].values()]
 
@@ -216,8 +249,21 @@ class _Run:
         highest = max(len(self.predictor.classes) - 1, self.predictor.ignore_index)
         return np.uint8 if highest < 256 else np.uint16
 
+    def check(self, jobs: Sequence[Job]) -> None:
+        """Raise for an image of another kind than the network's."""
+        for job in jobs:
+            if job.volume != (self.predictor.image["volume"] is not None):
+                reads, given = ("pictures", "a volume") if job.volume else ("volumes", "a picture")
+                raise ConfigError(f"{job.source}: is {given}, and the network reads {reads}")
+
     def files(self, job: Job) -> dict[str, str]:
         """What is saved of an image -> its file below the folder."""
+        if job.volume:
+            ends = {name: f".{name}.nii.gz" for name in self.save if name != "outlines"}
+            return {
+                name: job.name + (end if name != "labels" else ".nii.gz")
+                for name, end in ends.items()
+            }
         ends = {name: f".{name}.tif" if job.scene else f".{name}.png" for name in self.save}
         ends["labels"] = ".tif" if job.scene else ".png"
         ends["outlines"] = ".geojson"
@@ -319,6 +365,48 @@ class _Run:
         self._write_scene(folder, job, scene, parts)
         for name in self.parts(job):
             (folder.path / name).unlink(missing_ok=True)
+
+    def volume(self, folder: OutputFolder, job: Job) -> None:
+        """Predict a volume, some slices at a time."""
+        known = self.predictor.image["volume"]
+        case = [
+            Volume(path, known["plane"]) for path in channel_files(job.source, known["modalities"])
+        ]
+        for other in case[1:]:
+            check_grids(case[0], other)
+        intensity, numbers = Intensity(known["intensity"]), [volume.read() for volume in case]
+        statistics = [intensity.statistics(values) for values in numbers]
+        depth = case[0].shape[0]
+
+        def read(first: int) -> Tensor:
+            places = range(first, min(first + self.batch_size, depth))
+            how = known["context"], intensity
+            return torch.stack(
+                [as_tensor(slice_image(numbers, statistics, place, *how)) for place in places]
+            )
+
+        found: dict[str, list[np.ndarray]] = {name: [] for name in self._maps()}
+        with tqdm(None, job.name, depth, unit="slice") as bar:
+            for images in ahead(read, range(0, depth, self.batch_size)):
+                scores = self._of_slices(images)
+                for score in scores:
+                    for name, maps in found.items():
+                        maps.append(self._map(name, _finite(score, job)))
+                bar.update(len(images))
+        for name, file in self.files(job).items():
+            values = np.stack(found[name])
+            if name == "scores":
+                values = np.moveaxis(values, 1, 3).astype(np.float32)
+            write_volume(folder.path / file, values, case[0])
+
+    def _of_slices(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, K, H, W)."""
+        if self.windows is None:
+            return self.predictor.of_images(images)
+        parts = [
+            self.predictor.probabilities(x.permute(1, 2, 0).numpy(), self.windows) for x in images
+        ]
+        return torch.stack(parts)
 
     @staticmethod
     def _rows(top: int, windows: Windows, height: int) -> int:

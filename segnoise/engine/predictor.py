@@ -37,7 +37,8 @@ class Predictor:
         classes: names, in the order of the scores.
         palette: their colours.
         ignore_index: what void is called in labels.
-        image: ``channels``, ``bands``, ``dtype`` and ``image_range`` of the images it reads.
+        image: ``channels``, ``bands``, ``dtype`` and ``image_range`` of the images it reads;
+            ``volume``, where they are slices, says of which plane and how they are made.
 
     Raises:
         CheckpointError: if the file is damaged, or says not what it needs.
@@ -70,6 +71,7 @@ class Predictor:
         self.palette = tuple(tuple(color) for color in known["palette"])
         self.ignore_index = int(known.get("ignore_index", 255))
         plain = {"channels": 3, "bands": None, "dtype": "uint8", "image_range": None}
+        plain["volume"] = None
         self.image: dict[str, Any] = {**plain, **known.get("image", {})}
         self.model = build_model(config, known)
         checkpoints.load_weights(self.model, stored["state_dict"], self.path)
@@ -137,9 +139,14 @@ class Predictor:
                 lambda r, c: tensor[:, r, c], image.shape[:2], self.of_batch, windows
             )
             return torch.cat([part for _, part in rows if part is not None], 1)
-        batch = self.model.data_preprocessor({"image": tensor[None].to(self.device)})
+        return self.of_images(tensor[None])[0]
+
+    @torch.inference_mode()
+    def of_images(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, K, H, W) as ``of_batch``, as the config's inference says."""
+        batch = self.model.data_preprocessor({"image": images.to(self.device)})
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16):
-            return self.model.probabilities(batch["image"])[0]
+            return self.model.probabilities(batch["image"])
 
 
 def as_tensor(image: np.ndarray) -> Tensor:

@@ -10,14 +10,14 @@ from segnoise.engine.schema import complete
 from segnoise.engine.train import train
 
 
-def network():
+def network(classes=5):
     """Convolution, batch norm and dropout: state and randomness that a resume must get right."""
     return nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1),
         nn.BatchNorm2d(8),
         nn.ReLU(),
         nn.Dropout(0.3),
-        nn.Conv2d(8, 5, 1),
+        nn.Conv2d(8, classes, 1),
     )
 
 

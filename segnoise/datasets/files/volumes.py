@@ -226,6 +226,17 @@ def is_volume(path: str | Path) -> bool:
     return any(_is_dicom(file) for file in sorted(path.iterdir())[:100])
 
 
+def volume_name(path: Path) -> str:
+    """Return what a volume is called, without the end of a NIfTI file.
+
+    Example:
+        >>> volume_name(Path("images/a.b.nii.gz"))
+        'a.b'
+    """
+    end = next((end for end in NIFTI if path.name.lower().endswith(end)), "")
+    return path.name[: len(path.name) - len(end)]
+
+
 def _is_dicom(path: Path) -> bool:
     if not path.is_file():
         return False
