@@ -148,6 +148,10 @@ def check(config: dict[str, Any], split: str, opened: Any, out: Path, images: in
         none = np.zeros(0, np.int64)
         return DatasetCheck(0, opened.problems, none, none, 0)
     dataset = opened
+    if hasattr(dataset, "describe"):  # of scenes or volumes
+        print(dataset.describe() + "\n")
+    if "image" in dataset.metainfo:
+        _print_bands(dataset)
     if split == "train":
         dataset = data.with_noise(dataset, config)
     found = check_dataset(dataset, workers=config["num_workers"], progress=f"checking {split}")
@@ -161,6 +165,19 @@ def check(config: dict[str, Any], split: str, opened: Any, out: Path, images: in
         print(f"contact sheet  {path}")
         data.check_batches(found, config, "training set" if split == "train" else f"{split} set")
     return found
+
+
+def _print_bands(dataset: Any) -> None:
+    """What the bands of images that are not 8-bit RGB hold."""
+    from segnoise.datasets.statistics import band_statistics
+    from segnoise.errors import DataError
+
+    try:
+        found = band_statistics(dataset, most=50)
+    except DataError:
+        return  # the check says of every file what is wrong
+    print(found.table(dataset.metainfo["image"].get("bands")))
+    print(f"where there are labels, in {found.samples} samples\n")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.errors import ConfigError
 from segnoise.files import user_path
 from segnoise.noise.seeding import generator
+from segnoise.tables import markdown
 
 _TRIES = 20  # a window: a scene that is not much larger has few
 _ENDS = (*RASTERS, *(end for end in PICTURES if end.startswith(".tif")))
@@ -212,6 +213,29 @@ class RasterDataset(LabelledImages):
             labels = self._read_labels(number, rows, columns)
             whole[rows, columns] = labels if there is None else np.where(there, labels, void)
         return whole
+
+    def describe(self) -> str:
+        """Return a table of the scenes: size, place, numbers, and what the labels are."""
+        rows = []
+        for number, pair in enumerate(self._pairs):
+            scene, labels = self.scene(number), self._labels_of(number)
+            height, width = scene.shape
+            a, b = scene.place["transform"].a, scene.place["transform"].b
+            outlines = isinstance(labels, Outlines)
+            shrunk = (min(height, 256), min(width, 256))
+            rows.append(
+                (
+                    pair.name,
+                    f"{width:,} x {height:,}",
+                    str(scene.place["crs"] or "none"),
+                    f"{np.hypot(a, b):.6g}",
+                    f"{len(scene.bands)} x {scene.dtype}",
+                    f"{100 * (1 - scene.valid_map(shrunk).mean()):.1f}",
+                    f"{len(labels):,} outlines" if outlines else f"raster, {labels.dtype}",
+                )
+            )
+        head = ("scene", "pixels", "CRS", "pixel size", "bands", "no data %", "labels")
+        return markdown(head, rows, left=(0, 2, 4, 6))
 
     def scene(self, number: int) -> Scene:
         """Return a scene by its number."""

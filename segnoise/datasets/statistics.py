@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from segnoise.datasets.base import LabelledImages
 from segnoise.errors import DataError
+from segnoise.tables import markdown
 
 
 @dataclass(frozen=True)
@@ -17,12 +19,33 @@ class BandStatistics:
     Attributes:
         mean: One a band, in the images' own numbers.
         std: One a band.
+        least: One a band.
+        greatest: One a band.
         samples: How many images were read.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    least: tuple[float, ...]
+    greatest: tuple[float, ...]
     samples: int
+
+    def table(self, bands: Sequence[int] | None = None) -> str:
+        """Return the numbers as a Markdown table.
+
+        Args:
+            bands: What the files call the bands; None counts from 1.
+        """
+        names = bands or range(1, len(self.mean) + 1)
+        columns = (self.mean, self.std, self.least, self.greatest)
+        rows = [
+            (
+                str(name),
+                *(f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}" for value in row),
+            )
+            for name, row in zip(names, zip(*columns, strict=True), strict=True)
+        ]
+        return markdown(("band", "mean", "std", "least", "greatest"), rows)
 
 
 def band_statistics(dataset: LabelledImages, most: int = 200) -> BandStatistics:
@@ -43,6 +66,7 @@ def band_statistics(dataset: LabelledImages, most: int = 200) -> BandStatistics:
     """
     void = dataset.metainfo["ignore_index"]
     count, mean, squares = 0, np.zeros(1), np.zeros(1)
+    least, greatest = np.array(np.inf), np.array(-np.inf)
     places = np.linspace(0, len(dataset) - 1, min(most, len(dataset)))
     chosen = sorted(set(places.round().astype(int).tolist()))
     for index in chosen:
@@ -57,10 +81,12 @@ def band_statistics(dataset: LabelledImages, most: int = 200) -> BandStatistics:
         squares = squares + ((pixels - own) ** 2).sum(0) + apart**2 * (count * len(pixels) / total)
         mean = mean + apart * (len(pixels) / total)
         count = total
+        least, greatest = np.minimum(least, pixels.min(0)), np.maximum(greatest, pixels.max(0))
     if not count:
         raise DataError(
             f"none of {len(chosen)} samples has a pixel that is not void: there is nothing to "
             "measure mean and std on; mend the masks, or give model.preprocessor mean and std"
         )
-    std = np.sqrt(squares / count)
-    return BandStatistics(tuple(mean.tolist()), tuple(std.tolist()), len(chosen))
+    measured = (mean, np.sqrt(squares / count), least, greatest)
+    one, two, three, four = (tuple(each.tolist()) for each in measured)
+    return BandStatistics(one, two, three, four, len(chosen))

@@ -298,6 +298,11 @@ def test_checks_and_pictures_know_windows(tmp_path):
     assert not found.problems
     assert found.histogram.tolist() == [70 * 90 - 600, 600]
     assert contact_sheet(dataset, 4).dtype == np.uint8
+    table = dataset.describe().splitlines()
+    assert table[2].split("|")[1:-1] == [
+        " a     ", " 90 x 70 ", " EPSG:32616 ", "        0.5 ", " 4 x uint16 ", "       0.0 ",
+        " raster, uint8 ",
+    ]  # fmt: skip
     write(tmp_path / "labels/a.tif", labels + 4)
     problems = check_dataset(RasterDataset(tmp_path, classes=CLASSES, window=32)).problems
     assert len(problems) == 9

@@ -80,6 +80,9 @@ def test_statistics_are_those_of_the_labelled_pixels(root):
     found = band_statistics(dataset)
     assert found.mean == pytest.approx(pixels.mean(0), rel=1e-9)
     assert found.std == pytest.approx(pixels.std(0), rel=1e-9)
+    assert found.least == tuple(pixels.min(0))
+    assert found.greatest == tuple(pixels.max(0))
+    assert found.table(BANDS).splitlines()[2].startswith("| 4    |")
     assert band_statistics(dataset, most=3).samples == 3
 
 
