@@ -49,6 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=cli.number(above=0, most=16),
         help="average over these image scales, such as 0.75 1 1.25",
     )
+    parser.add_argument(
+        "--tolerance",
+        type=cli.number(above=0),
+        default=2.0,
+        help="of volumes: within how many millimetres surfaces agree (default: 2)",
+    )
     parser.add_argument("--flip", action="store_true", help="average over mirrored images too")
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there")
     cli.add_launcher(parser)
@@ -64,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from segnoise.engine.config import load_config
         from segnoise.engine.evaluate import (
             SCORES,
+            case_table,
             checkpoint_in,
             evaluate,
             score_table,
@@ -97,11 +104,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             report=report,
             overwrite=arguments.overwrite,
             launcher=arguments.launcher,
+            tolerance=arguments.tolerance,
         )
         if not is_main_process():
             return
         print(f"\n{scores['samples']} images of {arguments.split}_data\n")
         print(score_table({checkpoint.name: scores}), flush=True)
+        if "by_case" in scores:
+            print(f"\n{case_table(scores['by_case'])}", flush=True)
         if not report.exists():
             announce(report.parent, report.name)  # in a run's folder, it is the run's
         write_json(report, scores)

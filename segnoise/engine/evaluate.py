@@ -26,6 +26,7 @@ from segnoise.errors import CheckpointError
 from segnoise.files import replacing
 from segnoise.metrics.memorisation import memorisation_begins
 from segnoise.metrics.segmentation import SegmentationMetric, per_class
+from segnoise.metrics.volumes import CaseScores
 from segnoise.records import Maybe, find_fault, parse
 from segnoise.registry import import_module
 from segnoise.tables import markdown
@@ -43,6 +44,7 @@ def evaluate(
     report: str | Path | None = None,
     overwrite: bool = False,
     launcher: str = "none",
+    tolerance: float = 2.0,
 ) -> dict[str, Any]:
     """Score a checkpoint at the masks' original size.
 
@@ -54,10 +56,12 @@ def evaluate(
         report: file to which the caller will write the scores.
         overwrite: replace predictions that an earlier call has left in ``out``.
         launcher: how the processes were started.
+        tolerance: within how many millimetres surfaces of volumes agree.
 
     Returns:
         mIoU, mDice, pixel_accuracy and classes, as an entry of ``scores.json``, in percent;
-        and the number of samples.
+        and the number of samples. Of volumes also ``by_case``, see
+        :func:`segnoise.metrics.volumes.volume_scores`.
     """
     init_processes(launcher)
     dataset = data.build_dataset(config, f"{split}_data")
@@ -70,10 +74,15 @@ def evaluate(
     model.to(get_device()).eval()
     metric = SegmentationMetric()
     metric.dataset_meta = dataset.metainfo
+    by_case = None if dataset.slice_of is None else CaseScores(dataset, tolerance)
     batches = data.eval_loader(dataset, config)
     with torch.no_grad(), _claimed(out, dataset, overwrite) as folder:
         for batch in tqdm(batches, desc=f"{split} set", disable=not is_main_process()):
             samples = model.val_step(batch)
+            if by_case is not None:
+                for sample, target in zip(samples, batch["mask"], strict=True):
+                    labels = sample["prediction"].cpu().numpy()
+                    by_case.add(sample["sample_id"], labels, target.numpy())
             if folder is not None:
                 # Class ids that are there are counted faster than probabilities.
                 keys = ("prediction", "sample_id")
@@ -87,6 +96,7 @@ def evaluate(
         **{k: None if math.isnan(v) else v for k, v in means.items()},
         "classes": per_class(metric.matrix, dataset.metainfo["classes"]),
         "samples": len(dataset),
+        **({} if by_case is None else {"by_case": by_case.result()}),
     }
 
 
@@ -218,6 +228,24 @@ def score_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
         for key in ("mIoU", "mDice", "pixel_accuracy")
     ]
     return markdown(["IoU, %", *scores], rows)
+
+
+def case_table(by_case: Mapping[str, Any]) -> str:
+    """Means over the cases of volumes, of each class.
+
+    Example:
+        >>> mean = {"liver": dict(Dice=50.0, IoU=33.3, surface_dice=None)}
+        >>> print(case_table(dict(surface_tolerance_mm=2.0, cases={"a": {}}, mean=mean)))
+        | mean of 1 cases, % | Dice |  IoU | surface Dice at 2 mm |
+        | :----------------- | ---: | ---: | -------------------: |
+        | liver              | 50.0 | 33.3 |                    - |
+    """
+    keys = ("Dice", "IoU", "surface_dice")
+    rows = [
+        [name, *(percent(scores[key]) for key in keys)] for name, scores in by_case["mean"].items()
+    ]
+    surface = f"surface Dice at {by_case['surface_tolerance_mm']:g} mm"
+    return markdown([f"mean of {len(by_case['cases'])} cases, %", "Dice", "IoU", surface], rows)
 
 
 def memorised(history: Sequence[Mapping[str, Any]]) -> str:

@@ -7,11 +7,13 @@ import torch
 
 from segnoise.datasets import VolumeDataset
 from segnoise.datasets.files.volumes import Volume, check_grids
+from segnoise.engine.evaluate import case_table, evaluate
 from segnoise.engine.predict import find_inputs, predict
 from segnoise.engine.predictor import Predictor
 from segnoise.engine.schema import complete
 from segnoise.engine.train import train
 from segnoise.errors import ConfigError
+from segnoise.metrics.volumes import volume_scores
 from segnoise.models.windows import Windows
 
 nibabel = pytest.importorskip("nibabel")
@@ -116,6 +118,23 @@ def test_a_series_becomes_nifti_in_its_place(predictor, tmp_path):
         check_grids(Volume(folder), Volume(file))
         assert (Volume(file).read() == labels.transpose(2, 1, 0)).mean() > 0.93
     assert [job.name for job in find_inputs([folder])] == ["scan"]
+
+
+def test_cases_are_scored_in_three_dimensions(root, run, predictor, tmp_path):
+    scores = evaluate(complete(run[1]), run[0] / "run/last.pth", tolerance=2.5)
+    predict(predictor, [root / "images"], tmp_path)
+    by_case = scores["by_case"]
+    assert by_case["surface_tolerance_mm"] == 2.5
+    assert sorted(by_case["cases"]) == ["c0", "c1", "c2", "c3"]
+    dice = []
+    for case, found in by_case["cases"].items():
+        pair = [Volume(folder / f"{case}.nii.gz").read() for folder in (tmp_path, root / "labels")]
+        expected = volume_scores(*pair, 2, (2, 1, 1), 2.5)[1]
+        assert found["box"] == {key: pytest.approx(100 * v) for key, v in expected.items()}
+        dice.append(found["box"]["Dice"])
+    assert by_case["mean"]["box"]["Dice"] == pytest.approx(np.mean(dice))
+    assert scores["classes"]["box"]["Dice"] > 50  # the pooled one stays
+    assert "| box " in case_table(by_case)
 
 
 def test_other_kinds_of_images_are_refused(root, predictor, tmp_path):
