@@ -12,6 +12,7 @@ from PIL import Image
 
 from segnoise.datasets.files.images import load_picture, stored_numbers
 from segnoise.datasets.files.masks import MaskReader
+from segnoise.datasets.files.volumes import VolumeReader
 from segnoise.datasets.problems import DatasetError, one_problem
 
 _TO_RGB = "save the masks as RGB PNG"
@@ -34,6 +35,9 @@ def write_mask(reader: MaskReader, source: Path, noisy: np.ndarray, target: Path
         >>> np.array(Image.open(noisy)).tolist()
         [[0, 255, 255]]
     """
+    if isinstance(reader, VolumeReader):
+        reader.write(source, noisy, target)
+        return
     changed = reader(source) != noisy
     content = source.read_bytes()
     if not changed.any():

@@ -85,6 +85,13 @@ class Volume:
         orientations = optional_import("nibabel.orientations", "medical")
         return np.ascontiguousarray(orientations.apply_orientation(self._stored.read(), self._turn))
 
+    @property
+    def label_type(self) -> np.dtype[Any]:
+        """The type in which the file stores its numbers, in this machine's order of bytes."""
+        header = self._stored.header
+        kind = np.dtype(np.int16) if header is None else header.get_data_dtype()
+        return np.dtype(kind).newbyteorder("=")
+
     def read_labels(self) -> np.ndarray:
         """Return whole numbers, (D, H, W), of any integer type.
 
@@ -163,10 +170,16 @@ def write_volume(path: str | Path, values: np.ndarray, like: Volume) -> None:
     Raises:
         DataError: If the shape is not that of the volume.
     """
-    nibabel = optional_import("nibabel", "medical")
-    orientations = optional_import("nibabel.orientations", "medical")
     if values.shape[:3] != like.shape:
         raise DataError(f"{path}: {values.shape} numbers for a volume of {like.shape}")
+    with replacing(path) as temporary:
+        temporary.write_bytes(_content(values, like, str(path).lower().endswith(".gz")))
+
+
+def _content(values: np.ndarray, like: Volume, packed: bool) -> bytes:
+    """The bytes of a NIfTI file."""
+    nibabel = optional_import("nibabel", "medical")
+    orientations = optional_import("nibabel.orientations", "medical")
     back = orientations.ornt_transform(
         orientations.axcodes2ornt(PLANES[like.plane]),
         orientations.io_orientation(like._stored.affine),
@@ -184,10 +197,8 @@ def write_volume(path: str | Path, values: np.ndarray, like: Volume) -> None:
     image.header["cal_min"] = image.header["cal_max"] = 0  # of the image, not of this
     if header is None:
         image.header.set_xyzt_units("mm")
-    content = image.to_bytes()
-    with replacing(path) as temporary:
-        packed = str(path).lower().endswith(".gz")
-        temporary.write_bytes(gzip.compress(content, 6, mtime=0) if packed else content)
+    content: bytes = image.to_bytes()
+    return gzip.compress(content, 6, mtime=0) if packed else content
 
 
 class VolumeReader(MaskReader):
@@ -216,6 +227,36 @@ class VolumeReader(MaskReader):
         return np.stack(
             [self.ids_of(s, f"{volume.path}, {self.plane} slice {n}") for n, s in slices]
         )
+
+    def write(self, source: Path, noisy: np.ndarray, target: Path) -> None:
+        """Write a file like another one that is read as other class ids, (D, H, W).
+
+        A voxel that has not changed keeps its number; a changed one gets the first that
+        ``value_map`` has for its new class, or else the class id.
+
+        Raises:
+            DatasetError: If the file's type of number, or ``value_map``, has none for a class.
+        """
+        volume = Volume(source, self.plane)
+        stored, changed = volume.read_labels(), self.of(volume) != noisy
+        if not changed.any():
+            target.write_bytes(source.read_bytes())
+            return
+        value_of = {label: value for value, label in reversed(self.labels.items())}
+        kind = volume.label_type
+        values = stored.astype(kind)
+        for label in np.unique(noisy[changed]).tolist():
+            value = value_of.get(label)
+            if value is None or np.array(value).astype(kind) != value:
+                what = "void" if label == self.ignore_index else f"class {label}"
+                why = "value_map has no value" if value is None else f"{kind} does not hold {value}"
+                raise one_problem(
+                    source, f"{why} for {what}, which the noise makes",
+                    "add one to value_map, or choose a noise that makes none"
+                    if value is None else "save the labels with more bits",
+                )  # fmt: skip
+            values[changed & (noisy == label)] = value
+        target.write_bytes(_content(values, volume, source.name.lower().endswith(".gz")))
 
 
 def is_volume(path: str | Path) -> bool:

@@ -26,6 +26,7 @@ from segnoise.datasets.labels.noisy_copy import (
     digest,
     hash_of,
     labels_of,
+    mask_name,
     read_manifest,
     reader_of,
 )
@@ -35,6 +36,7 @@ from segnoise.errors import ConfigError, DataError
 from segnoise.files import naming, replacing, write_json, write_text
 from segnoise.lock import LOCK
 from segnoise.noise import NoiseReport, expanded, realised_noise
+from segnoise.noise.mask import planes
 from segnoise.output_folder import OutputFolder, claim, common_folder, keep_apart
 from segnoise.parallel import Mapper, chunks_of, map_here, progress_bar
 from segnoise.records import find_fault, read_lines
@@ -87,7 +89,7 @@ def write_noisy_copy(
         done = _begin(plan, out, overwrite)
         todo = [i for i, path in enumerate(plan.paths) if path not in done]
         problems: list[Problem] = []
-        with progress_bar(len(noisy), progress, "mask", done=len(done)) as bar:
+        with progress_bar(len(plan.paths), progress, "mask", done=len(done)) as bar:
             for lines, bad in mapper(_corrupt_some, plan, chunks_of(todo, _CHUNK)):
                 with naming(journal), journal.open("a", encoding="utf-8") as file:
                     file.writelines(json.dumps(line) + "\n" for line in lines)
@@ -183,12 +185,15 @@ class _Plan:
     root: Path
     folder: Path
     paths: tuple[str, ...]
+    samples: Sequence[int]  # of each mask, the first of a volume's
     head: dict[str, Any]
 
     @classmethod
     def of(cls, noisy: NoisyLabels, folder: str | Path) -> _Plan:
-        ids = [noisy.sample_id(index) for index in range(len(noisy))]
-        pairs = [noisy.paths(index) for index in range(len(noisy))]
+        named = {mask_name(noisy, index): index for index in reversed(range(len(noisy)))}
+        samples = sorted(named.values())
+        ids = [mask_name(noisy, index) for index in samples]
+        pairs = [noisy.paths(index) for index in samples]
         images, masks = ([os.path.abspath(pair[side]) for pair in pairs] for side in (0, 1))
         above = [{os.path.dirname(path) for path in side} for side in (images, masks)]
         common = common_folder(above[0] | above[1]) or common_folder(above[1])
@@ -219,7 +224,7 @@ class _Plan:
             }
         except TypeError as error:
             raise ConfigError(f"noise: {error}") from error
-        return cls(noisy, root, Path(folder).absolute(), paths, head)
+        return cls(noisy, root, Path(folder).absolute(), paths, samples, head)
 
     def differs(self, head: dict[str, Any], *more: str) -> str:
         """Return in words how a copy with another head is another one."""
@@ -286,18 +291,23 @@ def _corrupt_some(
     problems: list[Problem] = []
     reader, void = reader_of(noisy.dataset), noisy.metainfo["ignore_index"]
     for index in indices:
-        path, name = plan.paths[index], noisy.sample_id(index)
+        path, sample = plan.paths[index], plan.samples[index]
+        name = mask_name(noisy, sample)
         source = plan.root / path
         try:
             clean_hash = digest(source)
-            clean, mask = noisy.load_masks(index)
+            load = noisy.load_masks if noisy.slice_of is None else noisy.load_wholes
+            clean, mask = load(sample)
             with replacing(plan.folder / path) as temporary:
                 write_mask(reader, source, mask, temporary)
                 noisy_hash = digest(temporary)
         except DataError as error:
             problems += problems_of(error, source, "mend the sample or drop it from the split")
             continue
-        report = realised_noise(clean, mask, len(noisy.metainfo["classes"]), void)
+        classes = len(noisy.metainfo["classes"])
+        report = NoiseReport.empty(classes)
+        for pair in zip(planes(clean), planes(mask), strict=True):
+            report += realised_noise(*pair, classes, void)
         record = {
             "path": path,
             "sample_id": name,
@@ -316,6 +326,7 @@ def _check_some(shared: tuple[Any, ...], indices: Sequence[int]) -> list[Problem
     """Return what is wrong with the hashes of some files, and three of all masks made anew."""
     files, source, folder, noisy = shared
     problems: list[Problem] = []
+    named = {} if noisy is None else {mask_name(noisy, n): n for n in reversed(range(len(noisy)))}
     for index in indices:
         record = files[index]
         path = folder / record["path"]
@@ -324,7 +335,10 @@ def _check_some(shared: tuple[Any, ...], indices: Sequence[int]) -> list[Problem
         if noisy is None or wrong or index not in (0, len(files) // 2, len(files) - 1):
             continue
         try:
-            if np.array_equal(noisy.load_mask(index), reader_of(noisy.dataset)(path)):
+            sample = named[record["sample_id"]]
+            volume = noisy.slice_of is not None
+            anew = noisy.load_wholes(sample)[1] if volume else noisy.load_mask(sample)
+            if np.array_equal(anew, reader_of(noisy.dataset)(path)):
                 continue
             what = "is not the mask that noise and seed make with this program"
             problems.append(Problem(str(path), what, ANEW))

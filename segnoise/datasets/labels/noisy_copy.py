@@ -13,6 +13,8 @@ import numpy as np
 from segnoise.datasets.base import LabelledImages, check_same_classes
 from segnoise.datasets.files.class_files import read_classes
 from segnoise.datasets.files.masks import MaskReader
+from segnoise.datasets.files.volumes import VolumeReader
+from segnoise.datasets.labels.noisy_labels import Wholes
 from segnoise.datasets.labels.relabelled import Relabelled
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.datasets.wrapped import labelled
@@ -116,15 +118,16 @@ class NoisyCopy(Relabelled):
         if different := differences(labels_of(dataset), self.manifest["dataset"]):
             raise ConfigError(f"{folder} is a copy of another data set: {different}")
         records = {record["sample_id"]: record for record in self.manifest["files"]}
-        ids = [dataset.sample_id(index) for index in range(len(dataset))]
-        if missing := [name for name in ids if name not in records]:
+        ids = [mask_name(dataset, index) for index in range(len(dataset))]
+        if missing := [name for name in dict.fromkeys(ids) if name not in records]:
             remedy = "write a copy of this data set: segnoise corrupt"
             raise DatasetError(
                 [Problem(str(named), f"lacks {name!r}", remedy) for name in missing],
-                f"{folder}: {len(missing)} of the data set's {len(ids)} samples are not in it",
+                f"{folder}: {len(missing)} of the data set's {len(set(ids))} samples are not in it",
             )
         self._records = [records[name] for name in ids]
-        self._compared: set[int] = set()  # samples whose files' hashes are the manifest's
+        self._compared: set[str] = set()  # masks whose files' hashes are the manifest's
+        self._wholes = None if dataset.whole_of is None else Wholes()
 
     @property
     def noise(self) -> Noise | None:
@@ -143,7 +146,7 @@ class NoisyCopy(Relabelled):
     ) -> np.ndarray:
         record = self._records[index]
         path = self.folder / record["path"]
-        if index not in self._compared:
+        if record["path"] not in self._compared:
             if wrong := altered(record, self.paths(index)[1], path):
                 raise one_problem(
                     wrong[0].path,
@@ -151,8 +154,19 @@ class NoisyCopy(Relabelled):
                     "give the data set that was copied, or look what has changed: segnoise corrupt "
                     f"--out {self.folder} --verify",
                 )
-            self._compared.add(index)
-        return self._reader(path)
+            self._compared.add(record["path"])
+        if self._wholes is None:
+            return self._reader(path)
+        name, place = self.dataset.whole_of(index)
+        return np.array(self._wholes.get(name, lambda: self._reader(path))[place])
+
+
+def mask_name(dataset: LabelledImages, index: int) -> str:
+    """Return what the mask file of a sample is called in a manifest: a slice's is its case's."""
+    name: str = (
+        dataset.sample_id(index) if dataset.slice_of is None else dataset.slice_of(index).case
+    )
+    return name
 
 
 def check_folder_classes(metainfo: Mapping[str, Any], folder: str | Path) -> None:
@@ -233,6 +247,7 @@ def labels_of(dataset: LabelledImages) -> dict[str, Any]:
         "ignore_index": reader.ignore_index,
         "value_map": list(reader.value_map.items()) if reader.value_map else None,
         "colors": reader.colors,
+        **({"plane": reader.plane} if isinstance(reader, VolumeReader) else {}),
     }
     labels = json.dumps({"classes": dataset.metainfo["classes"], "masks": masks})
     plain: dict[str, Any] = json.loads(labels)

@@ -9,7 +9,8 @@ import shutil
 import tempfile
 import traceback
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ class NoisyLabels(Relabelled):
             raise ConfigError(f"noise: {self.noise!r} {NO_VOLUMES}")
         _check_sources(self.noise, self.dataset)
         self.seed = check_integer("seed", seed)
-        self._wholes = None if self.dataset.whole_of is None else _Wholes()
+        self._wholes = None if self.dataset.whole_of is None else Wholes()
 
     def __repr__(self) -> str:
         return f"NoisyLabels({self.dataset!r}, {self.noise!r}, seed={self.seed})"
@@ -109,10 +110,16 @@ class NoisyLabels(Relabelled):
     def _relabelled(
         self, clean: np.ndarray, index: int, image: np.ndarray | None = None
     ) -> np.ndarray:
-        try:
+        with self._named(index):
             if self._wholes is not None:
                 return self._part(self._wholes, clean, index)
             return corrupt_sample(self.noise, self.dataset, index, self.seed, clean, image)
+
+    @contextlib.contextmanager
+    def _named(self, index: int) -> Iterator[None]:
+        """What the noise of a sample raises names its mask file."""
+        try:
+            yield
         except DataError:
             raise  # about another file: an image, an instance map, a mask to borrow from
         except NoiseContractError as error:
@@ -126,24 +133,30 @@ class NoisyLabels(Relabelled):
                 remedy = f"mend {Path(place.filename).name}, line {place.lineno}"
             raise one_problem(file_paths(self.dataset, index)[1], what, remedy) from error
 
-    def _part(self, wholes: _Wholes, clean: np.ndarray, index: int) -> np.ndarray:
+    def _part(self, wholes: Wholes, clean: np.ndarray, index: int) -> np.ndarray:
         """The part of a corrupted whole that a sample is; void where the sample is void."""
         name, place = self.dataset.whole_of(index)
-
-        def corrupted() -> np.ndarray:
-            sources: dict[str, Any] = {"sample_id": name}
-            if "others" in self.noise.needs:
-                sources["others"] = OtherWholes(self.dataset, name)
-            whole, rng = self.dataset.load_whole(index), generator(self.seed, "noise", name)
-            return self.noise(whole, rng, **sources)
-
-        part = wholes.get(name, corrupted)[place]
+        part = wholes.get(name, partial(self._corrupted, index))[place]
         noisy = np.full_like(clean, self.metainfo["ignore_index"])
         noisy[tuple(slice(0, side) for side in part.shape)] = part
         return noisy
 
+    def _corrupted(self, index: int) -> np.ndarray:
+        """The corrupted whole that a sample is a part of."""
+        name = self.dataset.whole_of(index)[0]
+        sources: dict[str, Any] = {"sample_id": name}
+        if "others" in self.noise.needs:
+            sources["others"] = OtherWholes(self.dataset, name)
+        whole, rng = self.dataset.load_whole(index), generator(self.seed, "noise", name)
+        return self.noise(whole, rng, **sources)
 
-class _Wholes:
+    def load_wholes(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the clean and the noisy whole that a sample is a part of."""
+        with self._named(index):
+            return self.dataset.load_whole(index), self._corrupted(index)
+
+
+class Wholes:
     """Corrupted label maps that are larger than a sample, each made once, in files of this run.
 
     Worker processes share them; who needs one that is not there makes it.
@@ -169,9 +182,9 @@ class _Wholes:
         return self._maps[name]
 
 
-def _shared(folder: str) -> _Wholes:
+def _shared(folder: str) -> Wholes:
     """The maps of another process."""
-    wholes = _Wholes.__new__(_Wholes)
+    wholes = Wholes.__new__(Wholes)
     wholes.folder, wholes._maps = folder, {}
     return wholes
 
