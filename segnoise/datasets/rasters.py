@@ -13,6 +13,7 @@ import numpy as np
 from segnoise.checks import check_choice, check_integer, check_rate
 from segnoise.datasets.base import (
     DATASETS,
+    MOST_CLASSES,
     LabelledImages,
     Sample,
     checked_classes,
@@ -135,7 +136,14 @@ class RasterDataset(LabelledImages):
         else:
             names = checked_classes(classes)
         colors = palette or shown or default_palette(len(names))
+        if ignore_index < len(names) or ignore_index > MOST_CLASSES:
+            raise ConfigError(
+                f"ignore_index={ignore_index} must lie in {len(names)}..{MOST_CLASSES}, outside "
+                f"the classes 0..{len(names) - 1}"
+            )
         self._window = check_integer("window", window, 1, 2**15)
+        if count is not None:
+            check_integer("count", count, 1)
         check_choice("windows", windows, ("grid", "random"))
         self._area = _checked_area(area)
         self._label_nodata, self._resample = label_nodata, resample
@@ -147,7 +155,12 @@ class RasterDataset(LabelledImages):
         self._pairs = _pairs(
             folder, split, folder / user_path(image_dir), folder / user_path(label_dir)
         )
-        first = Scene(self._pairs[0].image, bands, nodata)
+        if dtype is not None and image_range is not None:
+            raise ConfigError(
+                f"image_range={image_range!r} makes bytes, dtype={dtype!r} keeps the numbers: give "
+                "one of them (the model's preprocessor normalises numbers)"
+            )
+        first = Scene(self._pairs[0].image, checked_bands(bands, "uint8"), nodata)
         self._dtype = "uint8" if image_range is not None else dtype or _dtype_of(first)
         check_choice("dtype", self._dtype, DTYPES)
         self._bands, self._nodata = checked_bands(first.bands, self._dtype), nodata
@@ -319,7 +332,13 @@ class RasterDataset(LabelledImages):
                 self._labels[number] = self._of_outlines(pair.labels, scene, classes)
             else:
                 like = scene if self._resample else None
-                labels = Scene(pair.labels, [1], self._label_nodata, like)
+                labels = Scene(pair.labels, like=like)
+                if len(labels.bands) > 1:
+                    raise one_problem(
+                        pair.labels,
+                        f"has {len(labels.bands)} bands, labels are one band of class ids",
+                        "save the ids of its colors or classes as one band",
+                    )
                 if differ := same_grid(labels, scene):
                     raise one_problem(
                         pair.labels,
@@ -339,6 +358,9 @@ class RasterDataset(LabelledImages):
         ids = numbers.astype(np.int64)
         if not np.array_equal(ids, numbers):
             raise one_problem(source.path, "holds fractions, no class ids", "round it")
+        if self._label_nodata is not None:
+            known = ids != self._label_nodata
+            there = known if there is None else there & known
         if self._value_map:
             ids = _mapped(ids, self._value_map, there, source.path)
         if there is not None:
@@ -355,8 +377,14 @@ class RasterDataset(LabelledImages):
         problems: list[Problem] = []
         for number in range(len(self._pairs)):
             try:
-                self.scene(number)
+                self.scene(number).check_brightness()
                 self._labels_of(number)
+                top, left, bottom, right = self._box(number)
+                if top == bottom or left == right:
+                    raise one_problem(
+                        self._pairs[number].image, f"has no pixel in area={self._area}",
+                        "give a larger area, or drop the scene from the split",
+                    )  # fmt: skip
             except DatasetError as error:
                 problems += error.problems
         if problems:

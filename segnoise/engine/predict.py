@@ -323,6 +323,7 @@ class _Run:
     def scene(self, folder: OutputFolder, job: Job) -> None:
         """Predict a raster, rows at a time; those that are done lie in files of raw numbers."""
         scene = Scene(job.source, self.bands or self.predictor.image["bands"], self.nodata)
+        scene.check_brightness()
         height, width = scene.shape
         windows = self.windows or Windows()
         classes = len(self.predictor.classes)

@@ -403,3 +403,85 @@ def test_the_files_of_a_run_are_removed_with_it(tmp_path):
     del noisy
     gc.collect()
     assert not folder.exists()
+
+
+def test_void_is_decided_by_the_bands_that_are_read(tmp_path):
+    image, labels = scene(40, 40)
+    image[:5, :, :3] = 0  # the fourth band has numbers there
+    write(tmp_path / "images/a.tif", image, nodata=0)
+    write(tmp_path / "labels/a.tif", labels)
+    options = {"classes": CLASSES, "window": 40}
+    three = RasterDataset(tmp_path, **options, bands=[1, 2, 3])[0]["mask"]
+    assert np.array_equal(three == 255, (image[..., :3] == 0).all(2))
+    assert (RasterDataset(tmp_path, **options)[0]["mask"] != 255).all()
+    # A number that the type does not have is nowhere in it.
+    for nodata in (-9999, np.nan, 0.5, 1e9):
+        mask = RasterDataset(tmp_path, **options, nodata=nodata, label_nodata=-1)[0]["mask"]
+        assert np.array_equal(mask, labels)
+    rgba = np.dstack([image[..., :3] % 256, np.where(labels, 255, 0)]).astype(np.uint8)
+    write(tmp_path / "images/a.tif", rgba, photometric="rgb", alpha="yes")
+    for bands in ([2], [1, 2, 3, 4], [4, 1]):
+        mask = RasterDataset(tmp_path, **options, bands=bands)[0]["mask"]
+        assert np.array_equal(mask, np.where(labels, 1, 255))
+    write(tmp_path / "labels/a.tif", (labels + 2).astype(np.uint8), nodata=2)
+    both = RasterDataset(tmp_path, **options, bands=[4], label_nodata=7, value_map={3: 1})
+    assert np.array_equal(both[0]["mask"], np.where(labels, 1, 255))
+
+
+def test_windows_are_drawn_over_numbers(tmp_path):
+    image, labels = scene(160, 160)
+    image = image.astype(np.float32)
+    image[:, :140] = np.nan  # which no tag says
+    write(tmp_path / "images/a.tif", image)
+    write(tmp_path / "labels/a.tif", labels)
+    drawn = RasterDataset(tmp_path, classes=CLASSES, window=16, windows="random", count=40)
+    seen = [(drawn[index]["mask"] != 255).any() for index in range(40)]
+    assert np.mean(seen) > 0.8
+
+
+def test_files_that_gdal_reads_otherwise_than_one_thinks_are_refused(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    image, labels = scene(40, 40)
+    grey = image[..., 0].astype(np.uint8)
+    path = tmp_path / "images/a.tif"
+
+    def refused(words, **arguments):
+        with pytest.raises((DatasetError, ConfigError), match=words):
+            RasterDataset(tmp_path, **{"classes": CLASSES, "window": 40, **arguments})
+
+    write(tmp_path / "labels/a.tif", labels)
+    write(path, grey, photometric="miniswhite")
+    refused("white is 0")
+    write(path, labels, photometric="palette")
+    with rasterio.open(path, "r+") as file:
+        file.write_colormap(1, {0: (255, 0, 0, 255), 1: (0, 255, 0, 255)})
+    refused("those of a palette; gdal_translate -expand rgb")
+    with tifffile.TiffWriter(path) as file:
+        for page in (grey, grey):
+            file.write(page)
+    refused("holds 2 pictures")
+    write(path, image)
+    write(tmp_path / "deep.tif", grey.astype(np.float32))
+    sources = "".join(
+        f'<VRTRasterBand dataType="{kind}" band="{n}"><SimpleSource><SourceFilename relativeToVRT='
+        f'"1">{name}</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>'
+        for n, (kind, name) in enumerate((("UInt16", "a.tif"), ("Float32", "../deep.tif")), 1)
+    )
+    vrt = tmp_path / "images/b.vrt"
+    vrt.write_text(f'<VRTDataset rasterXSize="40" rasterYSize="40">{sources}</VRTDataset>')
+    (tmp_path / "vrt.txt").write_text("b")
+    write(tmp_path / "labels/b.tif", labels)
+    refused("several number types: float32, uint16; .*-ot Float32", split="vrt")
+    vrt.unlink()
+    (tmp_path / "labels/b.tif").unlink()
+    write(tmp_path / "labels/a.tif", np.dstack([255 * labels] * 3))
+    refused("has 3 bands, labels are one band")
+    write(tmp_path / "labels/a.tif", labels)
+    refused("has no pixel in area", area=(0, 0, 0.001, 1))
+    refused(r"ignore_index=1 must lie in 2\.\.65535", ignore_index=1)
+    refused(r"ignore_index=-1 must lie", ignore_index=-1)
+    refused("count must be at least 1", windows="random", count=0)
+    refused("give one of them", image_range=(0, 1), dtype="uint16")
+    refused("bands must be a list", bands="123")
+    path.write_bytes(path.read_bytes()[:5000])
+    refused("cannot be read", windows="random")

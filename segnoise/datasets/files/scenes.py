@@ -43,7 +43,8 @@ class Scene:
         like: A raster on whose grid this one is read, by its nearest pixels; None for its own.
 
     Raises:
-        DataError: If the file cannot be opened, or lacks a band.
+        DataError: If the file cannot be opened, holds several pictures, lacks a band, or has bands
+            of several number types.
         ConfigError: If rasterio is not installed.
     """
 
@@ -60,6 +61,12 @@ class Scene:
         self._nodata = nodata
         self._like = like
         file = self._file
+        if len(file.subdatasets) > 1:
+            raise one_problem(
+                self.path,
+                f"holds {len(file.subdatasets)} pictures, of which GDAL would take the first",
+                "save each as a file of its own (gdal_translate, whose input gdalinfo names)",
+            )
         alpha = [
             band
             for band, kind in enumerate(file.colorinterp, 1)
@@ -71,6 +78,12 @@ class Scene:
                 self.path,
                 f"has {file.count} band(s), wanted are {list(self.bands)}",
                 "change bands",
+            )
+        if len(kinds := sorted({file.dtypes[band - 1] for band in self.bands})) > 1:
+            raise one_problem(
+                self.path,
+                f"has bands of several number types: {', '.join(kinds)}",
+                "give them one (gdal_translate -ot Float32)",
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -100,8 +113,7 @@ class Scene:
     def _warped(self, file: Any, like: Scene) -> Any:
         """A file on another one's grid; what it does not cover has no data."""
         vrt = optional_import("rasterio.vrt", "geo")
-        nodata = file.nodata if self._nodata is None else self._nodata
-        marked = {"add_alpha": True} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
+        marked = {"add_alpha": True} if file.nodata is None else {"nodata": file.nodata}
         height, width = like.shape
         return vrt.WarpedVRT(
             file,
@@ -120,8 +132,8 @@ class Scene:
 
     @cached_property
     def dtype(self) -> str:
-        """Type of the numbers of the bands; the common one if they differ."""
-        return str(np.result_type(*(self._file.dtypes[band - 1] for band in self.bands)))
+        """Type of the numbers of the bands."""
+        return str(self._file.dtypes[self.bands[0] - 1])
 
     @cached_property
     def place(self) -> dict[str, Any]:
@@ -146,11 +158,8 @@ class Scene:
     def valid_map(self, shape: tuple[int, int]) -> np.ndarray:
         """Where there are data, shrunk to a shape: each cell by one of its pixels."""
         resampling = self._rasterio.enums.Resampling.nearest
-        if self._nodata is None:
-            found = self._file.dataset_mask(out_shape=shape, resampling=resampling) > 0
-            return np.asarray(found)
-        bands = self._file.read(list(self.bands), out_shape=shape, resampling=resampling)
-        return np.asarray((bands != np.asarray(self._nodata, bands.dtype)).any(0))
+        valid = self._read("somewhere", out_shape=shape, resampling=resampling)[1]
+        return np.ones(shape, bool) if valid is None else valid
 
     def read(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray | None]:
         """Read a part of the raster.
@@ -161,41 +170,66 @@ class Scene:
 
         Returns:
             (h, w, C) numbers of the file, 0 where there are none; and (h, w) where there are some,
-            None if everywhere. No data is what the file (or ``nodata``) calls so in all
-            bands, what is transparent, and NaN and infinity in any band.
+            None if everywhere. No data is what the file (or ``nodata``) calls so in all of
+            these bands, what is transparent, and NaN and infinity in any band.
 
         Raises:
             DataError: If the file is damaged there.
         """
-        file = self._file
-        window = self._rasterio.windows.Window.from_slices(rows, columns)
-        try:
-            values = np.moveaxis(file.read(list(self.bands), window=window), 0, 2)
-            valid = self._valid(file, values, window)
-        except self._rasterio.errors.RasterioIOError as error:
-            reason = " ".join(str(error.__cause__ or error).split())
-            raise one_problem(
-                self.path,
-                f"cannot be read at rows {rows.start} to {rows.stop}, columns {columns.start} to "
-                f"{columns.stop}: {reason}",
-                "fetch or export the file again",
-            ) from None
-        if values.dtype.kind in "fc":
-            finite = np.isfinite(values).all(2)
-            valid = finite if valid is None else valid & finite
+        where = f"at rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop}"
+        values, valid = self._read(
+            where, window=self._rasterio.windows.Window.from_slices(rows, columns)
+        )
         if valid is not None:
             if valid.all():
                 return values, None
             values = np.where(valid[:, :, None], values, 0).astype(values.dtype, copy=False)
         return values, valid
 
-    def _valid(self, file: Any, values: np.ndarray, window: Any) -> np.ndarray | None:
-        if self._nodata is not None:
-            return np.asarray((values != np.asarray(self._nodata, values.dtype)).any(2))
-        all_valid = self._rasterio.enums.MaskFlags.all_valid
-        if all(all_valid in flags for flags in file.mask_flag_enums):
+    def _read(self, where: str, **part: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        """Numbers of a part of the file, and where they are data; None if everywhere."""
+        file = self._file
+        try:
+            values = np.moveaxis(file.read(list(self.bands), **part), 0, 2)
+            valid = self._valid(file, values, part)
+        except self._rasterio.errors.RasterioIOError as error:
+            reason = " ".join(str(error.__cause__ or error).split())
+            raise one_problem(
+                self.path,
+                f"cannot be read {where}: {reason}",
+                "fetch or export the file again",
+            ) from None
+        if values.dtype.kind in "fc":
+            finite = np.isfinite(values).all(2)
+            valid = finite if valid is None else valid & finite
+        return values, valid
+
+    def _valid(self, file: Any, values: np.ndarray, part: Mapping[str, Any]) -> np.ndarray | None:
+        if self._nodata is not None:  # which may be a number that the type does not have
+            return np.asarray((values != self._nodata).any(2))
+        kinds = self._rasterio.enums.MaskFlags
+        flags = {band: file.mask_flag_enums[band - 1] for band in self.bands}
+        # Alpha and masks are the same for all bands, but for alpha itself.
+        shared = [band for band in self.bands if kinds.per_dataset in flags[band]]
+        if not shared and any(kinds.all_valid in each for each in flags.values()):
             return None
-        return np.asarray(file.dataset_mask(window=window) > 0)
+        masks = file.read_masks(shared[:1] or list(self.bands), **part)
+        return np.asarray((masks > 0).any(0))
+
+    def check_brightness(self) -> None:
+        """Raise for a raster whose numbers are no brightness, which is no image.
+
+        Raises:
+            DataError: If they are those of a palette, or white is 0.
+        """
+        file, kinds = self._file, self._rasterio.enums.ColorInterp
+        what, remedy = "", ""
+        if any(file.colorinterp[band - 1] == kinds.palette for band in self.bands):
+            what, remedy = "those of a palette", "gdal_translate -expand rgb"
+        elif file.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
+            what, remedy = "the less, the brighter (white is 0)", "invert it by any image program"
+        if what:
+            raise one_problem(self.path, f"its numbers are {what}", remedy)
 
     def read_as(self, dtype: str, rows: slice, columns: slice) -> tuple[np.ndarray, Any]:
         """Read a part as numbers of another type, see `as_type`; else as `read`."""
