@@ -151,6 +151,12 @@ class RasterDataset(LabelledImages):
             Outlines, attribute=attribute, value_map=value_map, crs=label_crs
         )
         self._value_map = dict(value_map or {})
+        for value, label in self._value_map.items():
+            if label != ignore_index and not 0 <= label < len(names):
+                raise ConfigError(
+                    f"value_map takes {value!r} to {label}, neither a class (0..{len(names) - 1}) "
+                    f"nor void ({ignore_index}): mend it, or give all classes"
+                )
         self._image_range = checked_range(image_range)
         self._pairs = _pairs(
             folder, split, folder / user_path(image_dir), folder / user_path(label_dir)

@@ -223,7 +223,7 @@ def test_outlines_that_do_not_fit_are_refused(tmp_path):
 
     def refused(words, **arguments):
         arguments = {"classes": CLASSES, "window": 96, **arguments}
-        with pytest.raises(DatasetError, match=words):
+        with pytest.raises((DatasetError, ConfigError), match=words):
             RasterDataset(tmp_path, **arguments)
 
     geojson(path, [(box, {})], member=False)
@@ -234,6 +234,19 @@ def test_outlines_that_do_not_fit_are_refused(tmp_path):
     refused(r"outline 0 has kind='hut'; known are 'ground', 'house'", attribute="kind")
     refused("outline 0 has no 'type'", attribute="type")
     refused("could be of any of 3 classes; say by attribute=", classes=[*CLASSES, "road"])
+    refused("value_map takes 1 to 2, neither", attribute="kind", value_map={1: 2})
+    geojson(path, [(box, {"kind": [1]})])
+    refused(r"outline 0 has kind=\[1\]; known are 1", attribute="kind", value_map={1: 1})
+    content = path.read_text()
+    for old, new, words in (
+        ('"Polygon"', '"LineString"', "holds a LineString, which covers no area"),
+        ("733610.0", "null", "holds a Polygon without numbers"),
+        ("733610.0", '"x"', "holds a Polygon without numbers"),
+        ("EPSG:32616", "nowhere", r"a\.geojson: 'nowhere' names no coordinate system"),
+    ):
+        assert old in content
+        path.write_text(content.replace(old, new))
+        refused(words)
     path.write_text("{")
     refused("is no GeoJSON")
     path.unlink()
@@ -256,6 +269,29 @@ def test_geopackages_are_read_as_geojson(tmp_path):
     expected = np.zeros((70, 90))
     expected[10:30, 20:50] = 1
     assert np.array_equal(dataset[0]["mask"][:70, :90], expected)
+    pyogrio.write(
+        tmp_path / "labels/a.gpkg", shapely.to_wkb(np.array([outline])), [np.array([1])],
+        np.array(["kind"]), geometry_type="Polygon", crs="EPSG:32616", layer="roads", append=True,
+    )  # fmt: skip
+    with pytest.raises(DatasetError, match="holds 2 layers of outlines: a, roads"):
+        RasterDataset(tmp_path, classes=CLASSES, window=96)
+
+
+def test_outlines_that_are_nothing_are_nothing(tmp_path):
+    image, _ = scene()
+    write(tmp_path / "images/a.tif", image)
+    path = tmp_path / "labels/a.geojson"
+    geojson(path, [((10, 20, 30, 50), {})])
+    content = json.loads(path.read_text())
+    shapes = [
+        None, {"type": "Polygon", "coordinates": []},
+        {"type": "MultiPolygon", "coordinates": [[[[733600, 3725140], [733601, 3725140]]]]},
+    ]  # fmt: skip
+    content["features"] += [{"type": "Feature", "properties": {}, "geometry": s} for s in shapes]
+    content["crs"] = None
+    path.write_text("\ufeff" + json.dumps(content), encoding="utf-8")
+    dataset = RasterDataset(tmp_path, classes=CLASSES, window=96, label_crs="image")
+    assert np.argwhere(dataset[0]["mask"] == 1)[[0, -1]].tolist() == [[10, 20], [29, 49]]
 
 
 def test_random_windows_lie_over_data_and_are_the_same_by_seed(tmp_path):

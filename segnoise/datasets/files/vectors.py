@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,12 @@ class Outlines:
         self._background = background
         self._transform = like.place["transform"]
         outlines, properties, own_crs, said = _read(path)
+        there = like.place["crs"]
+        if outlines and there is None and like.place["gcps"]:
+            raise one_problem(
+                like.path, "has ground control points in place of a grid, on which outlines lie",
+                "warp it (gdalwarp)",
+            )  # fmt: skip
         if attribute is None and len(classes) != 2:
             raise one_problem(
                 path,
@@ -58,9 +64,8 @@ class Outlines:
             1 if attribute is None else self._class_of(one, attribute, classes, value_map, number)
             for number, one in enumerate(properties)
         ]
-        there = like.place["crs"]
         if crs is not None:
-            own_crs = there if crs == "image" else _crs(crs)
+            own_crs = there if crs == "image" else _crs(crs, path)
         moved = outlines
         if own_crs is not None and there is not None and own_crs != there:
             moved = _moved(outlines, own_crs, there)
@@ -88,7 +93,7 @@ class Outlines:
         number: int,
     ) -> int:
         value = properties.get(attribute)
-        if value_map is not None and value in value_map:
+        if value_map is not None and isinstance(value, Hashable) and value in value_map:
             return int(value_map[value])
         if value_map is None and isinstance(value, str) and value in classes:
             return list(classes).index(value)
@@ -146,42 +151,80 @@ def _read(path: Path) -> tuple[list[Any], list[Mapping[str, Any]], Any, bool]:
     """Geometries, properties, coordinate system, and whether the file says which that is."""
     if path.suffix.lower() in (".geojson", ".json"):
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            found = [f for f in content["features"] if f.get("geometry")]
-            said = content.get("crs", {}).get("properties", {}).get("name")
+            content = json.loads(path.read_text(encoding="utf-8-sig"))
+            found = [f for f in content["features"] if _covers(path, f.get("geometry"))]
+            said = (content.get("crs") or {}).get("properties", {}).get("name")
             outlines = [feature["geometry"] for feature in found]
             properties = [feature.get("properties") or {} for feature in found]
+        except DatasetError:
+            raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise one_problem(path, f"is no GeoJSON: {error!r}", "export it again") from None
-        return outlines, properties, _crs(said or "EPSG:4326"), said is not None
+            raise one_problem(path, f"is no GeoJSON: {error!r:.200}", "export it again") from None
+        return outlines, properties, _crs(said or "EPSG:4326", path), said is not None
     pyogrio, shapely = optional_import("pyogrio.raw", "geo"), optional_import("shapely", "geo")
+    pyogrio_layers = optional_import("pyogrio", "geo").list_layers
     try:
-        meta, _, wkb, columns = pyogrio.read(path)
+        layers = [name for name, kind in pyogrio_layers(path) if kind is not None]
+        if len(layers) > 1:
+            raise one_problem(
+                path, f"holds {len(layers)} layers of outlines: {', '.join(layers)}",
+                "save the one that holds the labels as a file of its own (ogr2ogr)",
+            )  # fmt: skip
+        meta, _, wkb, columns = pyogrio.read(path, layer=layers[0] if layers else None)
+        found = [shapely.geometry.mapping(one) if one else None for one in shapely.from_wkb(wkb)]
+    except DatasetError:
+        raise
     except Exception as error:  # whatever GDAL says
         words = " ".join(str(error).split())
         raise one_problem(path, f"cannot be read: {words}", "export it again") from None
-    outlines = [shapely.geometry.mapping(shapely.from_wkb(one)) for one in wkb if one is not None]
-    kept = [index for index, one in enumerate(wkb) if one is not None]
+    kept = [index for index, one in enumerate(found) if _covers(path, one)]
+    outlines = [found[index] for index in kept]
     names = [str(name) for name in meta["fields"]]
     properties = [
         {name: _plain(column[index]) for name, column in zip(names, columns, strict=True)}
         for index in kept
     ]
     crs = meta.get("crs")
-    return outlines, properties, _crs(crs) if crs else None, crs is not None
+    return outlines, properties, _crs(crs, path) if crs else None, crs is not None
+
+
+def _covers(path: Path, outline: Any) -> bool:
+    """Whether a geometry is an area; False where it is empty.
+
+    Raises:
+        DatasetError: If it is of another kind, or its coordinates are no numbers.
+    """
+    if not outline:
+        return False
+    kind = outline.get("type")
+    if kind == "GeometryCollection":
+        return any([_covers(path, one) for one in outline["geometries"]])
+    if kind not in ("Polygon", "MultiPolygon"):
+        raise one_problem(
+            path, f"holds a {kind}, which covers no area", "drop it, or draw a polygon (a buffer)"
+        )
+    polygons = outline["coordinates"] if kind == "MultiPolygon" else [outline["coordinates"]]
+    try:
+        rings = [np.asarray(ring, float)[:, :2] for polygon in polygons for ring in polygon]
+        finite = all(np.isfinite(ring).all() for ring in rings)
+    except (ValueError, TypeError, IndexError):
+        finite = False
+    if not finite:
+        raise one_problem(path, f"holds a {kind} without numbers", "export it again")
+    return any(len(ring) > 2 for ring in rings)
 
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _crs(text: str) -> Any:
+def _crs(text: str, path: Path) -> Any:
     crs = optional_import("rasterio.crs", "geo")
     try:
         return crs.CRS.from_user_input(text)
     except Exception as error:
-        raise DatasetError(
-            f"{text!r} names no coordinate system ({error}): try EPSG:<number>"
+        raise one_problem(
+            path, f"{text!r} names no coordinate system ({error})", "give label_crs='EPSG:<number>'"
         ) from None
 
 
