@@ -31,6 +31,7 @@ from segnoise.datasets.folder import checked_root, class_names, split_list
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.errors import ConfigError
 from segnoise.files import read_text, user_path
+from segnoise.tables import markdown
 
 WINDOWS = {
     "soft tissue": (-160.0, 240.0),
@@ -262,6 +263,22 @@ class VolumeDataset(SegmentationDataset):
     def __repr__(self) -> str:
         name = type(self).__name__
         return f"{name}({len(self)} slices of {len(self._cases)} cases, {self._reader.plane})"
+
+    def describe(self) -> str:
+        """Return a table of the cases that are alike in spacing and in how they are stored."""
+        alike: dict[tuple[str, str], list[Volume]] = {}
+        for image, *_ in self._volumes:
+            spacing = " x ".join(f"{side:.4g}" for side in image.spacing)
+            alike.setdefault((spacing, image.stored_axes), []).append(image)
+        rows = []
+        for (spacing, axes), images in sorted(alike.items()):
+            sides = zip(*(image.shape for image in images), strict=True)
+            sizes = [f"{min(s)}" if min(s) == max(s) else f"{min(s)} to {max(s)}" for s in sides]
+            first = images[0].path.name if len(images) == 1 else f"{images[0].path.name} ..."
+            rows.append((str(len(images)), spacing, axes, *sizes, first))
+        head = ("cases", "spacing, mm", "axes in the file", "slices", "rows", "columns", "files")
+        title = f"{self._reader.plane} slices; spacing of slices, rows, columns"
+        return f"{title}\n{markdown(head, rows, left=(1, 2, 6))}"
 
     def slice_of(self, index: int) -> Slice:
         """Return which slice a sample is; reads no file."""

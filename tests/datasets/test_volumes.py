@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -183,6 +184,9 @@ def test_the_tools_look_at_slices(root):
         assert check.remarks(CLASSES) == []
         assert check.histogram.sum() == 15 * 30
     assert contact_sheet(data, 4).ndim == 3
+    assert "| 3 | 2 x 1 x 1 | SPL | 4 to 6 | 6 | 5 | c0.nii.gz ... |" in re.sub(
+        " +", " ", data.describe()
+    )
     nifti(root / "labels/c0.nii.gz", case(0)[1] + np.uint8(3), SPL)
     check = check_dataset(VolumeDataset(root))
     assert "c0.nii.gz, axial slice 0: label 3 at row 0, column 0" in str(check.problems[0])

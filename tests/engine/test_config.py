@@ -151,6 +151,8 @@ NOISES = {
     "cityscapes": "AsymmetricFlip(transition_matrix={'confusions': 'cityscapes', 'rate': 0.4})",
     "buildings": "BoundaryErosion(width=3)",
     "camvid": "BoundaryErosion(width=3)",
+    "ct": "Omission(rate=0.2, classes=[1, 2, 3])",
+    "hippocampus": "RegionSwap(rate=0.4, classes=[1, 2])",
     "phantoms": "RegionSwap(rate=0.375, classes=[1, 2, 3, 4])",
 }
 
@@ -160,6 +162,7 @@ def test_there_is_a_leaf_for_each_data_set_and_model_and_it_takes_any_noise():
         ("voc", "unet_r34"), ("voc", "deeplabv3plus_r50"), ("cityscapes", "unet_r34"),
         ("cityscapes", "deeplabv3plus_r50"), ("camvid", "unet_r34"), ("camvid", "unet_r18"),
         ("phantoms", "unet_r18"), ("phantoms", "unet_mobile"), ("buildings", "unet_mobile"),
+        ("ct", "unet_mobile"), ("hippocampus", "unet_mobile"),
     }  # fmt: skip
     for path in leaves():
         wanted = part(NOISES[path.parent.name], "noise model")

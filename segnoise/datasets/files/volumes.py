@@ -43,6 +43,7 @@ class Volume:
         shape: (D, H, W): slices, rows, columns.
         affine: (4, 4) from (slice, row, column) to millimetres, RAS: right, anterior, superior.
         spacing: Millimetres between slices, rows and columns.
+        stored_axes: Where the axes go in the file, such as "RAS".
 
     Raises:
         DatasetError: If it cannot be read, holds more than one volume, or slices are missing.
@@ -64,6 +65,8 @@ class Volume:
         self._turn = orientations.ornt_transform(
             orientations.io_orientation(affine), orientations.axcodes2ornt(PLANES[plane])
         )
+        codes = orientations.aff2axcodes(affine)
+        self.stored_axes = "".join(codes)
         places = self._turn[:, 0].astype(int)
         self.shape: tuple[int, ...] = tuple(int(shape[places.tolist().index(n)]) for n in range(3))
         self.affine = np.asarray(affine @ orientations.inv_ornt_aff(self._turn, shape))
