@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from segnoise.checks import check_choice
+from segnoise.checks import check_choice, check_integer
 from segnoise.datasets.files.palettes import palette_image
 from segnoise.datasets.files.scenes import (
     PICTURES,
@@ -34,6 +36,7 @@ from segnoise.datasets.files.volumes import (
     volume_name,
     write_volume,
 )
+from segnoise.datasets.problems import DatasetError
 from segnoise.datasets.volumes import Intensity, channel_files, slice_image
 from segnoise.engine.predictor import MAPS, Predictor, all_classes, as_tensor, labels_of
 from segnoise.errors import CheckpointError, ConfigError, DataError
@@ -81,7 +84,7 @@ def find_inputs(inputs: Sequence[str | Path]) -> list[Job]:
     jobs: list[Job] = []
     for given in map(user_path, inputs):
         if given.is_dir() and not is_volume(given):
-            found = sorted(p for p in given.rglob("*") if _is_image(p))
+            found = sorted(p for p in given.rglob("*") if _is_image(p, given))
             if not found:
                 raise DataError(
                     f"{given}: no image in it; known are {', '.join(PICTURES + RASTERS + NIFTI)} "
@@ -101,18 +104,20 @@ def find_inputs(inputs: Sequence[str | Path]) -> list[Job]:
         )
     names: dict[str, Job] = {}
     for job in jobs:
-        if (other := names.setdefault(job.name, job)) is not job:
+        other = names.setdefault(job.name, job)
+        if not other.source.samefile(job.source):
             raise ConfigError(
                 f"{other.source} and {job.source} would both be written as {job.name}: predict "
                 "them into two folders"
             )
-    return jobs
+    return list(names.values())
 
 
-def _is_image(path: Path) -> bool:
-    if path.name.startswith("."):
+def _is_image(path: Path, below: Path) -> bool:
+    if any(part.startswith(".") for part in path.relative_to(below).parts):
         return False
-    return path.suffix.lower() in PICTURES + RASTERS or is_volume(path)
+    known = path.suffix.lower() in PICTURES + RASTERS and not path.is_dir()
+    return known or is_volume(path)
 
 
 def _job(path: Path, name: Path) -> Job:
@@ -121,7 +126,11 @@ def _job(path: Path, name: Path) -> Job:
         raise DataError(f"{path}: {'no file' if not path.exists() else 'is no file'}; change it")
     stem = name.with_name(volume_name(path)) if volume else name.with_suffix("")
     parts = [part for part in stem.parts if part not in ("..", "/")]
-    return Job(path, "/".join(parts), not volume and is_scene(path), volume)
+    scene = not volume
+    if scene:
+        with contextlib.suppress(DatasetError):  # which it raises again when its turn comes
+            scene = is_scene(path)
+    return Job(path, "/".join(parts), scene, volume)
 
 
 def first_channels(jobs: Sequence[Job]) -> list[Job]:
@@ -153,7 +162,8 @@ def predict(
     NIfTI files with its affine and header, "scores" along a fourth axis.
 
     Images that are there are not predicted again: a call that was interrupted goes on, a scene at
-    its last rows.
+    its last rows. One that has changed since is predicted anew. One that cannot be read does not
+    keep the others from it; the error comes at the end, with all of them.
 
     Args:
         predictor: the network.
@@ -176,7 +186,9 @@ def predict(
     """
     for name in save:
         check_choice("save", name, SAVED)
+    check_integer("batch_size", batch_size, 1)
     jobs = find_inputs(inputs)
+    _keep_apart(out, [Path(given) for given in inputs], jobs)
     if predictor.image["volume"] and predictor.image["volume"]["modalities"] > 1:
         jobs = first_channels(jobs)
     run = _Run(predictor, windows, batch_size, tuple(save), bands, nodata)
@@ -202,17 +214,22 @@ def predict(
         run.check(jobs)
         files = {job: run.files(job) for job in jobs}
         folder.expect(name for job in jobs for name in (*files[job].values(), *run.parts(job)))
-        todo = [
-            job for job in jobs if not all((folder.path / f).exists() for f in files[job].values())
-        ]
+        todo = [job for job in jobs if not _done(job, folder.path, files[job].values())]
         if len(todo) < len(jobs):
             print(f"{len(jobs) - len(todo)} of {len(jobs)} images are predicted already")
-        run.pictures(folder, [job for job in todo if not job.scene and not job.volume])
+        errors = run.pictures(folder, [job for job in todo if not job.scene and not job.volume])
         for job in todo:
-            if job.scene:
-                run.scene(folder, job)
-            if job.volume:
-                run.volume(folder, job)
+            try:
+                if job.scene:
+                    run.scene(folder, job)
+                if job.volume:
+                    run.volume(folder, job)
+            except DatasetError as error:
+                errors.append(error)
+        if errors:
+            print(f"{len(todo) - len(errors)} of {len(todo)} images are predicted")
+            problems = [problem for error in errors for problem in error.problems]
+            raise DatasetError(problems, f"what cannot be predicted into {folder.path}")
         folder.finish()
     return [folder.path / name for job in jobs for name in files[job].values()]
 
@@ -255,6 +272,19 @@ class _Run:
             if job.volume != (self.predictor.image["volume"] is not None):
                 reads, given = ("pictures", "a volume") if job.volume else ("volumes", "a picture")
                 raise ConfigError(f"{job.source}: is {given}, and the network reads {reads}")
+        written: dict[str, Job] = {}
+        for job in jobs:
+            if not self.files(job):
+                raise ConfigError(
+                    f"{job.source}: save={list(self.save)} is nothing that is written of it: add "
+                    "labels (outlines are written of rasters alone)"
+                )
+            for name in self.files(job).values():
+                if (other := written.setdefault(name, job)) is not job:
+                    raise ConfigError(
+                        f"of {other.source} and of {job.source} something would be written as "
+                        f"{name}: predict them into two folders"
+                    )
 
     def files(self, job: Job) -> dict[str, str]:
         """What is saved of an image -> its file below the folder."""
@@ -282,14 +312,29 @@ class _Run:
         """What is computed row by row: labels always, for the outlines."""
         return ["labels", *(name for name in self.save if name not in ("labels", "outlines"))]
 
-    def pictures(self, folder: OutputFolder, jobs: Sequence[Job]) -> None:
-        """Predict pictures; the next is read, and the last written, beside the computation."""
+    def pictures(self, folder: OutputFolder, jobs: Sequence[Job]) -> list[DatasetError]:
+        """Predict pictures; the next is read, and the last written, beside the computation.
+
+        Returns:
+            What is wrong with those that cannot be read.
+        """
+        errors: list[DatasetError] = []
         if not jobs:
-            return
-        read = ahead(lambda job: (job, self.predictor.read(job.source)), jobs)
+            return errors
+
+        def load(job: Job) -> tuple[Job, np.ndarray | DatasetError]:
+            try:
+                return job, self.predictor.read(job.source)
+            except DatasetError as error:
+                return job, error
+
+        read = ahead(load, jobs)
         with ThreadPoolExecutor(1) as writer:
             writing: Future[None] | None = None
             for job, image in tqdm(read, "predicting", len(jobs), unit="image"):
+                if isinstance(image, DatasetError):
+                    errors.append(image)
+                    continue
                 scores = _finite(self.predictor.probabilities(image, self.windows), job)
                 found = {name: self._map(name, scores) for name in self._maps()}
                 if writing is not None:
@@ -297,6 +342,7 @@ class _Run:
                 writing = writer.submit(self._write_picture, folder, job, found)
             if writing is not None:
                 writing.result()
+        return errors
 
     def _map(self, name: str, scores: Tensor) -> np.ndarray:
         """One of the maps of (K, h, w) scores, on the CPU."""
@@ -488,6 +534,28 @@ class _Valid:
 
     def of(self, start: int, stop: int) -> np.ndarray:
         return self._map[self._places(start, stop)]
+
+
+def _keep_apart(out: str | Path, inputs: Sequence[Path], jobs: Sequence[Job]) -> None:
+    """Refuse a folder of results whose files the next call would take for images."""
+    real = Path(os.path.realpath(user_path(out)))
+    for given in filter(Path.is_dir, map(user_path, inputs)):
+        if real.is_relative_to(os.path.realpath(given)) and not is_volume(given):
+            raise ConfigError(
+                f"--out {out} lies in {given}, whose images are predicted: name a folder apart"
+            )
+    for job in jobs:
+        if Path(os.path.realpath(job.source)).is_relative_to(real):
+            raise ConfigError(
+                f"{job.source} lies in --out {out}, where files are replaced: name a folder apart"
+            )
+
+
+def _done(job: Job, folder: Path, files: Iterable[str]) -> bool:
+    """Whether the results are there, and the image has not changed since."""
+    since = job.source.stat().st_mtime_ns
+    found = [folder / file for file in files]
+    return all(path.exists() and path.stat().st_mtime_ns >= since for path in found)
 
 
 def _begun(folder: OutputFolder) -> bool:

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from segnoise.datasets.files.bands import as_type, read_bands
 from segnoise.datasets.files.images import read_image, stretch
+from segnoise.datasets.problems import DatasetError, one_problem
 from segnoise.engine import checkpoint as checkpoints
 from segnoise.engine.evaluate import checkpoint_in, stored_config
 from segnoise.engine.model import build_model
-from segnoise.errors import CheckpointError, DataError
+from segnoise.errors import CheckpointError
 from segnoise.metrics.scores import greatest_class
 from segnoise.models.windows import Windows, blended_rows
 
@@ -102,13 +103,21 @@ class Predictor:
         if values.shape[2] == 1 and self.image["bands"] is None:
             values = np.repeat(values, 3, axis=2)
         if values.shape[2] != self.image["channels"]:
-            raise DataError(
-                f"{path}: {values.shape[2]} bands, the network reads {self.image['channels']}: "
-                "name them by --bands"
+            raise one_problem(
+                path,
+                f"{values.shape[2]} bands, the network reads {self.image['channels']}",
+                "name them by --bands",
             )
         if self.image["image_range"] is not None:
             return stretch(values.astype(np.float32), self.image["image_range"])
-        return as_type(values, self.image["dtype"], path)
+        try:
+            return as_type(values, self.image["dtype"], path)
+        except DatasetError as error:
+            raise one_problem(
+                path, error.problems[0].what,
+                f"the network was trained on {self.image['dtype']} images: convert it "
+                "(gdal_translate -ot -scale), or train on such numbers",
+            ) from None  # fmt: skip
 
     @torch.inference_mode()
     def of_batch(self, images: Tensor) -> Tensor:

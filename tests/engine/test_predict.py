@@ -8,6 +8,7 @@ import tiny_training
 import torch
 from PIL import Image
 
+from segnoise.datasets.problems import DatasetError
 from segnoise.engine.evaluate import evaluate
 from segnoise.engine.predict import RECORD, find_inputs, predict
 from segnoise.engine.predictor import Predictor
@@ -195,7 +196,7 @@ def test_folders_and_lists_keep_their_names(tmp_path):
 def test_what_does_not_fit_is_said(predictor, place, tmp_path):
     five = write_scene(tmp_path / "five.tif", picture(40, 40)[..., [0, 1, 2, 0, 1]])
     deep = write_scene(tmp_path / "deep.tif", picture(40, 40).astype(np.uint16) * 9)
-    for scene, words in ((five, "5 bands, the network reads 3"), (deep, "dtype='uint16'")):
+    for scene, words in ((five, "5 bands, the network reads 3"), (deep, "trained on uint8 images")):
         with pytest.raises(DataError, match=words):
             predict(predictor, [scene], tmp_path / "out")
     predict(predictor, [five], tmp_path / "three", bands=[3, 2, 1])
@@ -220,3 +221,60 @@ def test_what_does_not_fit_is_said(predictor, place, tmp_path):
     broken.write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"broken\.tif: cannot be"):
         predict(predictor, [broken], tmp_path / "none")
+
+
+def test_what_cannot_be_read_does_not_keep_the_others_from_it(predictor, tmp_path, capsys):
+    place = tmp_path / "in"
+    (place / ".checkpoints").mkdir(parents=True)
+    (place / "d.png").mkdir()
+    for name in ("a.png", "c.png", ".checkpoints/a.png"):
+        Image.fromarray(picture(16, 16)).save(place / name)
+    (place / "b.png").write_bytes(b"no picture")
+    write_scene(place / "g.tif", picture(16, 16))
+    (place / "f.tif").write_bytes(b"II*\0no raster")
+    with pytest.raises(DatasetError, match=r"2 problems\n.*b\.png: not a readable.*\n.*f\.tif"):
+        predict(predictor, [place], tmp_path / "out")
+    assert "3 of 5 images are predicted" in capsys.readouterr().out
+    found = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"a.png", "c.png", "g.tif"} == {name for name in found if name[0] in "abcdfg"}
+    for name in ("b.png", "f.tif"):
+        (place / name).unlink()
+    assert len(predict(predictor, [place, place / "a.png"], tmp_path / "out")) == 3
+    # What has changed since is predicted anew, and only that.
+    before = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in ("c.png", "g.tif")}
+    write_scene(place / "g.tif", picture(24, 24, 1))
+    predict(predictor, [place], tmp_path / "out")
+    assert labels(tmp_path / "out/g.tif").shape == (24, 24)
+    assert (tmp_path / "out/c.png").stat().st_mtime_ns == before["c.png"]
+
+
+def test_results_do_not_become_images_nor_each_other(predictor, tmp_path):
+    place = tmp_path / "in"
+    place.mkdir()
+    for name in ("a.png", "a.confidence.png"):
+        Image.fromarray(picture(16, 16)).save(place / name)
+    for out in (place, place / "out"):
+        with pytest.raises(ConfigError, match="whose images are predicted: name a folder apart"):
+            predict(predictor, [place], out)
+    predict(predictor, [place / "a.png"], place / "out")
+    with pytest.raises(ConfigError, match="lies in --out"):
+        predict(predictor, [place / "out/a.png"], place / "out", overwrite=True)
+    assert (place / "out/a.png").exists()
+    with pytest.raises(ConfigError, match=r"would be written as a\.confidence\.png"):
+        predict(predictor, [place], tmp_path / "both", save=["labels", "confidence"])
+    for save in ([], ["outlines"]):
+        with pytest.raises(ConfigError, match="is nothing that is written of it"):
+            predict(predictor, [place], tmp_path / "none", save=save)
+    with pytest.raises(ConfigError, match="batch_size must be at least 1"):
+        predict(predictor, [place], tmp_path / "none", batch_size=0)
+
+
+def test_a_raster_without_a_place_keeps_its_void(predictor, tmp_path):
+    image = picture(16, 16)
+    image[:4] = 0
+    scene = write_scene(tmp_path / "a.tif", image, crs=None, transform=None, nodata=0)
+    predict(predictor, [scene], tmp_path / "out")
+    assert np.array_equal(labels(tmp_path / "out/a.tif") == 255, (image == 0).all(2))
+    palette = write_scene(tmp_path / "b.tif", image[..., :1], photometric="palette")
+    with pytest.raises(DataError, match="those of a palette"):
+        predict(predictor, [palette], tmp_path / "none")

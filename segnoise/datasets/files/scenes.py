@@ -131,6 +131,12 @@ class Scene:
         return int(self._file.height), int(self._file.width)
 
     @cached_property
+    def nodata(self) -> float | None:
+        """What the file says stands for no data."""
+        found: float | None = self._file.nodata
+        return found
+
+    @cached_property
     def dtype(self) -> str:
         """Type of the numbers of the bands."""
         return str(self._file.dtypes[self.bands[0] - 1])
@@ -262,7 +268,7 @@ def same_grid(one: Scene, other: Scene) -> str:
 
 
 def is_scene(path: str | Path) -> bool:
-    """Return whether a file is a raster on a map, or too large to be read whole.
+    """Return whether a file is a raster on a map, knows no data, or is too large to be read whole.
 
     Raises:
         ConfigError: If it is, and rasterio is not installed.
@@ -278,6 +284,7 @@ def is_scene(path: str | Path) -> bool:
     scene = Scene(path, bands=[1])
     place = scene.place
     somewhere = place["crs"] is not None or place["gcps"] or place["rpcs"] is not None
+    somewhere = somewhere or scene.nodata is not None
     return bool(
         somewhere or not place["transform"].is_identity or np.prod(scene.shape, dtype=float) > _MOST
     )
