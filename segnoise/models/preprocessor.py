@@ -16,7 +16,7 @@ from segnoise.methods.training_step import pad_to_multiple
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
-_LEAST_STD = 1e-6
+_LEAST_STD = 1e-6  # of the mean: less is rounding, of a constant channel
 
 
 class Preprocessor(BaseDataPreprocessor):
@@ -45,7 +45,7 @@ class Preprocessor(BaseDataPreprocessor):
     Raises:
         ConfigError: if mean and std differ in length or a std is not positive.
         DataError: for a batch of images of another number of channels, or of floats that hold NaN
-            or inf, or lie in another range than mean and std.
+            or inf, or are no numbers of 0..255 where three given means are.
 
     Example:
         >>> batch = dict(image=torch.zeros(1, 3, 30, 32, dtype=torch.uint8))
@@ -78,6 +78,8 @@ class Preprocessor(BaseDataPreprocessor):
         means = [check_float("mean", value) for value in mean]
         stds = [check_float("std", value, above=0) for value in std]
         kept = normalize == "dataset"
+        rgb = len(means) == 3 and min(means) > 1 and max(means) <= 255
+        self._of_bytes = normalize == "given" and rgb
         if kept:
             means = stds = [math.nan] * check_integer("channels", channels, 1)
         self.register_buffer("mean", torch.tensor(means).view(-1, 1, 1), persistent=kept)
@@ -103,7 +105,7 @@ class Preprocessor(BaseDataPreprocessor):
             )
         for buffer, values in ((self.mean, mean), (self.std, std)):
             buffer.copy_(torch.tensor(values).view(-1, 1, 1))
-        self.std.clamp_min_(_LEAST_STD)
+        self.std.copy_(_divisor(self.std, self.mean))
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Return the batch with a normalised float32 image on the device.
@@ -121,7 +123,7 @@ class Preprocessor(BaseDataPreprocessor):
             std, mean = torch.std_mean(image.float(), (2, 3), correction=0, keepdim=True)
             if not mean.isfinite().all():
                 raise DataError("images hold NaN or inf; replace them where they are read")
-            batch["image"] = (image.float() - mean).div_(std.clamp_min(_LEAST_STD))
+            batch["image"] = (image.float() - mean).div_(_divisor(std, mean))
         else:
             if channels not in (1, image.shape[1]):
                 raise DataError(
@@ -147,11 +149,16 @@ class Preprocessor(BaseDataPreprocessor):
         low, high = (float(value) for value in image.aminmax())
         if not (math.isfinite(low) and math.isfinite(high)):
             raise DataError("images hold NaN or inf; replace them where they are read")
-        if float(self.mean.max()) > 1 and (low < 0 or 0 < high <= 1):
+        if self._of_bytes and (low < 0 or 0 < high <= 1):
             raise DataError(
                 f"images lie in {low:g}..{high:g}, mean and std in 0..255: give bytes that are not "
                 "normalised, or model.preprocessor the images' own mean and std"
             )
+
+
+def _divisor(std: Tensor, mean: Tensor) -> Tensor:
+    """Standard deviations, 1 where a channel is constant."""
+    return torch.where(std > _LEAST_STD * mean.abs(), std, torch.ones_like(std))
 
 
 def _range_of(value: object) -> tuple[float, float]:

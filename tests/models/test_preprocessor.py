@@ -58,3 +58,28 @@ def test_the_preprocessor_adds_nothing_to_checkpoints():
 def test_bad_arguments(arguments):
     with pytest.raises(ValueError, match=r"mean|std|size_divisor"):
         Preprocessor(**arguments)
+
+
+def measured(mean, std, values):
+    preprocessor = Preprocessor(normalize="dataset", channels=len(mean))
+    preprocessor.set_statistics(mean, std)
+    image = torch.tensor(values).view(1, len(mean), 1, -1)
+    return preprocessor({"image": image})["image"].flatten().tolist()
+
+
+def test_numbers_of_the_datas_own_are_of_any_range():
+    """Heights below the sea and a dark window, where the mean is that of mountains."""
+    assert measured([300.0], [200.0], [-100.0, 0.0]) == [-2, -1.5]
+    assert measured([300.0, 0.25], [200.0, 0.5], [0.0, 1.0, -0.25, 0.75]) == pytest.approx(
+        [-1.5, -1.495, -1, 1]
+    )
+    given = Preprocessor(mean=[300.0], std=[200.0])
+    assert given({"image": torch.full((1, 1, 1, 2), -100.0)})["image"].tolist() == [[[[-2, -2]]]]
+
+
+def test_constant_channels_and_tiny_numbers():
+    assert measured([7.0], [0.0], [7.0, 8.0]) == [0, 1]
+    assert measured([1e-8], [1e-9], [1e-8, 2e-8]) == pytest.approx([0, 10], rel=1e-5)
+    image = torch.tensor([[3e-9, 5e-9], [3000.1, 3000.1]]).view(1, 2, 1, 2)
+    found = Preprocessor(normalize="image")({"image": image})["image"].flatten().tolist()
+    assert found == pytest.approx([-1, 1, 0, 0], abs=1e-3)
