@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +19,10 @@ from segnoise.datasets.base import (
     checked_palette,
     checked_range,
 )
-from segnoise.datasets.contract import unknown_label
 from segnoise.datasets.files.bands import DTYPES, as_type, checked_bands
 from segnoise.datasets.files.class_files import read_classes
 from segnoise.datasets.files.images import stretch
+from segnoise.datasets.files.label_rasters import RasterReader
 from segnoise.datasets.files.pairing import checked_folder, read_split
 from segnoise.datasets.files.palettes import default_palette
 from segnoise.datasets.files.scenes import PICTURES, RASTERS, Scene, same_grid, windows_of
@@ -146,12 +145,16 @@ class RasterDataset(LabelledImages):
             check_integer("count", count, 1)
         check_choice("windows", windows, ("grid", "random"))
         self._area = _checked_area(area)
-        self._label_nodata, self._resample = label_nodata, resample
+        self._resample = resample
+        # Of outlines, the map tells the class of an attribute.
+        rasters = None if attribute is not None else value_map
+        self._reader = RasterReader(
+            len(names), nodata=label_nodata, value_map=rasters, ignore_index=ignore_index
+        )
         self._of_outlines = partial(
             Outlines, attribute=attribute, value_map=value_map, crs=label_crs
         )
-        self._value_map = dict(value_map or {})
-        for value, label in self._value_map.items():
+        for value, label in (value_map or {}).items() if attribute is not None else ():
             if label != ignore_index and not 0 <= label < len(names):
                 raise ConfigError(
                     f"value_map takes {value!r} to {label}, neither a class (0..{len(names) - 1}) "
@@ -205,17 +208,15 @@ class RasterDataset(LabelledImages):
         return f"{self._pairs[scene].name}/{top:06d}_{left:06d}"
 
     def paths(self, index: int) -> tuple[Path, Path]:
-        """Return what messages call a sample: its scene and labels, and where in them it lies."""
-        scene, top, left = self._windows[index]
-        image, labels = (Path(f"{path}@{top}_{left}") for path in self._pairs[scene][1:])
-        return image, labels
+        """Return the files of the scene and the labels that a sample is a part of."""
+        pair = self._pairs[self._windows[index].scene]
+        return pair.image, pair.labels
 
     @property
-    def fingerprint(self) -> str:
-        """The files by size and time, and the windows: what decides the labels."""
-        files = [path for pair in self._pairs for path in pair[1:]]
-        states = [(path.name, *_state(path)) for path in files]
-        return json.dumps([states, self._window, self._area, len(self)])
+    def mask_reader(self) -> RasterReader | None:
+        """What reads the label rasters; None where there are outlines, or another grid."""
+        outlines = any(pair.labels.suffix.lower() in VECTORS for pair in self._pairs)
+        return None if outlines or self._resample else self._reader
 
     def whole_of(self, index: int) -> tuple[str, tuple[slice, slice]]:
         """Return the scene that a sample is a window of, and its rows and columns."""
@@ -226,7 +227,7 @@ class RasterDataset(LabelledImages):
         """Return the labels of a sample's whole scene, void where it has no data."""
         number = self._part(index)[0]
         scene, void = self.scene(number), self.metainfo["ignore_index"]
-        whole = np.full(scene.shape, void, self._label_type)
+        whole = np.full(scene.shape, void, self._reader.dtype)
         for rows, columns in windows_of(scene.shape, 1024):
             there = scene.read(rows, columns)[1]
             labels = self._read_labels(number, rows, columns)
@@ -321,14 +322,6 @@ class RasterDataset(LabelledImages):
             "image": image, "mask": self._mask(index, known), "sample_id": self.sample_id(index),
         }  # fmt: skip
 
-    @cached_property
-    def _label_type(self) -> type[np.generic]:
-        return (
-            np.uint8
-            if max(self.metainfo["ignore_index"], len(self.metainfo["classes"])) < 256
-            else np.uint16
-        )
-
     def _labels_of(self, number: int) -> Any:
         """The label raster or the outlines of a scene."""
         if number not in self._labels:
@@ -338,13 +331,7 @@ class RasterDataset(LabelledImages):
                 self._labels[number] = self._of_outlines(pair.labels, scene, classes)
             else:
                 like = scene if self._resample else None
-                labels = Scene(pair.labels, like=like)
-                if len(labels.bands) > 1:
-                    raise one_problem(
-                        pair.labels,
-                        f"has {len(labels.bands)} bands, labels are one band of class ids",
-                        "save the ids of its colors or classes as one band",
-                    )
+                labels = self._reader.opened(pair.labels, like)
                 if differ := same_grid(labels, scene):
                     raise one_problem(
                         pair.labels,
@@ -356,27 +343,10 @@ class RasterDataset(LabelledImages):
 
     def _read_labels(self, number: int, rows: slice, columns: slice) -> np.ndarray:
         """Class ids of a part of a scene, without regard to where it has data."""
-        source, void = self._labels_of(number), self.metainfo["ignore_index"]
+        source = self._labels_of(number)
         if isinstance(source, Outlines):
-            return source.read(rows, columns).astype(self._label_type)
-        values, there = source.read(rows, columns)
-        numbers = values[:, :, 0]
-        ids = numbers.astype(np.int64)
-        if not np.array_equal(ids, numbers):
-            raise one_problem(source.path, "holds fractions, no class ids", "round it")
-        if self._label_nodata is not None:
-            known = ids != self._label_nodata
-            there = known if there is None else there & known
-        if self._value_map:
-            ids = _mapped(ids, self._value_map, there, source.path)
-        if there is not None:
-            ids = np.where(there, ids, void)
-        if what := unknown_label(ids, len(self.metainfo["classes"]), void):
-            where = f"rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop}"
-            raise one_problem(
-                source.path, f"{what}, in {where}", "give value_map, label_nodata or all classes"
-            )
-        return ids.astype(self._label_type)
+            return source.read(rows, columns).astype(self._reader.dtype)
+        return self._reader.of(source, rows, columns)
 
     def _check_scenes(self) -> None:
         """Open all scenes and labels, and gather what is wrong with them."""
@@ -462,11 +432,6 @@ class RasterDataset(LabelledImages):
         return list(found & cells[0])
 
 
-def _state(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
-
-
 def _checked_area(area: Sequence[float]) -> tuple[float, float, float, float]:
     if isinstance(area, (str, bytes)) or not isinstance(area, Sequence) or len(area) != 4:
         raise ConfigError(f"area={area!r} must be (top, left, bottom, right) in 0..1")
@@ -522,17 +487,3 @@ def _padded(values: np.ndarray, side: int, fill: Any) -> np.ndarray:
     whole = np.full((side, side, *values.shape[2:]), fill, values.dtype)
     whole[: values.shape[0], : values.shape[1]] = values
     return whole
-
-
-def _mapped(
-    ids: np.ndarray, table: Mapping[int, int], there: np.ndarray | None, path: Path
-) -> np.ndarray:
-    result = np.full(ids.shape, -1, np.int64)
-    for stored, label in table.items():
-        result[ids == stored] = label
-    missing = result < 0 if there is None else (result < 0) & there
-    if missing.any():
-        raise one_problem(
-            path, f"holds {ids[missing][0]}, which value_map does not know", "add it to value_map"
-        )
-    return result

@@ -187,7 +187,7 @@ def _load(
     image_path, mask_path = file_paths(dataset, index)
     # Without a file, as where the data set is another library's, there is no header to read; those
     # of volumes have been compared.
-    if images or not image_path.is_file() or dataset.slice_of is not None:
+    if images or not image_path.is_file() or dataset.whole_of is not None:
         sample = dataset[index]
         return sample["mask"], sample.get("clean_mask")
     load = dataset.load_masks

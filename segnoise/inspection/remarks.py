@@ -68,7 +68,7 @@ def look(dataset: LabelledImages, index: int, labels: Sequence[np.ndarray]) -> S
     void = dataset.metainfo["ignore_index"]
     if dataset.whole_of is None and any(one_class_and_void(ids, void) for ids in labels):
         remarks.append(Problem(str(mask), ONE_CLASS_AND_VOID, _ONE_CLASS))
-    if not files or dataset.slice_of is not None:
+    if not files or dataset.whole_of is not None:
         return Seen(index, str(image), size, None, {}, str(mask), tuple(remarks))
     with opened(mask) as picture:
         turned = orientation(picture)

@@ -130,9 +130,15 @@ def test_label_rasters(tmp_path):
     dataset = RasterDataset(tmp_path, classes=CLASSES, window=40, value_map={3: 0, 7: 1})
     expected = np.where(stored == -1, 255, labels)
     assert np.array_equal(dataset[0]["mask"], expected)
-    with pytest.raises(DatasetError, match="which value_map does not know"):
+    with pytest.raises(
+        DatasetError,
+        match=r"a\.tif, window at row 0, column 0: value 7 at row 10, column 20 is not in",
+    ):
         RasterDataset(tmp_path, classes=CLASSES, window=40, value_map={3: 0})[0]
-    with pytest.raises(DatasetError, match="holds 3, neither a class"):
+    with pytest.raises(
+        DatasetError,
+        match=r"label 3 at row 4, column 0 .*in a 2-class set; give value_map, label_nod",
+    ):
         RasterDataset(tmp_path, classes=CLASSES, window=40)[0]
     write(tmp_path / "labels/a.tif", np.where(labels == 1, 1, 0).astype(np.int16) - (labels < 0))
     write(tmp_path / "labels/a.tif", np.where(stored == -1, -1, labels).astype(np.int16))
@@ -342,7 +348,7 @@ def test_checks_and_pictures_know_windows(tmp_path):
     write(tmp_path / "labels/a.tif", labels + 4)
     problems = check_dataset(RasterDataset(tmp_path, classes=CLASSES, window=32)).problems
     assert len(problems) == 9
-    assert "neither a class" in str(problems[0])
+    assert "label 4 at row 0, column 0 (also 5) in a 2-class set" in str(problems[0])
 
 
 def test_arguments(tmp_path):

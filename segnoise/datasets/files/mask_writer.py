@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from segnoise.datasets.files.images import load_picture, stored_numbers
+from segnoise.datasets.files.label_rasters import RasterReader
 from segnoise.datasets.files.masks import MaskReader
 from segnoise.datasets.files.volumes import VolumeReader
 from segnoise.datasets.problems import DatasetError, one_problem
@@ -35,7 +36,7 @@ def write_mask(reader: MaskReader, source: Path, noisy: np.ndarray, target: Path
         >>> np.array(Image.open(noisy)).tolist()
         [[0, 255, 255]]
     """
-    if isinstance(reader, VolumeReader):
+    if isinstance(reader, (VolumeReader, RasterReader)):
         reader.write(source, noisy, target)
         return
     changed = reader(source) != noisy

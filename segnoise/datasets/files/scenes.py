@@ -98,7 +98,7 @@ class Scene:
         """This thread's handle; a new one after a fork."""
         if getattr(self._own, "pid", None) != os.getpid():
             try:
-                with _quiet(), self._rasterio.Env(GDAL_CACHEMAX=_CACHE):
+                with quiet(), self._rasterio.Env(GDAL_CACHEMAX=_CACHE):
                     file = self._rasterio.open(self.path)
                     self._own.file = file if self._like is None else self._warped(file, self._like)
             except self._rasterio.errors.RasterioIOError as error:
@@ -328,7 +328,7 @@ def write_scene(
         **({"blockxsize": _STRIP, "blockysize": _STRIP} if tiled else {}),
     }  # fmt: skip
     labels = colors is not None
-    with replacing(path) as temporary, _quiet():
+    with replacing(path) as temporary, quiet():
         with rasterio.open(temporary, "w", **profile) as file:
             for top in range(0, height, _STRIP):
                 rows = slice(top, min(top + _STRIP, height))
@@ -372,7 +372,7 @@ def write_outlines(
     warp = optional_import("rasterio.warp", "geo")
     place = like.place
     known = np.asarray(labels != void)
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file, _quiet():
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file, quiet():
         file.write('{"type": "FeatureCollection", "features": [')
         between = "\n"
         wide = np.asarray(labels, np.int16 if labels.dtype == np.uint8 else np.int32)
@@ -389,7 +389,7 @@ def write_outlines(
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Nothing is said of a raster without a place: it is a picture."""
     rasterio = optional_import("rasterio", "geo")
     with warnings.catch_warnings():

@@ -296,8 +296,10 @@ def _corrupt_some(
         source = plan.root / path
         try:
             clean_hash = digest(source)
-            load = noisy.load_masks if noisy.slice_of is None else noisy.load_wholes
+            load = noisy.load_masks if noisy.whole_of is None else noisy.load_wholes
             clean, mask = load(sample)
+            if noisy.whole_of is not None:  # void where the image has no data, not in its labels
+                mask = np.where(clean == void, reader(source), mask)
             with replacing(plan.folder / path) as temporary:
                 write_mask(reader, source, mask, temporary)
                 noisy_hash = digest(temporary)
@@ -336,9 +338,15 @@ def _check_some(shared: tuple[Any, ...], indices: Sequence[int]) -> list[Problem
             continue
         try:
             sample = named[record["sample_id"]]
-            volume = noisy.slice_of is not None
-            anew = noisy.load_wholes(sample)[1] if volume else noisy.load_mask(sample)
-            if np.array_equal(anew, reader_of(noisy.dataset)(path)):
+            reader = reader_of(noisy.dataset)
+            there = reader(path)
+            if noisy.whole_of is None:
+                same = np.array_equal(noisy.load_mask(sample), there)
+            else:
+                clean, anew = noisy.load_wholes(sample)
+                known = clean != noisy.metainfo["ignore_index"]
+                same = np.array_equal(anew[known], there[known])
+            if same:
                 continue
             what = "is not the mask that noise and seed make with this program"
             problems.append(Problem(str(path), what, ANEW))

@@ -12,9 +12,10 @@ import numpy as np
 
 from segnoise.datasets.base import LabelledImages, check_same_classes
 from segnoise.datasets.files.class_files import read_classes
+from segnoise.datasets.files.label_rasters import RasterReader
 from segnoise.datasets.files.masks import MaskReader
 from segnoise.datasets.files.volumes import VolumeReader
-from segnoise.datasets.labels.noisy_labels import Wholes
+from segnoise.datasets.labels.noisy_labels import Wholes, part_of
 from segnoise.datasets.labels.relabelled import Relabelled
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.datasets.wrapped import labelled
@@ -158,14 +159,14 @@ class NoisyCopy(Relabelled):
         if self._wholes is None:
             return self._reader(path)
         name, place = self.dataset.whole_of(index)
-        return np.array(self._wholes.get(name, lambda: self._reader(path))[place])
+        part = self._wholes.get(name, lambda: self._reader(path))[place]
+        return part_of(clean, part, self.metainfo["ignore_index"])
 
 
 def mask_name(dataset: LabelledImages, index: int) -> str:
-    """Return what the mask file of a sample is called in a manifest: a slice's is its case's."""
-    name: str = (
-        dataset.sample_id(index) if dataset.slice_of is None else dataset.slice_of(index).case
-    )
+    """Return what the mask file of a sample is called in a manifest: a part's is its whole's."""
+    whole = dataset.whole_of
+    name: str = dataset.sample_id(index) if whole is None else whole(index)[0]
     return name
 
 
@@ -248,6 +249,7 @@ def labels_of(dataset: LabelledImages) -> dict[str, Any]:
         "value_map": list(reader.value_map.items()) if reader.value_map else None,
         "colors": reader.colors,
         **({"plane": reader.plane} if isinstance(reader, VolumeReader) else {}),
+        **({"nodata": reader.nodata} if isinstance(reader, RasterReader) else {}),
     }
     labels = json.dumps({"classes": dataset.metainfo["classes"], "masks": masks})
     plain: dict[str, Any] = json.loads(labels)

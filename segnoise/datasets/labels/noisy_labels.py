@@ -137,9 +137,7 @@ class NoisyLabels(Relabelled):
         """The part of a corrupted whole that a sample is; void where the sample is void."""
         name, place = self.dataset.whole_of(index)
         part = wholes.get(name, partial(self._corrupted, index))[place]
-        noisy = np.full_like(clean, self.metainfo["ignore_index"])
-        noisy[tuple(slice(0, side) for side in part.shape)] = part
-        return noisy
+        return part_of(clean, part, self.metainfo["ignore_index"])
 
     def _corrupted(self, index: int) -> np.ndarray:
         """The corrupted whole that a sample is a part of."""
@@ -154,6 +152,14 @@ class NoisyLabels(Relabelled):
         """Return the clean and the noisy whole that a sample is a part of."""
         with self._named(index):
             return self.dataset.load_whole(index), self._corrupted(index)
+
+
+def part_of(clean: np.ndarray, part: np.ndarray, void: int) -> np.ndarray:
+    """Return a part of a larger label map at its sample's size; void where the sample is void."""
+    noisy = np.full_like(clean, void)
+    noisy[tuple(slice(0, side) for side in part.shape)] = part
+    noisy[clean == void] = void
+    return noisy
 
 
 class Wholes:
