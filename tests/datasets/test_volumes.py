@@ -135,7 +135,9 @@ def test_dicom_series_with_nifti_labels(tmp_path):
     nifti(tmp_path / "labels/a.nii.gz", labels, affine)
     data = VolumeDataset(tmp_path, classes=["low", "high"], intensity=(-1024, 1024))
     assert np.array_equal(data[2]["mask"], labels[2])
-    assert np.allclose(data[2]["image"][:, :, 0], values[2] / 2048)
+    again = pickle.loads(pickle.dumps(data))  # as a spawned worker gets it
+    for each in (data, again):
+        assert np.allclose(each[2]["image"][:, :, 0], values[2] / 2048)
     affine[2, 3] = 0.5
     nifti(tmp_path / "labels/a.nii.gz", labels, affine)
     with pytest.raises(DatasetError, match=r"lies up to 0.5 mm beside its image .*images/a"):

@@ -346,7 +346,6 @@ class _Series:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._pydicom = optional_import("pydicom", "medical")
         slices = self._only_series(self._headers())
         self._check_alike(slices)
         rows, columns = np.array(slices[0].ImageOrientationPatient, float).reshape(2, 3)
@@ -363,13 +362,14 @@ class _Series:
         self.shape = int(slices[0].Columns), int(slices[0].Rows), len(slices)
 
     def _headers(self) -> list[Any]:
+        pydicom = optional_import("pydicom", "medical")
         found = []
         for file in sorted(self.path.iterdir()):
             if not file.is_file() or file.name.startswith(".") or file.name == "DICOMDIR":
                 continue
             try:
-                header = self._pydicom.dcmread(file, stop_before_pixels=True)
-            except self._pydicom.errors.InvalidDicomError:
+                header = pydicom.dcmread(file, stop_before_pixels=True)
+            except pydicom.errors.InvalidDicomError:
                 continue  # a note, a checksum
             except Exception as error:  # whatever damage leads it to
                 raise one_problem(file, f"cannot be read: {error}", "fetch it again") from None
@@ -483,10 +483,11 @@ class _Series:
         return np.stack(parts).transpose(2, 1, 0)
 
     def _slice(self, file: Path) -> np.ndarray:
+        pydicom = optional_import("pydicom", "medical")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of odd but harmless headers
-                header = self._pydicom.dcmread(file)
+                header = pydicom.dcmread(file)
                 stored = header.pixel_array
         except Exception as error:  # whatever damage, or a codec that is not there, leads it to
             words = " ".join(str(error).split())
