@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "train a model on labels that may be noisy",
     "test": "score a checkpoint on a labelled split",
     "predict": "predict pictures and rasters with a trained network, each in its own format",
+    "export": "write a trained network as ONNX, torch.export or a folder for the Hugging Face hub",
     "benchmark": "train a grid of data sets, noises, losses, methods and seeds, and compare",
     "check_dataset": "open every image and mask before hours of training",
     "corrupt": "write a noisy copy of a data set's masks, to train on or to look at",

@@ -12,6 +12,7 @@ examples:
   tools/predict.py work_dirs/run scene.tif --out maps --save labels confidence outlines
   tools/predict.py best.pth scenes.txt --out maps --window 1024 --overlap 256 --flip
   tools/predict.py best.pth case.nii.gz dicom_folder/ --out maps    # NIfTI, in their place
+  tools/predict.py model.onnx scene.tif --out maps                  # of tools/export.py
 """
 
 
@@ -24,8 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         nargs="+",
         type=cli.path,
         metavar="CHECKPOINT INPUT",
-        help="best.pth or last.pth of a run, or its folder; then pictures, rasters (GeoTIFF, VRT), "
-        "NIfTI files, folders of a DICOM series, folders of such, or lists (.txt, a path a line)",
+        help="best.pth or last.pth of a run, its folder, or an exported .onnx; then pictures, "
+        "rasters (GeoTIFF, VRT), NIfTI files, folders of a DICOM series, folders of such, or lists "
+        "(.txt, a path a line)",
     )
     parser.add_argument(
         "--out",
@@ -89,16 +91,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Imported late, so that --help answers at once.
         from segnoise.engine.predict import predict
         from segnoise.engine.predictor import Predictor
+        from segnoise.errors import ConfigError
         from segnoise.models.windows import Windows
 
-        views = {"scales": tuple(arguments.scales)} if arguments.scales else {}
-        predictor = Predictor(
-            arguments.places[0],
-            device=arguments.device,
-            views={**views, **({"flip": True} if arguments.flip else {})},
-            bfloat16=arguments.bf16,
-            allow_imports=arguments.allow_imports,
-        )
+        views: dict[str, object] = {}
+        if arguments.scales:
+            views["scales"] = tuple(arguments.scales)
+        checkpoint, device = arguments.places[0], arguments.device
+        if arguments.flip:
+            views["flip"] = True
+        predictor: Predictor
+        if checkpoint.suffix == ".onnx":
+            if arguments.bf16 or arguments.allow_imports:
+                raise ConfigError("--bf16 and --allow-imports are for checkpoints: leave them out")
+            from segnoise.engine.onnx_predictor import OnnxPredictor
+
+            predictor = OnnxPredictor(checkpoint, device=device, views=views)
+        else:
+            predictor = Predictor(
+                checkpoint,
+                device=device,
+                views=views,
+                bfloat16=arguments.bf16,
+                allow_imports=arguments.allow_imports,
+            )
         windows = None
         if arguments.window or arguments.overlap is not None or arguments.blend != "gaussian":
             size = arguments.window or 512

@@ -259,7 +259,7 @@ class _Run:
         }
 
     def _views(self) -> dict[str, Any]:
-        return asdict(self.predictor.model.inference)
+        return asdict(self.predictor.inference)
 
     @property
     def _label_type(self) -> type[np.generic]:

@@ -20,6 +20,7 @@ from segnoise.engine.evaluate import checkpoint_in, stored_config
 from segnoise.engine.model import build_model
 from segnoise.errors import CheckpointError
 from segnoise.metrics.scores import greatest_class
+from segnoise.models.inference import Inference
 from segnoise.models.windows import Windows, blended_rows
 
 
@@ -40,6 +41,7 @@ class Predictor:
         ignore_index: what void is called in labels.
         image: ``channels``, ``bands``, ``dtype`` and ``image_range`` of the images it reads;
             ``volume``, where they are slices, says of which plane and how they are made.
+        inference: how it reads a whole image.
 
     Raises:
         CheckpointError: if the file is damaged, or says not what it needs.
@@ -68,19 +70,22 @@ class Predictor:
                 "run, not weights alone"
             )
         config = stored_config(self.path, {}, allow_imports)
+        self._keep(known)
+        self.model = build_model(config, known)
+        checkpoints.load_weights(self.model, stored["state_dict"], self.path)
+        self.device = torch.device(device or get_device())
+        self.model.to(self.device).eval()
+        self.inference = replace(self.model.inference, **(views or {}))
+        self._bfloat16 = bfloat16
+
+    def _keep(self, known: Mapping[str, Any]) -> None:
+        """Take what is known of the training data."""
         self.classes = tuple(known["classes"])
         self.palette = tuple(tuple(color) for color in known["palette"])
         self.ignore_index = int(known.get("ignore_index", 255))
         plain = {"channels": 3, "bands": None, "dtype": "uint8", "image_range": None}
         plain["volume"] = None
         self.image: dict[str, Any] = {**plain, **known.get("image", {})}
-        self.model = build_model(config, known)
-        checkpoints.load_weights(self.model, stored["state_dict"], self.path)
-        self.device = torch.device(device or get_device())
-        self.model.to(self.device).eval()
-        self.model.inference = replace(self.model.inference, **(views or {}))
-        self._whole = replace(self.model.inference, mode="whole", size=None)
-        self._bfloat16 = bfloat16
 
     @property
     def binary(self) -> bool:
@@ -120,18 +125,21 @@ class Predictor:
             ) from None  # fmt: skip
 
     @torch.inference_mode()
-    def of_batch(self, images: Tensor) -> Tensor:
-        """(N, C, h, w) in the images' own numbers -> (N, K, h, w) float32 on the device."""
+    def scores(self, images: Tensor, inference: Inference) -> Tensor:
+        """(N, C, H, W) in the images' own numbers -> (N, K, H, W) float32 on the device."""
         batch = self.model.data_preprocessor({"image": images.to(self.device, non_blocking=True)})
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16):
-            return self._whole.probabilities(
+            return inference.probabilities(
                 self.model.class_logits,
                 batch["image"],
                 self.binary,
                 self.model.data_preprocessor.size_divisor,
             )
 
-    @torch.inference_mode()
+    def of_batch(self, images: Tensor) -> Tensor:
+        """Scores of windows: at their own size, whatever the config's inference does to images."""
+        return self.scores(images, replace(self.inference, mode="whole", size=None))
+
     def probabilities(self, image: np.ndarray, windows: Windows | None = None) -> Tensor:
         """Class probabilities of an image.
 
@@ -150,12 +158,9 @@ class Predictor:
             return torch.cat([part for _, part in rows if part is not None], 1)
         return self.of_images(tensor[None])[0]
 
-    @torch.inference_mode()
     def of_images(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, K, H, W) as ``of_batch``, as the config's inference says."""
-        batch = self.model.data_preprocessor({"image": images.to(self.device)})
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16):
-            return self.model.probabilities(batch["image"])
+        return self.scores(images, self.inference)
 
 
 def as_tensor(image: np.ndarray) -> Tensor:

@@ -119,12 +119,7 @@ class Preprocessor(BaseDataPreprocessor):
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         image = batch["image"].contiguous(memory_format=layout)
         channels = len(self.mean)
-        if self.per_image:
-            std, mean = torch.std_mean(image.float(), (2, 3), correction=0, keepdim=True)
-            if not mean.isfinite().all():
-                raise DataError("images hold NaN or inf; replace them where they are read")
-            batch["image"] = (image.float() - mean).div_(_divisor(std, mean))
-        else:
+        if not self.per_image:
             if channels not in (1, image.shape[1]):
                 raise DataError(
                     f"images have {image.shape[1]} channels, mean and std {channels}; give "
@@ -132,7 +127,9 @@ class Preprocessor(BaseDataPreprocessor):
                 )
             if image.is_floating_point():
                 self._check_floats(image)
-            batch["image"] = (image.float() - self.mean).div_(self.std)
+        batch["image"] = self.normalized(image)
+        if self.per_image and not batch["image"].isfinite().all():
+            raise DataError("images hold NaN or inf; replace them where they are read")
         if training:
             for key, fill in (
                 ("image", 0),
@@ -143,6 +140,14 @@ class Preprocessor(BaseDataPreprocessor):
                 if key in batch:
                     batch[key] = pad_to_multiple(batch[key], self.size_divisor, fill)
         return batch
+
+    def normalized(self, image: Tensor) -> Tensor:
+        """Images (N, C, H, W) less their mean, over their std; nothing is looked at or padded."""
+        image = image.float()
+        if not self.per_image:
+            return (image - self.mean).div_(self.std)
+        std, mean = torch.std_mean(image, (2, 3), correction=0, keepdim=True)
+        return (image - mean).div_(_divisor(std, mean))
 
     def _check_floats(self, image: Tensor) -> None:
         """Refuse what would train as black images, or as NaN, without a word."""
