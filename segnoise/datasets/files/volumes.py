@@ -43,7 +43,8 @@ class Volume:
         shape: (D, H, W): slices, rows, columns.
         affine: (4, 4) from (slice, row, column) to millimetres, RAS: right, anterior, superior.
         spacing: Millimetres between slices, rows and columns.
-        stored_axes: Where the axes go in the file, such as "RAS".
+        stored_axes: Where the axes go in the file, such as "RAS"; "LAS, unsaid" where a NIfTI file
+            has neither sform nor qform, and the oldest custom is taken.
 
     Raises:
         DatasetError: If it cannot be read, holds more than one volume, or slices are missing.
@@ -66,7 +67,7 @@ class Volume:
             orientations.io_orientation(affine), orientations.axcodes2ornt(PLANES[plane])
         )
         codes = orientations.aff2axcodes(affine)
-        self.stored_axes = "".join(codes)
+        self.stored_axes = "".join(codes) + (", unsaid" if self._stored.unsaid else "")
         places = self._turn[:, 0].astype(int)
         self.shape: tuple[int, ...] = tuple(int(shape[places.tolist().index(n)]) for n in range(3))
         self.affine = np.asarray(affine @ orientations.inv_ornt_aff(self._turn, shape))
@@ -313,6 +314,7 @@ class _Nifti:
         self.shape = tuple(map(int, shape))
         self.affine = np.asarray(image.affine, float)
         self.header = image.header.copy()
+        self.unsaid = not (int(self.header["sform_code"]) or int(self.header["qform_code"]))
         if len(image.shape) > 3:  # what is written has three axes
             self.header.set_data_shape(shape)
 
@@ -343,6 +345,7 @@ class _Series:
     """The slices of a DICOM series, sorted by where they lie."""
 
     header = None
+    unsaid = False
 
     def __init__(self, path: Path) -> None:
         self.path = path

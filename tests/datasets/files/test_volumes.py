@@ -57,6 +57,17 @@ def test_axes_are_brought_into_one_order_and_back(tmp_path, axes, plane):
     assert one.header["sform_code"] == other.header["sform_code"]
 
 
+def test_a_file_that_does_not_say_where_it_lies(tmp_path):
+    image = nibabel.Nifti1Image(VALUES.astype(np.int16), None)
+    nibabel.save(image, tmp_path / "a.nii")
+    volume = Volume(tmp_path / "a.nii")
+    assert volume.stored_axes == "LAS, unsaid"
+    write_volume(tmp_path / "b.nii", volume.read(), volume)
+    written = nibabel.load(tmp_path / "b.nii")
+    assert written.header["sform_code"] == written.header["qform_code"] == 0
+    assert np.array_equal(written.dataobj, VALUES)
+
+
 def test_labels_take_the_place_of_a_scaled_image(tmp_path):
     image = nibabel.Nifti1Image(VALUES.astype(np.float32), np.diag([0.5, 0.5, 3, 1]))
     image.header["qform_code"], image.header["cal_max"] = 2, 99
