@@ -164,7 +164,9 @@ def _in_todays_words(config: Mapping[str, Any]) -> Mapping[str, Any]:
     kind = config.get("type")
     module, _, model = (kind if isinstance(kind, str) else path_of(kind)).rpartition(".")
     former, today, words = _FORMER.get(model, ("", "", {}))
-    if former not in config or (module and not module.startswith("segnoise.")):
+    own = not module or module.startswith("segnoise.")
+    # Where both names are given, the former one stays, to be refused as unknown.
+    if not own or former not in config or today in config:
         return config
     value = config[former]
     value = next((word for meant, word in words.items() if meant == value), value)

@@ -96,3 +96,5 @@ def test_what_was_written_with_former_names_can_be_built():
     assert noise.to_dict()["rate"] == 0.5
     with pytest.raises(ValueError, match=r"regions must be .* not 'pixel'"):
         build_noise("Shift", distance=1, per="pixel")
+    with pytest.raises(TypeError, match="Shift has no parameter 'per'"):
+        build_noise({"type": "Shift", "distance": 1, "per": "object"}, regions="mask")
