@@ -18,7 +18,6 @@ CLASSES = (
     "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa",
     "train", "tvmonitor",
 )  # fmt: skip
-SPLITS = ("train", "val", "trainval", "trainaug")
 LISTS = "ImageSets/Segmentation"
 _AUG_REMEDY = "make it with tools/convert_sbd.py from the SBD download (see data/README.md)"
 

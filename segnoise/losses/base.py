@@ -52,9 +52,6 @@ class CommonArguments(TypedDict, total=False):
     class_weights: Sequence[float] | Tensor | str | None
 
 
-COMMON_PARAMETERS = ("mode", *CommonArguments.__annotations__)
-
-
 class SegmentationLoss(nn.Module, ABC):
     """A loss of logits and labels.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from segnoise.datasets.files.bands import as_type, optional_import
+from segnoise.datasets.files.bands import optional_import
 from segnoise.datasets.files.kinds import has_tag
 from segnoise.datasets.files.pairing import EXTENSIONS
 from segnoise.datasets.problems import one_problem
@@ -236,11 +236,6 @@ class Scene:
             what, remedy = "the less, the brighter (white is 0)", "invert it by any image program"
         if what:
             raise one_problem(self.path, f"its numbers are {what}", remedy)
-
-    def read_as(self, dtype: str, rows: slice, columns: slice) -> tuple[np.ndarray, Any]:
-        """Read a part as numbers of another type, see `as_type`; else as `read`."""
-        values, valid = self.read(rows, columns)
-        return as_type(values, dtype, self.path), valid
 
 
 def on_map(transform: Any, column: float, row: float) -> tuple[float, float]:

@@ -6,8 +6,6 @@ from segnoise.noise.geometry.boundary_walk import Hits, walk
 from segnoise.noise.models import markov
 
 WEIGHTS = np.array([39, 57, 64, 57, 39])
-GRID = np.indices((14, 16))
-DISK = ((GRID[0] - 6) ** 2 + (GRID[1] - 8) ** 2 <= 18).astype(np.uint8)
 
 
 def test_every_class_walks_on_its_own_from_its_clean_region(patches):
