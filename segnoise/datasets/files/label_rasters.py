@@ -89,7 +89,9 @@ class RasterReader(MaskReader):
         """
         rasterio = optional_import("rasterio", "geo")
         scene = self.opened(source)
-        value_of = {label: value for value, label in reversed(self.labels.items())}
+        value_of: dict[int, float] = {
+            label: value for value, label in reversed(self.labels.items())
+        }
         shutil.copyfile(source, target)
         with quiet(), rasterio.open(source) as file:
             driver, kind, nodata = file.driver, np.dtype(file.dtypes[0]), file.nodata
