@@ -317,9 +317,12 @@ def test_files_of_others_are_refused(checkpoint, onnx_file, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["multiclass", "binary", "bands"])
+@pytest.mark.parametrize("kind", ["multiclass", "binary", "bands", "own mean"])
 def test_a_hub_folder_is_loaded_as_its_card_says(tmp_path, kind):
-    more = {"mode": "binary"} if kind == "binary" else {}
+    more = {
+        "binary": {"mode": "binary"},
+        "own mean": {"preprocessor": {"normalize": "image"}},
+    }.get(kind, {})
     image = {"channels": 2, "bands": [2, 1], "dtype": "float32", "image_range": None}
     predictor = predictor_of(
         tmp_path,
