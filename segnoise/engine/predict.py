@@ -477,20 +477,17 @@ class _Run:
         void, classes = self.predictor.ignore_index, self.predictor.classes
         for name, file in self.files(job).items():
             if name == "outlines":
-                labels = parts["labels"].whole()
+                labels = parts["labels"].read(slice(0, scene.shape[0]))
                 write_outlines(folder.path / file, labels, scene, classes, void)
                 continue
-            values = parts[name].whole()
+            part = parts[name]
+            more: dict[str, Any] = {"names": [name], "dtype": np.float32, "nodata": np.nan}
             if name == "labels":
                 colors = dict(enumerate(self.predictor.palette))
-                write_scene(
-                    folder.path / file, values, scene, nodata=void, colors=colors, names=classes
-                )
+                more = {"names": classes, "dtype": part.dtype, "nodata": void, "colors": colors}
             elif name == "scores":
-                stack = values.swapaxes(0, 1).astype(np.float32)
-                write_scene(folder.path / file, stack, scene, nodata=np.nan, names=classes)
-            else:
-                write_scene(folder.path / file, values, scene, nodata=np.nan, names=[name])
+                more |= {"names": classes, "bands": len(classes)}
+            write_scene(folder.path / file, part.read, scene, **more)
 
 
 class _Rows:
@@ -515,9 +512,12 @@ class _Rows:
         with self.path.open("ab") as file:
             file.write(np.ascontiguousarray(values, self.dtype).data)
 
-    def whole(self) -> np.ndarray:
-        """All rows, as a map of the file."""
-        return np.memmap(self.path, self.dtype, "r", shape=(self.rows(), *self.shape))
+    def read(self, rows: slice) -> np.ndarray:
+        """Some rows: (h, W), or of several bands (B, h, W) as float32."""
+        count = (rows.stop - rows.start) * int(np.prod(self.shape))
+        values = np.fromfile(self.path, self.dtype, count, offset=rows.start * self._bytes)
+        found = values.reshape(-1, *self.shape)
+        return found if found.ndim == 2 else found.swapaxes(0, 1).astype(np.float32)
 
 
 class _Valid:

@@ -8,7 +8,7 @@ import json
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from segnoise.datasets.files.bands import optional_import
 from segnoise.datasets.files.kinds import has_tag
 from segnoise.datasets.files.pairing import EXTENSIONS
 from segnoise.datasets.problems import one_problem
-from segnoise.errors import DataError
 from segnoise.files import replacing, user_path
 
 PICTURES = (*EXTENSIONS, ".npy")
@@ -98,7 +97,7 @@ class Scene:
         """This thread's handle; a new one after a fork."""
         if getattr(self._own, "pid", None) != os.getpid():
             try:
-                with quiet(), self._rasterio.Env(GDAL_CACHEMAX=_CACHE):
+                with quiet():
                     file = self._rasterio.open(self.path)
                     self._own.file = file if self._like is None else self._warped(file, self._like)
             except self._rasterio.errors.RasterioIOError as error:
@@ -287,9 +286,11 @@ def is_scene(path: str | Path) -> bool:
 
 def write_scene(
     path: str | Path,
-    values: np.ndarray,
+    read: Callable[[slice], np.ndarray],
     like: Scene,
     *,
+    dtype: Any = np.uint8,
+    bands: int = 1,
     nodata: float | None = None,
     colors: Mapping[int, Sequence[int]] | None = None,
     names: Sequence[str] = (),
@@ -299,26 +300,22 @@ def write_scene(
 
     Args:
         path: The file; it appears when it is whole.
-        values: (H, W) or (B, H, W), which may be a memory map: strips of it are read.
-        like: The raster whose place it has.
+        read: Rows -> (h, W) or (B, h, W): strips are asked for, in turn.
+        like: The raster whose place and size it has.
+        dtype: Of its numbers.
+        bands: B.
         nodata: What stands for no data.
         colors: Number -> (r, g, b), of one band of uint8 or uint16.
         names: Of the bands; of one band with ``colors``, of its classes.
         tags: More words about the file.
-
-    Raises:
-        DataError: If the size is not that of the raster.
     """
     rasterio = optional_import("rasterio", "geo")
-    stack = values[None] if values.ndim == 2 else values
-    if stack.shape[1:] != like.shape:
-        raise DataError(f"{path}: {stack.shape[1:]} numbers for a raster of {like.shape}")
-    place, (_, height, width) = like.place, stack.shape
+    place, (height, width) = like.place, like.shape
     tiled = min(height, width) >= _STRIP
     profile = {
-        "driver": "GTiff", "dtype": stack.dtype, "count": len(stack), "height": height,
+        "driver": "GTiff", "dtype": np.dtype(dtype), "count": bands, "height": height,
         "width": width, "crs": place["crs"], "transform": place["transform"], "nodata": nodata,
-        "compress": "deflate", "predictor": 3 if stack.dtype.kind == "f" else 2,
+        "compress": "deflate", "predictor": 3 if np.dtype(dtype).kind == "f" else 2,
         "bigtiff": "IF_SAFER", "tiled": tiled, "num_threads": "all_cpus",
         **({"blockxsize": _STRIP, "blockysize": _STRIP} if tiled else {}),
     }  # fmt: skip
@@ -328,7 +325,8 @@ def write_scene(
             for top in range(0, height, _STRIP):
                 rows = slice(top, min(top + _STRIP, height))
                 window = rasterio.windows.Window.from_slices(rows, slice(0, width))
-                file.write(np.ascontiguousarray(stack[:, rows]), window=window)
+                strip = read(rows)
+                file.write(strip if strip.ndim == 3 else strip[None], window=window)
             if place["gcps"]:
                 file.gcps = place["gcps"]
             if place["rpcs"] is not None:
@@ -385,8 +383,10 @@ def write_outlines(
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Nothing is said of a raster without a place: it is a picture."""
+    """Open files with a small cache; a raster without a place is a picture, of which no warning."""
     rasterio = optional_import("rasterio", "geo")
+    if "GDAL_CACHEMAX" not in os.environ:  # of the process: an Env would set it back at its end
+        rasterio.env.set_gdal_config("GDAL_CACHEMAX", _CACHE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         yield
