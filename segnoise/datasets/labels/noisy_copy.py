@@ -51,6 +51,8 @@ _SCHEMA = {
     "sha256?": str,  # of all the rest as JSON has it; missing in the first copies
 }
 
+_HASHED_BEFORE = ("format", "noise", "seed", "dataset", "versions")  # by head_sha256
+
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
     """Return what `manifest.json` says of a finished copy, its parts of the right kinds."""
@@ -66,7 +68,9 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     except RecordError as error:
         raise DatasetError(str(error)) from None
     rest = {key: value for key, value in manifest.items() if key != "sha256"}
-    if manifest.get("sha256") not in (None, hash_of(rest)):
+    head = {key: manifest[key] for key in _HASHED_BEFORE if key in manifest}  # of the first copies
+    hashes = [(manifest.get("sha256"), rest), (manifest.get("head_sha256"), head)]
+    if any(found not in (None, hash_of(value)) for found, value in hashes):
         raise one_problem(path, "has been edited since it was written", remedy)
     if outside := [r["path"] for r in manifest["files"] if not is_below(r["path"])]:
         raise one_problem(path, f"damaged: path {outside[0]!r} leads out of the folder", remedy)

@@ -1,5 +1,6 @@
 """Noisy masks as files: written, resumed, verified, and read as NoisyLabels gives them."""
 
+import hashlib
 import json
 import shutil
 from functools import partial
@@ -479,3 +480,16 @@ class TestNoisyCopy:
         assert checks[0].noise == NoiseReport.from_dict(copied.manifest["report"])
         write_noisy_copy(NoisyLabels(voc, FLIP, seed=1), tmp_path / "other")
         assert NoisyCopy(voc, tmp_path / "other").fingerprint != copied.fingerprint
+
+
+def test_a_manifest_of_before_is_read_and_its_edits_are_seen(folder, voc):
+    def as_before(content):
+        del content["sha256"]
+        head = {key: content[key] for key in ("format", "noise", "seed", "dataset", "versions")}
+        content["head_sha256"] = hashlib.sha256(json.dumps(head).encode()).hexdigest()
+
+    edit(folder, as_before)
+    assert len(NoisyCopy(voc, folder)) == len(voc)
+    edit(folder, lambda content: content.update(seed=1))
+    with pytest.raises(DatasetError, match=r"manifest\.json: has been edited since it was wri"):
+        NoisyCopy(voc, folder)
