@@ -1,6 +1,8 @@
 """Predictions of pictures and rasters: those of the network, in the files' own format and place."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -278,3 +280,31 @@ def test_a_raster_without_a_place_keeps_its_void(predictor, tmp_path):
     palette = write_scene(tmp_path / "b.tif", image[..., :1], photometric="palette")
     with pytest.raises(DataError, match="those of a palette"):
         predict(predictor, [palette], tmp_path / "none")
+
+
+WITHOUT_ROOM = """
+import resource, sys
+import numpy as np
+from segnoise.datasets.files.scenes import Scene, write_scene
+values = np.random.default_rng(0).random((3, 300, 200)).astype(np.float32)
+def write(name):
+    write_scene(name, lambda rows: values[:, rows], Scene("a.tif"), dtype=np.float32, bands=3)
+write("out.tif")
+import os
+size = os.stat("out.tif").st_size
+for part in (size // 3, size - 100):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (part, size))
+    try:
+        write("new.tif")
+    except OSError as error:
+        print(error.strerror)
+"""
+
+
+def test_a_full_disk_leaves_no_raster_that_is_damaged(tmp_path):
+    write_scene(tmp_path / "a.tif", picture(300, 200))
+    command = [sys.executable, "-c", WITHOUT_ROOM]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    words = "what was written cannot be read again: is the disk full?"
+    assert found.stdout.splitlines() == [words, words], found.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "out.tif"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from segnoise.datasets.files.bands import optional_import
 from segnoise.datasets.files.masks import MaskReader
 from segnoise.datasets.files.scenes import Scene, quiet, windows_of
-from segnoise.datasets.problems import one_problem
+from segnoise.datasets.problems import DatasetError, one_problem
 
 _SIDE = 1024  # of the windows that are read at a time
 
@@ -117,6 +118,13 @@ class RasterReader(MaskReader):
                 file.write(stored, 1, window=window)
             if factors := file.overviews(1):
                 file.build_overviews(factors, rasterio.enums.Resampling.mode)
+        try:
+            same = np.array_equal(self(target), noisy)
+        except DatasetError:
+            same = False
+        if not same:  # GDAL says nothing when it closes onto a full disk
+            words = "what was written cannot be read again: is the disk full?"
+            raise OSError(errno.EIO, words, str(target))
 
     def _no_value(self, source: Path, label: int, value: Any, kind: np.dtype[Any]) -> Exception:
         what = "void" if label == self.ignore_index else f"class {label}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import json
 import os
@@ -308,6 +309,9 @@ def write_scene(
         colors: Number -> (r, g, b), of one band of uint8 or uint16.
         names: Of the bands; of one band with ``colors``, of its classes.
         tags: More words about the file.
+
+    Raises:
+        OSError: If it cannot be written.
     """
     rasterio = optional_import("rasterio", "geo")
     place, (height, width) = like.place, like.shape
@@ -344,6 +348,33 @@ def write_scene(
             resampling = rasterio.enums.Resampling
             with rasterio.open(temporary, "r+") as file:
                 file.build_overviews(factors, resampling.mode if labels else resampling.average)
+        check_written(temporary, read)
+
+
+def check_written(path: Path, wanted: Callable[[slice], np.ndarray]) -> None:
+    """Raise unless a raster holds these rows: GDAL says nothing when it closes onto a full disk.
+
+    Raises:
+        OSError: If it does not.
+    """
+    rasterio = optional_import("rasterio", "geo")
+    same = False
+    with contextlib.suppress(rasterio.errors.RasterioIOError), rasterio.open(path) as file:
+        rows = [slice(y, min(y + _STRIP, file.height)) for y in range(0, file.height, _STRIP)]
+        windows = [
+            (part, rasterio.windows.Window.from_slices(part, (0, file.width))) for part in rows
+        ]
+        same = all(
+            np.array_equal(
+                found := file.read(window=window),
+                np.reshape(wanted(part), found.shape),
+                equal_nan=found.dtype.kind == "f",
+            )
+            for part, window in windows
+        )
+    if not same:
+        words = "what was written cannot be read again: is the disk full?"
+        raise OSError(errno.EIO, words, str(path))
 
 
 def write_outlines(
