@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segnoise import cli as command
-from segnoise.benchmark import worker
+from segnoise.benchmark import run, worker
 from segnoise.benchmark.grid import load_grid
 from segnoise.benchmark.plan import make_plan, prepare
 
@@ -73,9 +73,11 @@ def place(tmp_path_factory):
     dose = {"dose": 0.2, "noise": {"type": "SymmetricFlip"}}
     mine = {"datasets": {"a": str(leaf)}, "noises": {"d": dose}, "losses": {"CE": {"type": "CE"}}}
     grid.write_text(json.dumps(mine))
-    plan = make_plan(load_grid(grid), root / "bench")
-    for cell in prepare(plan):
-        worker.main(plan.folder_of(cell), "last", "val", 1, "keep")
+    loaded = load_grid(grid)
+    with run._claimed(loaded, root / "bench"):  # as the command has it, without its processes
+        plan = make_plan(loaded, root / "bench")
+        for cell in prepare(plan):
+            worker.main(plan.folder_of(cell), "last", "val", 1, "keep")
     yield root, {p: p.read_bytes() for p in root.rglob("*") if p.is_file()}
     os.chdir(before)
 
