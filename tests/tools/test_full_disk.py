@@ -11,7 +11,7 @@ from segnoise import cli
 from segnoise.engine import checkpoint
 from segnoise.output_folder import MARK
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.forks]
 
 
 def test_the_last_checkpoint_survives_and_the_run_goes_on(tmp_path):

@@ -16,7 +16,7 @@ from segnoise.engine.config import dump_config
 from segnoise.engine.schema import complete
 from segnoise.engine.train import train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.forks]
 
 NOISE = {"type": "SymmetricFlip", "rate": 0.3}
 _TIMES = ("time", "data_time")
