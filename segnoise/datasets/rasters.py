@@ -15,19 +15,19 @@ from segnoise.datasets.base import (
     MOST_CLASSES,
     LabelledImages,
     Sample,
-    checked_classes,
+    SampleFiles,
     checked_palette,
     checked_range,
 )
 from segnoise.datasets.files.bands import DTYPES, as_type, checked_bands
-from segnoise.datasets.files.class_files import read_classes
 from segnoise.datasets.files.images import stretch
 from segnoise.datasets.files.label_rasters import RasterReader
-from segnoise.datasets.files.pairing import checked_folder, read_split
+from segnoise.datasets.files.pairing import index_folder, pair_listed, read_split
 from segnoise.datasets.files.palettes import default_palette
 from segnoise.datasets.files.scenes import PICTURES, RASTERS, Scene, same_grid, windows_of
 from segnoise.datasets.files.vectors import SUFFIXES as VECTORS
 from segnoise.datasets.files.vectors import Outlines
+from segnoise.datasets.folder import checked_root, class_names, split_list
 from segnoise.datasets.problems import DatasetError, Problem, one_problem
 from segnoise.errors import ConfigError
 from segnoise.files import user_path
@@ -36,14 +36,6 @@ from segnoise.tables import markdown
 
 _TRIES = 20  # a window: a scene that is not much larger has few
 _ENDS = (*RASTERS, *(end for end in PICTURES if end.startswith(".tif")))
-
-
-class _Pair(NamedTuple):
-    """A scene and its labels."""
-
-    name: str
-    image: Path
-    labels: Path
 
 
 class _Window(NamedTuple):
@@ -70,7 +62,8 @@ class RasterDataset(LabelledImages):
 
     Args:
         root: The data set's folder; all other paths are below it, or absolute.
-        split: Name of a list `<split>.txt` in the root, of one scene a line; None takes all.
+        split: A name, such as "train", whose list of scenes is looked for as `FolderDataset` does,
+            or the path of a list; None takes all.
         classes: Class names, or a file of them (default `classes.txt`).
         palette: Colours of the classes.
         image_dir: Folder of the scenes.
@@ -105,9 +98,9 @@ class RasterDataset(LabelledImages):
     def __init__(
         self,
         root: str | Path,
-        split: str | None = None,
+        split: str | Path | None = None,
         *,
-        classes: Sequence[str] | str | Path = "classes.txt",
+        classes: Sequence[str] | str | Path | None = None,
         palette: Sequence[Sequence[int]] | None = None,
         image_dir: str | Path = "images",
         label_dir: str | Path = "labels",
@@ -128,12 +121,8 @@ class RasterDataset(LabelledImages):
         resample: bool = False,
         ignore_index: int = 255,
     ) -> None:
-        folder = checked_folder(user_path(root), "give the folder of images/ and labels/ as root")
-        shown = None
-        if isinstance(classes, (str, Path)):
-            names, shown = read_classes(folder / user_path(classes))
-        else:
-            names = checked_classes(classes)
+        folder = checked_root(root)
+        names, shown = class_names(folder, classes)
         colors = palette or shown or default_palette(len(names))
         if ignore_index < len(names) or ignore_index > MOST_CLASSES:
             raise ConfigError(
@@ -161,7 +150,7 @@ class RasterDataset(LabelledImages):
                     f"nor void ({ignore_index}): mend it, or give all classes"
                 )
         self._image_range = checked_range(image_range)
-        self._pairs = _pairs(
+        self._files = _find(
             folder, split, folder / user_path(image_dir), folder / user_path(label_dir)
         )
         if dtype is not None and image_range is not None:
@@ -169,7 +158,7 @@ class RasterDataset(LabelledImages):
                 f"image_range={image_range!r} makes bytes, dtype={dtype!r} keeps the numbers: give "
                 "one of them (the model's preprocessor normalises numbers)"
             )
-        first = Scene(self._pairs[0].image, checked_bands(bands, "uint8"), nodata)
+        first = Scene(self._files[0].image, checked_bands(bands, "uint8"), nodata)
         self._dtype = "uint8" if image_range is not None else dtype or _dtype_of(first)
         check_choice("dtype", self._dtype, DTYPES)
         self._bands, self._nodata = checked_bands(first.bands, self._dtype), nodata
@@ -189,7 +178,7 @@ class RasterDataset(LabelledImages):
         self._labels: dict[int, Any] = {}
         self._check_scenes()
         if windows == "grid":
-            self._windows = [w for number in range(len(self._pairs)) for w in self._grid(number)]
+            self._windows = [w for number in range(len(self._files)) for w in self._grid(number)]
         else:
             self._windows = self._drawn(count, balanced, seed)
 
@@ -200,28 +189,28 @@ class RasterDataset(LabelledImages):
         return len(self._windows)
 
     def __repr__(self) -> str:
-        return f"RasterDataset({len(self)} windows of {len(self._pairs)} scenes)"
+        return f"RasterDataset({len(self)} windows of {len(self._files)} scenes)"
 
     def sample_id(self, index: int) -> str:
         """Return the name of a sample; reads no file."""
         scene, top, left = self._windows[index]
-        return f"{self._pairs[scene].name}/{top:06d}_{left:06d}"
+        return f"{self._files[scene].sample_id}/{top:06d}_{left:06d}"
 
     def paths(self, index: int) -> tuple[Path, Path]:
         """Return the files of the scene and the labels that a sample is a part of."""
-        pair = self._pairs[self._windows[index].scene]
-        return pair.image, pair.labels
+        pair = self._files[self._windows[index].scene]
+        return pair.image, pair.mask
 
     @property
     def mask_reader(self) -> RasterReader | None:
         """What reads the label rasters; None where there are outlines, or another grid."""
-        outlines = any(pair.labels.suffix.lower() in VECTORS for pair in self._pairs)
+        outlines = any(pair.mask.suffix.lower() in VECTORS for pair in self._files)
         return None if outlines or self._resample else self._reader
 
     def whole_of(self, index: int) -> tuple[str, tuple[slice, slice]]:
         """Return the scene that a sample is a window of, and its rows and columns."""
         number, *place = self._part(index)
-        return self._pairs[number].name, (place[0], place[1])
+        return self._files[number].sample_id, (place[0], place[1])
 
     def load_whole(self, index: int) -> np.ndarray:
         """Return the labels of a sample's whole scene, void where it has no data."""
@@ -237,7 +226,7 @@ class RasterDataset(LabelledImages):
     def describe(self) -> str:
         """Return a table of the scenes: size, place, numbers, and what the labels are."""
         rows = []
-        for number, pair in enumerate(self._pairs):
+        for number, pair in enumerate(self._files):
             scene, labels = self.scene(number), self._labels_of(number)
             height, width = scene.shape
             a, b = scene.place["transform"].a, scene.place["transform"].b
@@ -245,7 +234,7 @@ class RasterDataset(LabelledImages):
             shrunk = (min(height, 256), min(width, 256))
             rows.append(
                 (
-                    pair.name,
+                    pair.sample_id,
                     f"{width:,} x {height:,}",
                     str(scene.place["crs"] or "none"),
                     f"{np.hypot(a, b):.6g}",
@@ -260,7 +249,7 @@ class RasterDataset(LabelledImages):
     def scene(self, number: int) -> Scene:
         """Return a scene by its number."""
         if number not in self._open:
-            self._open[number] = Scene(self._pairs[number].image, self._bands, self._nodata)
+            self._open[number] = Scene(self._files[number].image, self._bands, self._nodata)
         return self._open[number]
 
     def _box(self, number: int) -> tuple[int, int, int, int]:
@@ -325,16 +314,16 @@ class RasterDataset(LabelledImages):
     def _labels_of(self, number: int) -> Any:
         """The label raster or the outlines of a scene."""
         if number not in self._labels:
-            pair, scene = self._pairs[number], self.scene(number)
-            if pair.labels.suffix.lower() in VECTORS:
+            pair, scene = self._files[number], self.scene(number)
+            if pair.mask.suffix.lower() in VECTORS:
                 classes = self.metainfo["classes"]
-                self._labels[number] = self._of_outlines(pair.labels, scene, classes)
+                self._labels[number] = self._of_outlines(pair.mask, scene, classes)
             else:
                 like = scene if self._resample else None
-                labels = self._reader.opened(pair.labels, like)
+                labels = self._reader.opened(pair.mask, like)
                 if differ := same_grid(labels, scene):
                     raise one_problem(
-                        pair.labels,
+                        pair.mask,
                         f"lies otherwise than {scene.path}: {differ}",
                         "warp it (gdalwarp -r near), or resample=True takes the nearest pixels",
                     )
@@ -351,14 +340,14 @@ class RasterDataset(LabelledImages):
     def _check_scenes(self) -> None:
         """Open all scenes and labels, and gather what is wrong with them."""
         problems: list[Problem] = []
-        for number in range(len(self._pairs)):
+        for number in range(len(self._files)):
             try:
                 self.scene(number).check_brightness()
                 self._labels_of(number)
                 top, left, bottom, right = self._box(number)
                 if top == bottom or left == right:
                     raise one_problem(
-                        self._pairs[number].image, f"has no pixel in area={self._area}",
+                        self._files[number].image, f"has no pixel in area={self._area}",
                         "give a larger area, or drop the scene from the split",
                     )  # fmt: skip
             except DatasetError as error:
@@ -368,11 +357,11 @@ class RasterDataset(LabelledImages):
 
     def _drawn(self, count: int | None, balanced: bool, seed: int) -> list[_Window]:
         """Random windows of all scenes, more of larger ones."""
-        grids = [len(self._grid(number)) for number in range(len(self._pairs))]
+        grids = [len(self._grid(number)) for number in range(len(self._files))]
         found: list[_Window] = []
         for number, size in enumerate(grids):
             wanted = 2 * size if count is None else round(count * size * len(grids) / sum(grids))
-            rng = generator(seed, "windows", self._pairs[number].name)
+            rng = generator(seed, "windows", self._files[number].sample_id)
             found += self._drawn_in(number, max(1, wanted), balanced, rng)
         return found
 
@@ -381,10 +370,10 @@ class RasterDataset(LabelledImages):
     ) -> list[_Window]:
         top, left, bottom, right = self._box(number)
         cells = self._cells(number)
-        places = np.argwhere(cells.any(0))
+        places = np.argwhere(cells)
         if not len(places):
             raise one_problem(
-                self._pairs[number].image, "has no pixel with data in its area",
+                self._files[number].image, "has no pixel with data in its area",
                 "drop it from the split, or give another nodata",
             )  # fmt: skip
         by_class = (
@@ -392,7 +381,7 @@ class RasterDataset(LabelledImages):
         )
         by_class = [found for found in by_class if len(found)]
         height, width = bottom - top, right - left
-        step = height / cells.shape[1], width / cells.shape[2]
+        step = height / cells.shape[0], width / cells.shape[1]
         most = max(0, height - self._window), max(0, width - self._window)
         chosen: dict[_Window, None] = {}
         for turn in range(_TRIES * wanted):
@@ -405,31 +394,30 @@ class RasterDataset(LabelledImages):
         return list(chosen)
 
     def _cells(self, number: int) -> np.ndarray:
-        """Where a scene's area has data, coarsely: (1, rows, columns)."""
+        """Where a scene's area has data, coarsely."""
         top, left, bottom, right = self._box(number)
         height, width = self.scene(number).shape
         scale = max(1, min(self._window // 4, 64))
         whole = self.scene(number).valid_map((-(-height // scale), -(-width // scale)))
-        part = whole[top // scale : -(-bottom // scale), left // scale : -(-right // scale)]
-        return part[None]
+        return whole[top // scale : -(-bottom // scale), left // scale : -(-right // scale)]
 
     def _classes_in(self, number: int, cells: np.ndarray) -> list[np.ndarray]:
         """Of each class the cells that it is in."""
         top, left, bottom, right = self._box(number)
-        rows, columns = cells.shape[1:]
+        rows, columns = cells.shape
         found = np.zeros((len(self.metainfo["classes"]), rows, columns), bool)
-        for y in range(top, bottom, 1024):
-            for x in range(left, right, 1024):
-                part = slice(y, min(y + 1024, bottom)), slice(x, min(x + 1024, right))
-                labels = self._read_labels(number, *part)
-                for label in np.unique(labels[labels < len(found)]):
-                    ys, xs = np.nonzero(labels == label)
-                    at = (
-                        (ys + y - top) * rows // (bottom - top),
-                        (xs + x - left) * columns // (right - left),
-                    )
-                    found[label][at] = True
-        return list(found & cells[0])
+        height, width = bottom - top, right - left
+        for down, across in windows_of((height, width), 1024):
+            part = (
+                slice(top + down.start, top + down.stop),
+                slice(left + across.start, left + across.stop),
+            )
+            labels = self._read_labels(number, *part)
+            for label in np.unique(labels[labels < len(found)]):
+                ys, xs = np.nonzero(labels == label)
+                at = (ys + down.start) * rows // height, (xs + across.start) * columns // width
+                found[label][at] = True
+        return list(found & cells)
 
 
 def _checked_area(area: Sequence[float]) -> tuple[float, float, float, float]:
@@ -450,34 +438,16 @@ def _dtype_of(scene: Scene) -> str:
     )
 
 
-def _pairs(folder: Path, split: str | None, images: Path, labels: Path) -> list[_Pair]:
-    scenes = _by_name(checked_folder(images, "give image_dir"), _ENDS)
-    masks = _by_name(checked_folder(labels, "give label_dir"), (*_ENDS, *VECTORS))
-    names = sorted(scenes)
-    if split is not None:
-        names = read_split(folder / f"{split}.txt")
-    if not names:
+def _find(root: Path, split: str | Path | None, images: Path, labels: Path) -> list[SampleFiles]:
+    """The scenes and their labels, whose ids are their names."""
+    scenes = index_folder(images, None, extensions=_ENDS)
+    if not scenes.files:
         raise one_problem(images, f"holds no raster ({', '.join(_ENDS)})", "change image_dir")
-    problems = [
-        Problem(str(place / name), "there is no such file", f"add it, or drop {name} from the list")
-        for name in names
-        for place, known in ((images, scenes), (labels, masks))
-        if name not in known
-    ]
-    if problems:
-        raise DatasetError(problems, str(folder))
-    return [_Pair(name, scenes[name], masks[name]) for name in names]
-
-
-def _by_name(folder: Path, ends: Sequence[str]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in ends and not path.name.startswith("."):
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            if name in found:
-                raise one_problem(path, f"has the name of {found[name]}", "rename one of them")
-            found[name] = path
-    return found
+    known = index_folder(labels, None, extensions=(*_ENDS, *VECTORS))
+    if split is None:
+        return pair_listed(sorted(scenes.files), scenes, known, images)
+    listed = split_list(root, split, None)
+    return pair_listed(read_split(listed), scenes, known, listed)
 
 
 def _padded(values: np.ndarray, side: int, fill: Any) -> np.ndarray:

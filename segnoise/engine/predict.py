@@ -10,16 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from segnoise.checks import check_choice, check_integer
-from segnoise.datasets.files.scenes import (
-    PICTURES,
-    RASTERS,
-    is_scene,
-)
-from segnoise.datasets.files.volumes import (
-    NIFTI,
-    is_volume,
-    volume_name,
-)
+from segnoise.datasets.files.scenes import PICTURES, RASTERS, is_scene
+from segnoise.datasets.files.volumes import NIFTI, is_volume, volume_name
 from segnoise.datasets.problems import DatasetError
 from segnoise.engine.predict_images import Job, Run
 from segnoise.engine.predictor import MAPS, Predictor
@@ -159,11 +151,12 @@ def predict(
     if predictor.image["volume"] and predictor.image["volume"]["modalities"] > 1:
         jobs = first_channels(jobs)
     run = Run(predictor, windows, batch_size, tuple(save), bands, nodata)
+    settings = run.settings()
     with claim(out, KIND) as folder:
         record = folder.path / RECORD
         if overwrite:
             folder.clear()
-        elif _begun(folder) and read_record(record, _SCHEMA)["settings"] != run.settings():
+        elif _begun(folder) and read_record(record, _SCHEMA)["settings"] != settings:
             raise ConfigError(
                 f"--out {folder.path} holds predictions of other settings or weights "
                 f"({record.name} says which): take another folder, or replace them by --overwrite"
@@ -172,7 +165,7 @@ def predict(
         write_json(
             record,
             {
-                "settings": run.settings(),
+                "settings": settings,
                 "classes": list(predictor.classes),
                 "palette": [list(color) for color in predictor.palette],
                 "ignore_index": predictor.ignore_index,

@@ -16,16 +16,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from segnoise.datasets.files.palettes import palette_image
-from segnoise.datasets.files.scenes import (
-    Scene,
-    write_outlines,
-    write_scene,
-)
-from segnoise.datasets.files.volumes import (
-    Volume,
-    check_grids,
-    write_volume,
-)
+from segnoise.datasets.files.scene_writer import write_outlines, write_scene
+from segnoise.datasets.files.scenes import Scene
+from segnoise.datasets.files.volumes import Volume, check_grids, write_volume
 from segnoise.datasets.problems import DatasetError
 from segnoise.datasets.volumes import Intensity, channel_files, slice_image
 from segnoise.engine.predictor import MAPS, Predictor, all_classes, as_tensor, labels_of
@@ -65,7 +58,8 @@ class Run:
 
     def settings(self) -> dict[str, Any]:
         """What decides the results besides the images, ready for JSON."""
-        inference = {k: list(v) if isinstance(v, tuple) else v for k, v in self._views().items()}
+        views = asdict(self.predictor.inference).items()
+        inference = {k: list(v) if isinstance(v, tuple) else v for k, v in views}
         return {
             "checkpoint": str(self.predictor.path),
             "sha256": _digest(self.predictor.path),
@@ -75,9 +69,6 @@ class Run:
             "bands": None if self.bands is None else list(self.bands),
             "nodata": self.nodata,
         }
-
-    def _views(self) -> dict[str, Any]:
-        return asdict(self.predictor.inference)
 
     @property
     def _label_type(self) -> type[np.generic]:
@@ -219,12 +210,14 @@ class Run:
         )
         with tqdm(None, job.name, height, initial=first, unit="row") as bar:
             for top, scores in todo if first < height else ():
-                rows = scores.shape[1] if scores is not None else self._rows(top, windows, height)
+                rows = self._rows(top, windows, height)
+                if scores is not None:
+                    rows = _finite(scores, job).shape[1]
                 there = valid.of(top, top + rows)
                 for name, part in parts.items():
                     found = self._empty(name, rows, width, classes)
                     if scores is not None:
-                        found = self._map(name, _finite(scores, job))
+                        found = self._map(name, scores)
                     part.add(self._with_void(name, found, there))
                 bar.update(rows)
         self._write_scene(folder, job, scene, parts)
@@ -253,10 +246,9 @@ class Run:
         found: dict[str, list[np.ndarray]] = {name: [] for name in self._maps()}
         with tqdm(None, job.name, depth, unit="slice") as bar:
             for images in ahead(read, range(0, depth, self.batch_size)):
-                scores = self._of_slices(images)
-                for score in scores:
+                for scores in _finite(self._of_slices(images), job):
                     for name, maps in found.items():
-                        maps.append(self._map(name, _finite(score, job)))
+                        maps.append(self._map(name, scores))
                 bar.update(len(images))
         for name, file in self.files(job).items():
             values = np.stack(found[name])

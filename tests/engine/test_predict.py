@@ -285,7 +285,8 @@ def test_a_raster_without_a_place_keeps_its_void(predictor, tmp_path):
 WITHOUT_ROOM = """
 import resource, sys
 import numpy as np
-from segnoise.datasets.files.scenes import Scene, write_scene
+from segnoise.datasets.files.scene_writer import write_scene
+from segnoise.datasets.files.scenes import Scene
 values = np.random.default_rng(0).random((3, 300, 200)).astype(np.float32)
 def write(name):
     write_scene(name, lambda rows: values[:, rows], Scene("a.tif"), dtype=np.float32, bands=3)

@@ -13,12 +13,12 @@ import numpy as np
 
 from segnoise.checks import check_choice, check_integer
 from segnoise.datasets.files.images import (
-    image_size,
     load_picture,
     opened,
     orientation,
     read_deep_color,
     stored_numbers,
+    stored_size,
     stretch,
 )
 from segnoise.datasets.problems import DatasetError, one_problem
@@ -150,9 +150,8 @@ def read_header(path: str | Path) -> Header:
         array = _load_array(path, mmap_mode="r")
         return Header((int(array.shape[0]), int(array.shape[1])), 1)
     try:
-        size = image_size(path)
         with opened(path) as picture:
-            return Header(size, orientation(picture))
+            return Header(stored_size(picture), orientation(picture))
     except DatasetError:
         if not head.startswith(_TIFF):
             raise
@@ -264,7 +263,7 @@ def _tiff(path: str | Path) -> Iterator[Any]:
                     "save each as a file of its own, or all as bands of one",
                 )  # fmt: skip
             yield pages[0]
-    except DatasetError:
+    except (DatasetError, MemoryError):
         raise
     except Exception as error:  # tifffile and its codecs raise what they please
         words = " ".join(str(error).split()) or type(error).__name__

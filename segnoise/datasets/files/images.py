@@ -64,10 +64,15 @@ def read_image(path: str | Path, image_range: tuple[float, float] | None = None)
 def image_size(path: str | Path) -> tuple[int, int]:
     """Return (height, width) of the pixels as stored, from a file's header."""
     with opened(path) as picture:
-        if picture.format == "TIFF":  # whose size Pillow turns by the orientation
-            width, height = (picture.tag_v2[tag] for tag in (256, 257))  # type: ignore[attr-defined]
-            return int(height), int(width)
-        return picture.height, picture.width
+        return stored_size(picture)
+
+
+def stored_size(picture: Image.Image) -> tuple[int, int]:
+    """Return (height, width) of an opened picture's pixels as stored."""
+    if picture.format == "TIFF":  # whose size Pillow turns by the orientation
+        width, height = (picture.tag_v2[tag] for tag in (256, 257))  # type: ignore[attr-defined]
+        return int(height), int(width)
+    return picture.height, picture.width
 
 
 def load_picture(path: str | Path) -> tuple[Image.Image, str]:

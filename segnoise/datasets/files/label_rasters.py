@@ -90,9 +90,6 @@ class RasterReader(MaskReader):
         """
         rasterio = optional_import("rasterio", "geo")
         scene = self.opened(source)
-        value_of: dict[int, float] = {
-            label: value for value, label in reversed(self.labels.items())
-        }
         shutil.copyfile(source, target)
         with quiet(), rasterio.open(source) as file:
             driver, kind, nodata = file.driver, np.dtype(file.dtypes[0]), file.nodata
@@ -100,8 +97,7 @@ class RasterReader(MaskReader):
             raise one_problem(
                 source, f"is a {driver}, not a GeoTIFF", "convert it: gdal_translate -of GTiff"
             )
-        if (void := self.nodata if nodata is None else nodata) is not None:
-            value_of[self.ignore_index] = void
+        void = self.nodata if nodata is None else nodata
         with quiet(), rasterio.open(target, "r+") as file:
             for rows, columns in windows_of(scene.shape, _SIDE):
                 wanted = noisy[rows, columns]
@@ -111,9 +107,7 @@ class RasterReader(MaskReader):
                 window = rasterio.windows.Window.from_slices(rows, columns)
                 stored = file.read(1, window=window)
                 for label in np.unique(wanted[changed]).tolist():
-                    value = value_of.get(label)
-                    if value is None or np.array(value).astype(kind) != value:
-                        raise self._no_value(source, label, value, kind)
+                    value = self.number_of(label, kind, source, void)
                     stored[changed & (wanted == label)] = value
                 file.write(stored, 1, window=window)
             if factors := file.overviews(1):
@@ -125,11 +119,3 @@ class RasterReader(MaskReader):
         if not same:  # GDAL says nothing when it closes onto a full disk
             words = "what was written cannot be read again: is the disk full?"
             raise OSError(errno.EIO, words, str(target))
-
-    def _no_value(self, source: Path, label: int, value: Any, kind: np.dtype[Any]) -> Exception:
-        what = "void" if label == self.ignore_index else f"class {label}"
-        if value is None:
-            why, remedy = "value_map has no value", "add one to value_map, or take another noise"
-        else:
-            why, remedy = f"{kind} does not hold {value}", "save the labels with more bits"
-        return one_problem(source, f"{why} for {what}, which the noise makes", remedy)

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -93,6 +94,24 @@ class MaskReader:
         if self.colors is not None:
             return self._read_colors(path, self.colors)
         return self.ids_of(self._read_stored(path), path)
+
+    def number_of(self, label: int, kind: np.dtype[Any], path: str | Path, void: Any = None) -> Any:
+        """Return the first number that stands for a class id in a file of a type of numbers.
+
+        `void` is what stands for void there, if it is not what the reader knows.
+
+        Raises:
+            DatasetError: If there is none, or the type does not hold it.
+        """
+        known = next((value for value, found in self.labels.items() if found == label), None)
+        value = void if label == self.ignore_index and void is not None else known
+        if value is not None and np.array(value).astype(kind) == value:
+            return value
+        what = "void" if label == self.ignore_index else f"class {label}"
+        why, remedy = f"{kind} does not hold {value}", "save the labels with more bits"
+        if value is None:
+            why, remedy = "value_map has no value", "add one to value_map, or take another noise"
+        raise one_problem(path, f"{why} for {what}, which the noise makes", remedy)
 
     def ids_of(self, stored: np.ndarray, path: str | Path) -> np.ndarray:
         """Return the class ids of the (H, W) numbers of a file."""

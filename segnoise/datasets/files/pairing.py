@@ -7,7 +7,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ class FileIndex:
 
     The id is the path below the folder, with forward slashes, without the suffix:
     `aachen/000019` for `aachen/000019_leftImg8bit.png` and the suffix `_leftImg8bit.png`; a suffix
-    of None stands for the usual image extensions. `passed` are links to folders that were visited
+    of None stands for the usual `extensions`. `passed` are links to folders that were visited
     already: their places below the folder, and the visited ones.
     """
 
@@ -34,6 +34,7 @@ class FileIndex:
     suffix: str | None
     files: dict[str, Path]
     passed: tuple[tuple[str, Path], ...] = ()
+    extensions: Sequence[str] = EXTENSIONS
 
     def expected(self, sample_id: str) -> str:
         """Return the path at which a missing sample was looked for."""
@@ -66,7 +67,8 @@ class FileIndex:
             paths += [p[len(above) :] for p in paths[1:3] if p.startswith(above)]
         found = []
         for path in paths:
-            stems = (path, _without_suffix(path, self.suffix), _without_suffix(path, None))
+            own, usual = (_without_suffix(path, s, self.extensions) for s in (self.suffix, None))
+            stems = (path, own, usual)
             found += [self.same(stem) for stem in stems if stem]
         return next(filter(None, found), None)
 
@@ -93,9 +95,10 @@ class FileIndex:
                 continue
             if self.suffix is not None:
                 return f"{name} is there, but does not end in {self.suffix!r}: give its suffix"
-            if os.path.splitext(name)[1].lower() in EXTENSIONS:
+            if os.path.splitext(name)[1].lower() in self.extensions:
                 return f"{name} is there, but not by that name: give the suffix {end!r}"
-            return f"{name} is there, but is no image file ({', '.join(EXTENSIONS)}): convert it"
+            kinds = ", ".join(self.extensions)
+            return f"{name} is there, but is no image file ({kinds}): convert it"
         # A path of another system or folder, or a name with its quotation marks.
         last = wanted.strip("\"'").rpartition("/")[2]
         for stem in (last, os.path.splitext(last)[0]):
@@ -126,7 +129,12 @@ class FileIndex:
         return sorted((_folded(path), path) for path in paths)
 
 
-def index_folder(folder: Path, suffix: str | None, exclude: str | None = None) -> FileIndex:
+def index_folder(
+    folder: Path,
+    suffix: str | None,
+    exclude: str | None = None,
+    extensions: Sequence[str] = EXTENSIONS,
+) -> FileIndex:
     """List a folder's files by sample id; hidden files and those that end in `exclude` are none.
 
     Links to folders are followed, and each folder is visited once: a link to a folder above it
@@ -144,7 +152,7 @@ def index_folder(folder: Path, suffix: str | None, exclude: str | None = None) -
         for name in names:
             if name.startswith(".") or (exclude and name.endswith(exclude)):
                 continue
-            stem = _without_suffix(name, suffix)
+            stem = _without_suffix(name, suffix, extensions)
             if stem is None:
                 continue
             path = Path(parent, name)
@@ -160,7 +168,7 @@ def index_folder(folder: Path, suffix: str | None, exclude: str | None = None) -
             files.setdefault(sample_id, path)
     if problems:
         raise DatasetError(problems, str(folder))
-    return FileIndex(folder, suffix, files, tuple(passed))
+    return FileIndex(folder, suffix, files, tuple(passed), extensions)
 
 
 def checked_folder(folder: Path, remedy: str) -> Path:
@@ -292,11 +300,11 @@ def _refuse(error: OSError) -> None:
     raise one_problem(str(error.filename), what, remedy)
 
 
-def _without_suffix(name: str, suffix: str | None) -> str | None:
+def _without_suffix(name: str, suffix: str | None, extensions: Sequence[str]) -> str | None:
     if suffix is not None:
         return name[: -len(suffix)] if name.endswith(suffix) and name != suffix else None
     stem, extension = os.path.splitext(name)
-    return stem if extension.lower() in EXTENSIONS else None
+    return stem if extension.lower() in extensions else None
 
 
 def _columns(line: str) -> list[str] | None:

@@ -66,9 +66,9 @@ class Outlines:
         ]
         if crs is not None:
             own_crs = there if crs == "image" else _crs(crs, path)
-        moved = outlines
+        moved, why = outlines, ""
         if own_crs is not None and there is not None and own_crs != there:
-            moved = _moved(outlines, own_crs, there)
+            moved, why = _moved(outlines, own_crs, there)
         bounds = [_bounds(outline) for outline in moved]
         if outlines and not _meet(bounds, like):
             hint = "check that the two belong together"
@@ -77,7 +77,7 @@ class Outlines:
             it = (
                 "its outlines" if said else "has no crs, and as longitude and latitude its outlines"
             )
-            raise one_problem(path, f"{it} cover nothing of {like.path}", hint)
+            raise one_problem(path, f"{it} cover nothing of {like.path}{why}", hint)
         self._shapes = list(zip(moved, ids, strict=True))
         self._bounds = np.array(bounds, float).reshape(-1, 4)
 
@@ -138,13 +138,15 @@ class Outlines:
         return burnt
 
 
-def _moved(outlines: list[Any], source: Any, target: Any) -> list[Any]:
-    """Outlines in another coordinate system; none where it does not reach to them."""
+def _moved(outlines: list[Any], source: Any, target: Any) -> tuple[list[Any], str]:
+    """Outlines in another coordinate system; or none, and in words why not."""
     warp = optional_import("rasterio.warp", "geo")
     try:
-        return list(warp.transform_geom(source, target, outlines)) if outlines else []
-    except Exception:  # rasterio shows GDAL's own errors, which have no common base
-        return []
+        return list(warp.transform_geom(source, target, outlines)) if outlines else [], ""
+    except MemoryError:
+        raise
+    except Exception as error:  # rasterio shows GDAL's own errors, which have no common base
+        return [], f" ({' '.join(str(error).split())})"
 
 
 def _read(path: Path) -> tuple[list[Any], list[Mapping[str, Any]], Any, bool]:
@@ -172,7 +174,7 @@ def _read(path: Path) -> tuple[list[Any], list[Mapping[str, Any]], Any, bool]:
             )  # fmt: skip
         meta, _, wkb, columns = pyogrio.read(path, layer=layers[0] if layers else None)
         found = [shapely.geometry.mapping(one) if one else None for one in shapely.from_wkb(wkb)]
-    except DatasetError:
+    except (DatasetError, MemoryError):
         raise
     except Exception as error:  # whatever GDAL says
         words = " ".join(str(error).split())
